@@ -1,0 +1,14 @@
+# Which file belongs to what. The build picks the system's files, the code has no #ifdef for it.
+set(PROCREF_CORE_SOURCES # in both the library and the keeper
+    src/core/config.c src/core/fail.c src/core/hash.c src/core/ident.c src/core/table.c
+    src/core/trace.c
+    src/os/linux/counter.c src/os/linux/process.c src/os/linux/rendezvous.c
+    src/os/posix/clock.c src/os/posix/folder.c)
+set(PROCREF_LIBRARY_SOURCES ${PROCREF_CORE_SOURCES}
+    src/core/attempt.c src/core/info.c src/core/service.c src/core/shared.c
+    src/os/linux/fork.c src/os/linux/image.c src/os/linux/pages.c src/os/linux/spawn.c
+    src/os/posix/lock.c)
+set(PROCREF_KEEPER_SOURCES ${PROCREF_CORE_SOURCES}
+    src/keeper/clients.c src/keeper/files.c src/keeper/log.c src/keeper/loop.c src/keeper/machine.c src/keeper/main.c
+    src/keeper/readiness.c src/keeper/run.c src/keeper/standby.c
+    src/os/linux/launch.c src/os/linux/poller.c src/os/linux/tree.c src/os/linux/waiter.c)

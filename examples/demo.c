@@ -1,0 +1,512 @@
+/*
+ * The demo: five processes race for one service, share it, leave; the last one is ended by SIGKILL.
+ * This driver holds nothing. It leads five `client` processes by lines, watches deaths by pidfd,
+ * asks the kernel what is there before, while and after, and exits with 0 only if every check was
+ * true.
+ */
+#include "look.h"
+#include "report.h"
+#include "shared.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { CLIENTS = 5, PATIENCE_MS = 15000 };
+
+struct client {
+    int number; /* 1 to 5, for people */
+    pid_t pid;  /* 0 once it is reaped */
+    int line;   /* socket to its standard input and output */
+    uint32_t service_pid;
+    uint16_t port;
+    uint64_t generation;
+    long visit;
+    int64_t held_ns;
+};
+
+/* A process that the demo did not start itself: the service, its keeper, the standby. */
+struct watched {
+    const char *who;
+    pid_t pid;
+    int fd; /* pidfd, readable once it has ended */
+    int64_t ended_ns;
+};
+
+struct demo {
+    const char *kind;
+    char folder[PATH_MAX / 2], base_dir[PATH_MAX], witness[PATH_MAX];
+    char name[64], mark[64];
+    int64_t begin_ns, deadline_ns, kill_ns;
+    struct client clients[CLIENTS];
+    pid_t known[LOOK_FEW]; /* clients, service, keepers: the kernel may name them later */
+    size_t known_count;
+    struct watched watched[3];
+    size_t watched_count;
+    int starter; /* number of the client that started the service */
+    int sets[LOOK_FEW];
+    size_t set_count;
+    char sockets[LOOK_FEW][LOOK_SOCKET];
+    size_t socket_count;
+    struct shared shared;
+    procref_service *service; /* only to ask for the count */
+};
+
+static struct demo demo;
+static struct look_sets sets_before, sets_now;
+
+static int ms_left(void) {
+    int64_t left = demo.deadline_ns - report_now_ns();
+    return left <= 0 ? 0 : (int)(left / 1000000) + 1;
+}
+
+static void clean_up_and_exit(void) __attribute__((noreturn));
+
+/* For what makes going on pointless. The check that failed is the last one printed. */
+static void must(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void must(bool ok, const char *format, ...) {
+    if (ok) {
+        return;
+    }
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    report_check(false, "%s", text);
+    clean_up_and_exit();
+}
+
+/* ---- Leading the clients --------------------------------------------------------------------- */
+
+static void start_client(struct client *client, int number) {
+    int pair[2];
+    char program[PATH_MAX], environment[32];
+    beside_me("client", program);
+    snprintf(environment, sizeof environment, "%d", number);
+    must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0, "socketpair: %s",
+         strerror(errno));
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(pair[1], STDIN_FILENO);
+        dup2(pair[1], STDOUT_FILENO);
+        setenv("DEMO_RUN", strchr(demo.mark, '=') + 1, 1);
+        setenv("DEMO_CLIENT", environment, 1); /* the service inherits that of its starter */
+        const char *argv[] = {"client", demo.kind, demo.name, demo.base_dir, demo.witness, NULL};
+        execv(program, (char **)(uintptr_t)argv);
+        _exit(127);
+    }
+    close(pair[1]);
+    *client = (struct client){.number = number, .pid = pid, .line = pair[0]};
+    must(pid > 0, "fork: %s", strerror(errno));
+    demo.known[demo.known_count++] = pid;
+}
+
+static void tell(const struct client *client, const char *what) {
+    (void)!send(client->line, what, strlen(what), MSG_NOSIGNAL);
+}
+
+/* One line, without its end. Byte by byte: lines are short and few. */
+static void hear(const struct client *client, char *line, size_t size) {
+    size_t used = 0;
+    for (;;) {
+        struct pollfd polled = {.fd = client->line, .events = POLLIN};
+        int ready = poll(&polled, 1, ms_left());
+        must(ready > 0 || (ready < 0 && errno == EINTR), "client %d answers in time",
+             client->number);
+        ssize_t got = ready > 0 ? recv(client->line, line + used, 1, 0) : -1;
+        must(got != 0, "client %d lives", client->number);
+        if (got == 1 && line[used] == '\n') {
+            line[used] = '\0';
+            return;
+        }
+        used += got == 1 && used < size - 1;
+    }
+}
+
+/* Hears one line that must begin with what, and returns the rest of it. */
+static const char *hear_that(const struct client *client, const char *what) {
+    static char line[1024];
+    hear(client, line, sizeof line);
+    size_t length = strlen(what);
+    must(strncmp(line, what, length) == 0 && (line[length] == ' ' || line[length] == '\0'),
+         "client %d: %s expected, it said: %s", client->number, what, line);
+    return line + length;
+}
+
+static void hear_held(struct client *client) {
+    const char *rest = hear_that(client, "held");
+    must(sscanf(rest, "%" SCNd64 " %" SCNu32 " %" SCNu16 " %" SCNu64, &client->held_ns,
+                &client->service_pid, &client->port, &client->generation) == 4,
+         "client %d tells what it holds", client->number);
+    report_event(client->held_ns, "client", client->number, REPORT_HOLDS,
+                 "holds it: pid %u, port %u, generation %" PRIu64, client->service_pid,
+                 client->port, client->generation);
+}
+
+static void hear_answered(struct client *client) {
+    int64_t when_ns;
+    const char *rest = hear_that(client, "answered");
+    must(sscanf(rest, "%" SCNd64 " %ld", &when_ns, &client->visit) == 2,
+         "client %d tells the answer", client->number);
+    report_event(when_ns, "client", client->number, REPORT_NOTHING, "PING: PONG, INCR: %ld",
+                 client->visit);
+}
+
+static void release(struct client *client) {
+    int64_t when_ns;
+    tell(client, "release\n");
+    must(sscanf(hear_that(client, "released"), "%" SCNd64, &when_ns) == 1,
+         "client %d tells when it let go", client->number);
+    report_event(when_ns, "client", client->number, REPORT_LETS_GO, "lets go%s",
+                 client->number == demo.starter ? " (the one that started it)" : "");
+}
+
+static void reap(struct client *client) {
+    close(client->line);
+    if (client->pid > 0) {
+        waitpid(client->pid, NULL, 0);
+        client->pid = 0;
+    }
+}
+
+/* ---- Watching the service -------------------------------------------------------------------- */
+
+static void watch(const char *who, pid_t pid) {
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    must(fd >= 0, "%s (pid %d) lives: %s", who, (int)pid, strerror(errno));
+    demo.watched[demo.watched_count++] = (struct watched){.who = who, .pid = pid, .fd = fd};
+    demo.known[demo.known_count++] = pid;
+}
+
+static bool has_ended(const struct watched *watched) {
+    struct pollfd polled = {.fd = watched->fd, .events = POLLIN};
+    return poll(&polled, 1, 0) > 0;
+}
+
+/* Sleeps until all watched processes have ended; notes when each did. */
+static void await_ends(void) {
+    for (;;) {
+        struct pollfd polled[3];
+        size_t left = 0;
+        for (size_t i = 0; i < demo.watched_count; i++) {
+            const struct watched *w = &demo.watched[i];
+            polled[i] = (struct pollfd){.fd = w->ended_ns == 0 ? w->fd : -1, .events = POLLIN};
+            left += w->ended_ns == 0;
+        }
+        if (left == 0 || poll(polled, demo.watched_count, ms_left()) == 0) {
+            return; /* the checks will say who is left */
+        }
+        for (size_t i = 0; i < demo.watched_count; i++) {
+            if (polled[i].fd >= 0 && has_ended(&demo.watched[i])) {
+                demo.watched[i].ended_ns = report_now_ns();
+            }
+        }
+    }
+}
+
+static uint32_t count(void) {
+    uint32_t result = UINT32_MAX;
+    procref_error error = PROCREF_ERROR_INIT;
+    int code = procref_service_count(demo.service, &result, &error);
+    must(code == 0, "procref_service_count: %s", error.message);
+    return result;
+}
+
+/* Everything that there is of the service while it is up. */
+static void look_around(void) {
+    const pid_t service = (pid_t)demo.clients[0].service_pid;
+    demo.starter = (int)look_number(service, "DEMO_CLIENT=");
+    watch("service", service);
+
+    pid_t keepers[LOOK_FEW];
+    size_t keeper_count = look_keepers(demo.name, keepers);
+    report_check(keeper_count == 2, "two keepers watch the service (%zu seen)", keeper_count);
+    for (size_t i = 0; i < keeper_count && i < 2; i++) {
+        watch(look_parent(service) == keepers[i] ? "keeper" : "standby", keepers[i]);
+        demo.socket_count =
+            demo.socket_count > 0 ? demo.socket_count : look_sockets(keepers[i], demo.sockets);
+    }
+    look_sets(&sets_now);
+    demo.set_count =
+        look_new_sets(&sets_before, &sets_now, demo.known, demo.known_count, demo.sets);
+    report_check(demo.set_count == 1, "one semaphore set counts them (%zu seen)", demo.set_count);
+}
+
+/* The service's own word on how often it was started, and when it was told to stop (0: unknown). */
+static int read_witness(int64_t *ret_stop_ns, int64_t *ret_start_ns) {
+    int starts = 0;
+    char line[256], path[PATH_MAX + 256] = "";
+    if (strcmp(demo.kind, "server") == 0) {
+        snprintf(path, sizeof path, "%s", demo.witness);
+    } else { /* redis-server says it in its log */
+        DIR *folder = opendir(demo.base_dir);
+        for (const struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
+            const char *dot = strrchr(entry->d_name, '.');
+            if (dot != NULL && strcmp(dot, ".log") == 0) {
+                snprintf(path, sizeof path, "%s/%s", demo.base_dir, entry->d_name);
+            }
+        }
+        if (folder != NULL) {
+            closedir(folder);
+        }
+    }
+    FILE *file = fopen(path, "re");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        starts += sscanf(line, "start %" SCNd64, ret_start_ns) == 1 ||
+                  strstr(line, "Ready to accept connections") != NULL;
+        (void)sscanf(line, "stop %" SCNd64, ret_stop_ns);
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return starts;
+}
+
+/* ---- The acts -------------------------------------------------------------------------------- */
+
+static void prepare(void) {
+    const char *tmp = getenv("TMPDIR");
+    snprintf(demo.folder, sizeof demo.folder, "%s/procref-demo-XXXXXX",
+             tmp != NULL && *tmp == '/' ? tmp : "/tmp");
+    must(mkdtemp(demo.folder) != NULL, "mkdtemp %s: %s", demo.folder, strerror(errno));
+    snprintf(demo.base_dir, sizeof demo.base_dir, "%s/base", demo.folder);
+    snprintf(demo.witness, sizeof demo.witness, "%s/witness", demo.folder);
+    snprintf(demo.name, sizeof demo.name, "demo-%d", (int)getpid());
+    snprintf(demo.mark, sizeof demo.mark, "DEMO_RUN=%d-%" PRId64, (int)getpid(), demo.begin_ns);
+    look_sets(&sets_before);
+
+    procref_error error = PROCREF_ERROR_INIT;
+    shared_fill(&demo.shared, demo.kind, demo.name, demo.base_dir, demo.witness);
+    must(procref_service_open(&demo.shared.config, &demo.service, &error) == 0,
+         "procref_service_open: %s", error.message);
+    for (int i = 0; i < CLIENTS; i++) {
+        start_client(&demo.clients[i], i + 1);
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        hear_that(&demo.clients[i], "opened");
+    }
+}
+
+static void race(void) {
+    demo.begin_ns = report_now_ns();
+    report_event(demo.begin_ns, "demo", 0, REPORT_NOTHING, "tells five clients to acquire %s",
+                 strcmp(demo.kind, "redis") == 0 ? "redis-server" : "the service");
+    for (int i = 0; i < CLIENTS; i++) {
+        tell(&demo.clients[i], "acquire\n");
+    }
+    int64_t first_ns = INT64_MAX;
+    for (int i = 0; i < CLIENTS; i++) {
+        hear_held(&demo.clients[i]);
+        first_ns = demo.clients[i].held_ns < first_ns ? demo.clients[i].held_ns : first_ns;
+    }
+    look_around();
+
+    int64_t stop_ns = 0, start_ns = 0;
+    int starts = read_witness(&stop_ns, &start_ns);
+    report_event(start_ns != 0 ? start_ns : first_ns - 1, "service", 0, REPORT_NOTHING,
+                 "%s, started by client %d: pid %u", start_ns != 0 ? "begins" : "is up",
+                 demo.starter, demo.clients[0].service_pid);
+    report_check(starts == 1, "it was started once, for five clients (%d by its own record)",
+                 starts);
+    report_check(demo.starter >= 1 && demo.starter <= CLIENTS,
+                 "client %d's environment is the service's: it was the one who started it",
+                 demo.starter);
+}
+
+static void share(void) {
+    bool same = true, answered[CLIENTS + 1] = {false};
+    int answers = 0;
+    for (int i = 0; i < CLIENTS; i++) {
+        tell(&demo.clients[i], "ask\n");
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        const struct client *client = &demo.clients[i];
+        hear_answered(&demo.clients[i]);
+        same = same && client->service_pid == demo.clients[0].service_pid &&
+               client->port == demo.clients[0].port &&
+               client->generation == demo.clients[0].generation;
+        if (client->visit >= 1 && client->visit <= CLIENTS && !answered[client->visit]) {
+            answered[client->visit] = true;
+            answers++;
+        }
+    }
+    report_check(same && demo.clients[0].generation == 1,
+                 "all five were given the same pid, port and generation 1");
+    report_check(answers == CLIENTS, "it answered each: PONG, and every number from 1 to 5 once");
+    uint32_t holders = count();
+    report_check(holders == CLIENTS, "the kernel's count was 5 while all held it (%u)", holders);
+}
+
+/* The starter goes first: it is nobody special. Client `last` stays. */
+static void leave(struct client *last) {
+    bool counted = true;
+    uint32_t holders = CLIENTS;
+    for (int turn = 0; turn < 2; turn++) {
+        for (int i = 0; i < CLIENTS; i++) {
+            struct client *client = &demo.clients[i];
+            if (client == last || (client->number == demo.starter) != (turn == 0)) {
+                continue;
+            }
+            release(client);
+            reap(client);
+            counted = counted && count() == --holders;
+        }
+    }
+    report_check(counted && holders == 1, "each that let go was counted off, down to 1");
+    tell(last, "ask\n");
+    hear_answered(last);
+    report_check(last->visit == CLIENTS + 1 && !has_ended(&demo.watched[0]),
+                 "it lived and answered the last one, client %d, just before the kill",
+                 last->number);
+}
+
+static void kill_last(struct client *last) {
+    demo.kill_ns = report_now_ns();
+    kill(last->pid, SIGKILL);
+    report_event(demo.kill_ns, "demo", last->number, REPORT_LETS_GO, "kill -9 client");
+    await_ends();
+    reap(last);
+    for (size_t i = 0; i < demo.watched_count; i++) {
+        const struct watched *w = &demo.watched[i];
+        if (w->ended_ns != 0) {
+            report_event(w->ended_ns, w->who, 0, REPORT_NOTHING, "has ended");
+        }
+    }
+    int64_t stop_ns = 0, start_ns = 0, ended_ns = demo.watched[0].ended_ns;
+    int starts = read_witness(&stop_ns, &start_ns);
+    report_check(starts == 1, "it was not started again");
+    double ended_ms = (double)(ended_ns - demo.kill_ns) / 1e6;
+    if (strcmp(demo.kind, "server") == 0) {
+        double told_ms = (double)(stop_ns - demo.kill_ns) / 1e6;
+        report_event(stop_ns, "service", 0, REPORT_NOTHING,
+                     "is told to stop, %.2f ms after the kill", told_ms);
+        report_check(stop_ns > demo.kill_ns && ended_ns > demo.kill_ns,
+                     "it was told to stop %.2f ms after the kill and had ended after %.2f ms",
+                     told_ms, ended_ms);
+    } else {
+        report_check(ended_ns > demo.kill_ns,
+                     "it had ended %.2f ms after the kill (redis looks at "
+                     "its signals every 100 ms)",
+                     ended_ms);
+    }
+}
+
+/* ---- What is left ---------------------------------------------------------------------------- */
+
+static void check_processes(void) {
+    pid_t left[LOOK_FEW];
+    size_t left_count = look_marked(demo.mark, demo.name, left);
+    size_t ended = 0;
+    for (size_t i = 0; i < demo.watched_count; i++) {
+        ended += demo.watched[i].ended_ns != 0;
+    }
+    report_check(left_count == 0 && ended == demo.watched_count && ended == 3,
+                 "no process is left: service, keeper and standby have ended (%zu left)",
+                 left_count);
+}
+
+static void check_kernel_objects(void) {
+    int left[LOOK_FEW];
+    look_sets(&sets_now);
+    size_t left_count = look_new_sets(&sets_before, &sets_now, demo.known, demo.known_count, left);
+    report_check(left_count == 0, "no semaphore set is left (%zu)", left_count);
+
+    size_t sockets_left = 0;
+    for (size_t i = 0; i < demo.socket_count; i++) {
+        sockets_left += look_socket_exists(demo.sockets[i]);
+    }
+    report_check(demo.socket_count > 0 && sockets_left == 0,
+                 "no socket is left: %s was the keeper's (%zu)",
+                 demo.socket_count > 0 ? demo.sockets[0] : "none", sockets_left);
+}
+
+/* The log is kept on purpose; the demo removes it, and the folder, which works only when it is
+ * empty. */
+static void check_files(void) {
+    char others[512] = "", log[256] = "none";
+    DIR *folder = opendir(demo.base_dir);
+    for (const struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
+        const char *dot = strrchr(entry->d_name, '.');
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
+            continue;
+        }
+        if (dot != NULL && strcmp(dot, ".log") == 0) {
+            snprintf(log, sizeof log, "%s", entry->d_name);
+            unlinkat(dirfd(folder), entry->d_name, 0);
+        } else {
+            size_t used = strlen(others);
+            snprintf(others + used, sizeof others - used, " %s", entry->d_name);
+        }
+    }
+    if (folder != NULL) {
+        closedir(folder);
+    }
+    bool empty = rmdir(demo.base_dir) == 0;
+    report_check(empty,
+                 "no file is left but the log, %s (kept on purpose; the demo removes it)%s%s", log,
+                 *others != '\0' ? ", but:" : "", others);
+    unlink(demo.witness);
+    if (rmdir(demo.folder) != 0) {
+        fprintf(stderr, "demo: %s is not empty, look there\n", demo.folder);
+    }
+}
+
+/* Reached early when something failed: then it also ends what is still running. */
+static void clean_up_and_exit(void) {
+    static bool again;
+    if (!again) {
+        again = true;
+        demo.deadline_ns = report_now_ns() + 3 * INT64_C(1000000000);
+        for (int i = 0; i < CLIENTS; i++) {
+            if (demo.clients[i].pid > 0) {
+                kill(demo.clients[i].pid, SIGKILL);
+                reap(&demo.clients[i]);
+            }
+        }
+        await_ends();
+        for (size_t i = 0; i < demo.watched_count; i++) {
+            if (demo.watched[i].ended_ns == 0) {
+                report_check(false, "%s, pid %d, is left; the demo kills it", demo.watched[i].who,
+                             (int)demo.watched[i].pid);
+                syscall(SYS_pidfd_send_signal, demo.watched[i].fd, SIGKILL, NULL, 0);
+            }
+        }
+        if (*demo.base_dir != '\0') {
+            check_files();
+        }
+    }
+    procref_service_close(demo.service);
+    exit(report_print(demo.begin_ns, CLIENTS) ? 0 : 1);
+}
+
+int main(int argc, char **argv) {
+    demo.kind = argc > 1 ? argv[1] : "server";
+    if (argc > 2 || (strcmp(demo.kind, "server") != 0 && strcmp(demo.kind, "redis") != 0)) {
+        fprintf(stderr, "usage: demo [server|redis]\n");
+        return 2;
+    }
+    demo.begin_ns = report_now_ns();
+    demo.deadline_ns = demo.begin_ns + PATIENCE_MS * INT64_C(1000000);
+    prepare();
+    race();
+    share();
+    struct client *last = &demo.clients[demo.starter == CLIENTS ? CLIENTS - 2 : CLIENTS - 1];
+    leave(last);
+    kill_last(last);
+    check_processes();
+    check_kernel_objects();
+    clean_up_and_exit();
+}

@@ -1,0 +1,327 @@
+/* One process's hold on one service: the hot path lives here. No waiting, no talking to the keeper. */
+#include "core/shared.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/crash.h"
+#include "core/fail.h"
+#include "core/trace.h"
+#include "os/fork.h"
+
+static struct {
+    struct pri_lock lock;
+    struct pri_shared *first;
+} registry;
+
+/* ---- One object for each service of this process -------------------------------------------- */
+
+static bool same_service(const struct pri_ident *a, const struct pri_ident *b) {
+    return a->hash == b->hash && a->user == b->user && strcmp(a->name, b->name) == 0;
+}
+
+struct pri_shared *pri_shared_get(const struct pri_ident *ident) {
+    pri_lock_take(&registry.lock);
+    struct pri_shared *shared = registry.first;
+    while (shared != NULL && !same_service(&shared->ident, ident)) {
+        shared = shared->next;
+    }
+    if (shared == NULL) {
+        shared = calloc(1, sizeof *shared);
+        if (shared != NULL) {
+            shared->ident = *ident;
+            shared->counter.id = -1;
+            shared->slot = PRI_NO_SLOT;
+            shared->next = registry.first;
+            registry.first = shared;
+        }
+    }
+    if (shared != NULL) {
+        shared->references++;
+    }
+    pri_lock_give(&registry.lock);
+    return shared;
+}
+
+/* Only for who knows that there is a reference already. */
+static void keep(struct pri_shared *shared) {
+    atomic_fetch_add_explicit(&shared->references, 1, memory_order_relaxed);
+}
+
+static void info_put(procref_info *info) {
+    if (info != NULL && --info->users == 0) {
+        free(info);
+    }
+}
+
+void pri_shared_put(struct pri_shared *shared) {
+    /* All but the last go without the registry; the last goes under its lock, where get() may revive it. */
+    uint32_t others = atomic_load_explicit(&shared->references, memory_order_relaxed);
+    while (others > 1) {
+        if (atomic_compare_exchange_weak(&shared->references, &others, others - 1)) {
+            return;
+        }
+    }
+    pri_lock_take(&registry.lock);
+    bool unused = atomic_fetch_sub(&shared->references, 1) == 1;
+    if (unused) {
+        struct pri_shared **at = &registry.first;
+        while (*at != shared) {
+            at = &(*at)->next;
+        }
+        *at = shared->next;
+    }
+    pri_lock_give(&registry.lock);
+    if (unused) {
+        pri_record_unmap(shared->record);
+        info_put(shared->info);
+        free(shared->spare);
+        free(shared);
+    }
+}
+
+/* Takes the lock. In a forked child the first taker finds that it holds nothing: semop(2), undo is not inherited. */
+static void take(struct pri_shared *shared) {
+    if (pri_lock_take(&shared->lock)) {
+        pri_record_unmap(shared->record); /* the child's mapping of it, with its parent's slot */
+        shared->record = NULL;
+        shared->slot = PRI_NO_SLOT;
+        shared->self.pid = 0;
+        shared->counter.id = -1;
+        shared->counter.attach_generation = 0;
+        shared->inherited += shared->held;
+        shared->held = 0;
+        shared->spare = NULL; /* another thread may have been at it */
+    }
+}
+
+static void give(struct pri_shared *shared) {
+    pri_lock_give(&shared->lock);
+}
+
+/* ---- Acquire --------------------------------------------------------------------------------- */
+
+static procref_handle *make_handle(struct pri_shared *shared) {
+    procref_handle *handle = shared->spare;
+    shared->spare = NULL;
+    if (handle == NULL) {
+        handle = malloc(sizeof *handle);
+    }
+    if (handle != NULL) {
+        handle->shared = shared;
+        handle->info = shared->info;
+        handle->epoch = atomic_load_explicit(&shared->lock.epoch, memory_order_relaxed);
+        atomic_init(&handle->gone, -1);
+        shared->info->users++;
+    }
+    return handle;
+}
+
+static void drop_handle(struct pri_shared *shared, procref_handle *handle) {
+    info_put(handle->info);
+    if (shared->spare == NULL) {
+        shared->spare = handle;
+    } else {
+        free(handle);
+    }
+}
+
+/* The mark is there before the reference: should the counter be removed, the keeper asks those who have one. */
+static void mark_held(struct pri_shared *shared, bool held) {
+    if (shared->record != NULL && shared->slot >= 0) {
+        atomic_store_explicit(&shared->record->slots[shared->slot].held,
+                              held ? pri_counter_stamp(&shared->counter) : 0, memory_order_release);
+    }
+}
+
+/* Attaches to the known generation: the one system call. */
+static int attach(struct pri_shared *shared, procref_handle **ret_handle, procref_error *err) {
+    procref_handle *handle = make_handle(shared);
+    if (handle == NULL) {
+        return pri_fail(err, PROCREF_E_NO_MEMORY, 0, "malloc", "out of memory for a handle of '%s'",
+                        shared->ident.name);
+    }
+    mark_held(shared, true);
+    PRI_CRASH_POINT("marked, not attached");
+    int result = pri_counter_step(&shared->counter, PRI_ATTACH, shared->info->generation);
+    if (result == PRI_OK) {
+        PRI_CRASH_POINT("attached");
+        shared->held = 1;
+        *ret_handle = handle;
+        return 0;
+    }
+    mark_held(shared, false);
+    drop_handle(shared, handle);
+    if (result == PRI_GONE) {
+        shared->counter.id = -1;
+    }
+    return result < 0 ? pri_counter_explain(&shared->counter, result, shared->ident.name, err)
+                      : PROCREF_E_AGAIN;
+}
+
+/* Whether what runs is what this configuration asks for; the keeper says so in words if not. */
+static bool accepts(const struct pri_shared *shared, const struct pri_config *config) {
+    for (int i = 0; i < PRI_PART_COUNT; i++) {
+        if (shared->parts[i] != config->parts[i] && !(i == PRI_PART_PORT && config->parts[i] == 0)) {
+            return config->share;
+        }
+    }
+    return true;
+}
+
+int pri_shared_try(struct pri_shared *shared, const struct pri_config *config,
+                   procref_handle **ret_handle, procref_error *err) {
+    int code = PROCREF_E_AGAIN;
+    bool first = false;
+    take(shared);
+    if (shared->record == NULL || shared->info == NULL || !accepts(shared, config)) {
+        goto done;
+    }
+    if (shared->held == 0) {
+        if (shared->counter.id >= 0) {
+            code = attach(shared, ret_handle, err);
+            first = code == 0 && shared->inherited == 0;
+        }
+    } else if (atomic_load_explicit(&shared->record->ready, memory_order_acquire) ==
+               shared->info->generation) {
+        procref_handle *handle = make_handle(shared);
+        if (handle == NULL) {
+            code = pri_fail(err, PROCREF_E_NO_MEMORY, 0, "malloc", "out of memory for a handle of '%s'",
+                            shared->ident.name);
+        } else {
+            shared->held++;
+            *ret_handle = handle;
+            code = 0;
+        }
+    }
+    if (first) {
+        keep(shared);
+    }
+done:
+    give(shared);
+    return code;
+}
+
+/* Takes over what the keeper told. */
+static int learn(struct pri_shared *shared, const struct pri_answer *answer,
+                 struct pri_record *record, procref_error *err) {
+    procref_info *info = calloc(1, sizeof *info);
+    if (info == NULL) {
+        pri_record_unmap(record);
+        return pri_fail(err, PROCREF_E_NO_MEMORY, 0, "calloc", "out of memory for a handle of '%s'",
+                        shared->ident.name);
+    }
+    info->users = 1;
+    info->generation = answer->generation;
+    info->process = (struct pri_process){answer->pid, answer->start};
+    info->port = answer->port;
+    info_put(shared->info);
+    shared->info = info;
+    memcpy(shared->parts, answer->parts, sizeof shared->parts);
+    mark_held(shared, false);
+    pri_record_unmap(shared->record);
+    shared->record = record;
+    shared->slot = answer->slot < PRI_RECORD_SLOTS ? answer->slot : PRI_NO_SLOT;
+    return 0;
+}
+
+int pri_shared_attach(struct pri_shared *shared, const struct pri_answer *answer,
+                      procref_waitable page, procref_handle **ret_handle, procref_error *err) {
+    bool missing = page < 0, first = false;
+    struct pri_record *record = pri_record_map(page);
+    if (record == NULL) {
+        return pri_fail(err, missing ? PROCREF_E_LIMIT : PROCREF_E_NO_MEMORY, 0,
+                        missing ? "recvmsg" : "mmap",
+                        missing ? "no descriptor is left for the record page of '%s': raise "
+                                  "RLIMIT_NOFILE (ulimit -n) or close some"
+                                : "the record page of '%s' cannot be mapped",
+                        shared->ident.name);
+    }
+    take(shared);
+    int code = learn(shared, answer, record, err);
+    if (code < 0) {
+        goto done;
+    }
+    if (shared->held > 0) { /* it holds one already, perhaps in a counter that was removed */
+        mark_held(shared, true);
+        procref_handle *handle = make_handle(shared);
+        if (handle == NULL) {
+            code = pri_fail(err, PROCREF_E_NO_MEMORY, 0, "malloc", "out of memory for a handle of '%s'",
+                            shared->ident.name);
+            goto done;
+        }
+        shared->held++;
+        *ret_handle = handle;
+        goto done;
+    }
+    code = shared->counter.id >= 0 ? attach(shared, ret_handle, err) : PROCREF_E_AGAIN;
+    if (code == PROCREF_E_AGAIN && shared->counter.id < 0) {
+        code = pri_counter_find(&shared->ident, &shared->counter, err);
+        code = code == 0                     ? attach(shared, ret_handle, err)
+               : code == PROCREF_E_NOT_FOUND ? PROCREF_E_AGAIN
+                                             : code;
+    }
+    first = code == 0 && shared->inherited == 0;
+    if (first) {
+        keep(shared);
+    }
+done:
+    give(shared);
+    return code;
+}
+
+void pri_shared_sign(struct pri_shared *shared, struct pri_request *request) {
+    take(shared);
+    if (shared->self.pid == 0) {
+        shared->self = pri_process_self();
+    }
+    request->start = shared->self.start;
+    request->slot = shared->slot;
+    give(shared);
+}
+
+/* ---- Release --------------------------------------------------------------------------------- */
+
+/* The handle of a parent: its memory is a copy and can go, its reference is not ours. */
+static int release_inherited(procref_handle *handle, struct pri_released *ret, procref_error *err) {
+    struct pri_shared *shared = handle->shared;
+    take(shared);
+    info_put(handle->info);
+    if (shared->inherited > 0 && --shared->inherited == 0 && shared->held == 0) {
+        ret->put = shared;
+    }
+    give(shared);
+    free(handle);
+    return pri_fail(err, PROCREF_E_FORKED, 0, "",
+                    "this handle of '%s' belongs to the process that forked this one",
+                    shared->ident.name);
+}
+
+int pri_shared_release(procref_handle *handle, struct pri_released *ret_released,
+                       procref_error *err) {
+    struct pri_shared *shared = handle->shared;
+    int code = 0;
+    *ret_released = (struct pri_released){0};
+    if (handle->epoch != pri_fork_epoch()) {
+        return release_inherited(handle, ret_released, err);
+    }
+    take(shared);
+    ret_released->generation = handle->info->generation;
+    if (--shared->held == 0) {
+        int result = pri_counter_step(&shared->counter, PRI_DETACH, 0);
+        PRI_CRASH_POINT("detached");
+        mark_held(shared, false);
+        ret_released->last = true;
+        ret_released->tell = result == PRI_GONE;
+        ret_released->put = shared->inherited == 0 ? shared : NULL;
+        if (result == PRI_GONE) {
+            shared->counter.id = -1;
+        } else if (result != PRI_OK) {
+            code = pri_fail(err, PROCREF_E_RELEASE, shared->counter.os, "semop",
+                            "the reference to '%s' was not there any more", shared->ident.name);
+        }
+    }
+    drop_handle(shared, handle);
+    give(shared);
+    return code;
+}

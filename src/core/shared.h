@@ -1,0 +1,97 @@
+/*
+ * What the objects of one process that name the same service have in common: one kernel reference,
+ * the keeper's record page, and what is known of the running service. See ARCHITECTURE.md, "the life of a reference".
+ */
+#ifndef PRI_SHARED_H
+#define PRI_SHARED_H
+
+#include "core/config.h"
+#include "core/wire.h"
+#include "os/counter.h"
+#include "os/lock.h"
+#include "os/pages.h"
+#include "os/process.h"
+
+struct procref_info {
+    uint32_t users; /* handles and the shared object; guarded by the shared lock; a copy has one */
+    uint32_t generation;
+    struct pri_process process;
+    uint16_t port;
+};
+
+struct pri_shared {
+    struct pri_lock lock; /* guards all below but next and references */
+    struct pri_ident ident;
+    struct pri_counter counter;
+    struct pri_record *record;
+    int32_t slot;
+    struct pri_process self;
+    uint32_t held;      /* handles of this process: one kernel reference while it is not 0 */
+    uint32_t inherited; /* in a forked child: handles of its parent that were not freed yet */
+    procref_info *info; /* the generation known from last time */
+    uint64_t parts[PRI_PART_COUNT];
+    procref_handle *spare; /* one freed handle, so that nested acquires do not allocate */
+    struct pri_shared *next;     /* guarded by the registry's lock, as is the last reference's end */
+    _Atomic uint32_t references; /* services, plus one while held or inherited is not 0 */
+};
+
+struct procref_handle {
+    struct pri_shared *shared;
+    procref_info *info;
+    uint32_t epoch; /* of the process that acquired it */
+    _Atomic procref_waitable gone;
+};
+
+struct procref_service {
+    struct pri_shared *shared;
+    struct pri_config *config;
+};
+
+/* The shared object of a service, made by the first that asks. NULL without memory. */
+struct pri_shared *pri_shared_get(const struct pri_ident *ident);
+void pri_shared_put(struct pri_shared *shared);
+
+/*
+ * A reference without asking the keeper: nested, or by attach with what is known from last time. 0; AGAIN:
+ * the keeper must be asked; or an error that asking would not mend.
+ */
+int pri_shared_try(struct pri_shared *shared, const struct pri_config *config,
+                   procref_handle **ret_handle, procref_error *err);
+
+/*
+ * A reference to what the keeper said is up; page is closed in every case. AGAIN: the world moved on, ask anew.
+ * The connection must stay open until this returns: the keeper does not stop a service while somebody who was told "up" has neither
+ * attached nor hung up.
+ */
+int pri_shared_attach(struct pri_shared *shared, const struct pri_answer *answer,
+                      procref_waitable page, procref_handle **ret_handle, procref_error *err);
+
+/* What a release turned out to be. */
+struct pri_released {
+    struct pri_shared *put; /* the caller gives this reference back when it is done, if not NULL */
+    uint32_t generation;    /* what the handle held */
+    bool last;              /* the process holds none now */
+    bool tell;              /* the counter had been removed: the keeper should be told */
+};
+
+/* Gives the handle back and frees it, in every case. */
+int pri_shared_release(procref_handle *handle, struct pri_released *ret_released,
+                       procref_error *err);
+
+/* Puts into the request who this process is and which slot of the record page it has. */
+void pri_shared_sign(struct pri_shared *shared, struct pri_request *request);
+
+/* ---- attempt.c: asking the keeper ------------------------------------------------------------ */
+
+/* Acquires through the keeper, starting one if need be. */
+int pri_attempt(struct pri_shared *shared, const struct pri_config *config, int64_t timeout_ms,
+                procref_handle **ret_handle, procref_error *err);
+
+/* Tells the keeper that a holder of a removed counter let go. Never waits long, never fails. */
+void pri_attempt_tell_released(struct pri_shared *shared);
+
+/* Waits until the generation is stopped, or somebody else turns out to hold the service. */
+int pri_attempt_await_stop(struct pri_shared *shared, uint32_t generation, int64_t deadline_ns,
+                           procref_error *err);
+
+#endif

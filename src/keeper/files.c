@@ -1,0 +1,252 @@
+/* The keeper's directory and the hint in it (keeper/files.h). The log is in log.c. */
+#include "keeper/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/fail.h"
+#include "core/hash.h"
+#include "os/folder.h"
+
+enum {
+    FILE_NAME_MAX = 255, /* NAME_MAX of every file system we know, in bytes */
+    HINT_SIZE = 512,     /* the longest hint has less than 300 bytes */
+    BOOT_SIZE = 40,
+};
+
+int pri_directory_open(const char *path, procref_error *err) {
+    struct stat status;
+    if (mkdir(path, 0700) < 0 && errno != EEXIST) {
+        int os = errno;
+        return pri_fail(err, os == EACCES || os == EPERM ? PROCREF_E_PERMISSION : PROCREF_E_IO, os,
+                        "mkdir", "cannot create the directory '%s'", path);
+    }
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        int os = errno;
+        return pri_fail(err, os == EACCES ? PROCREF_E_PERMISSION : PROCREF_E_IO, os, "open",
+                        "cannot open the directory '%s'", path);
+    }
+    int code = 0;
+    if (fstat(fd, &status) < 0) {
+        int os = errno;
+        code = pri_fail(err, PROCREF_E_IO, os, "fstat", "cannot look at the directory '%s'", path);
+    } else if (status.st_uid != geteuid()) {
+        code = pri_fail(err, PROCREF_E_PERMISSION, 0, "fstat",
+                        "the directory '%s' belongs to user %u, not to user %u", path,
+                        (unsigned)status.st_uid, (unsigned)geteuid());
+    } else if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        code = pri_fail(err, PROCREF_E_PERMISSION, 0, "fstat",
+                        "the directory '%s' can be written by other users (mode %04o): chmod go-w it",
+                        path, (unsigned)(status.st_mode & 07777));
+    }
+    if (code < 0) {
+        close(fd);
+        return code;
+    }
+    return fd;
+}
+
+void pri_file_name(const char *name, const char *suffix, char *to) {
+    size_t length = strlen(name), room = FILE_NAME_MAX - strlen(suffix);
+    if (length <= room) {
+        memcpy(to, name, length);
+    } else {
+        /* pri_format cuts at the end of a character; the hash keeps apart what the cut makes equal. */
+        pri_format(to, room - 17 + 1, "%s", name);
+        length = strlen(to);
+        pri_format(to + length, 18, "~%016" PRIx64, pri_hash(0, name, strlen(name)));
+        length += 17;
+    }
+    memcpy(to + length, suffix, strlen(suffix) + 1);
+}
+
+/* ---- The hint -------------------------------------------------------------------------------- */
+
+static const char *const phases[] = {"starting", "up", "stopping"};
+#define PHASE_COUNT (sizeof phases / sizeof phases[0])
+
+/* Of this boot, without its line's end. */
+static bool read_boot(char boot[BOOT_SIZE]) {
+    if (pri_read_text("/proc/sys/kernel/random/boot_id", boot, BOOT_SIZE) <= 0) {
+        return false;
+    }
+    boot[strcspn(boot, "\n")] = '\0';
+    return boot[0] != '\0';
+}
+
+static bool is_phase(const char *phase) {
+    for (size_t i = 0; i < PHASE_COUNT; i++) {
+        if (strcmp(phase, phases[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "end" shows that nothing is missing. */
+static bool print_hint(char text[HINT_SIZE], const struct pri_hint *hint) {
+    char boot[BOOT_SIZE];
+    if (!read_boot(boot) || memchr(hint->phase, '\0', sizeof hint->phase) == NULL ||
+        !is_phase(hint->phase) || hint->since_ms < 0) {
+        return false;
+    }
+    int length = snprintf(text, HINT_SIZE,
+                          "procref 1\nboot %s\nkey %" PRIu64 "\nphase %s\ngeneration %" PRIu32
+                          "\npid %" PRIu32 "\nstart %" PRIu64 "\nport %u\nparts %" PRIu64 " %" PRIu64
+                          " %" PRIu64 " %" PRIu64 "\nsince %" PRId64 "\nend\n",
+                          boot, hint->key, hint->phase, hint->generation, hint->process.pid,
+                          hint->process.start, (unsigned)hint->port, hint->parts[0], hint->parts[1],
+                          hint->parts[2], hint->parts[3], hint->since_ms);
+    return length > 0 && length < HINT_SIZE;
+}
+
+static bool write_all(int fd, const char *text, size_t length) {
+    while (length > 0) {
+        ssize_t part = write(fd, text, length);
+        if (part < 0 && errno == EINTR) {
+            continue;
+        }
+        if (part <= 0) {
+            return false;
+        }
+        text += part;
+        length -= (size_t)part;
+    }
+    return true;
+}
+
+bool pri_hint_write(int dir, const char *name, const struct pri_hint *hint) {
+    char text[HINT_SIZE], fresh[FILE_NAME_MAX + 1], final[FILE_NAME_MAX + 1];
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+
+    if (!print_hint(text, hint)) {
+        return false;
+    }
+    pri_file_name(name, ".hint.new", fresh);
+    pri_file_name(name, ".hint", final);
+    int fd = openat(dir, fresh, flags, 0600);
+    if (fd < 0 && errno == EEXIST) {
+        unlinkat(dir, fresh, 0); /* of a keeper that was killed between open and rename */
+        fd = openat(dir, fresh, flags, 0600);
+    }
+    if (fd < 0) {
+        return false;
+    }
+    bool done = write_all(fd, text, strlen(text));
+    done = close(fd) == 0 && done; /* a network file system may notice only now that the disk is full */
+    if (done && renameat(dir, fresh, dir, final) == 0) {
+        return true;
+    }
+    unlinkat(dir, fresh, 0);
+    return false;
+}
+
+/* Takes word off the front of *text. */
+static bool take(const char **text, const char *word) {
+    size_t length = strlen(word);
+    if (strncmp(*text, word, length) != 0) {
+        return false;
+    }
+    *text += length;
+    return true;
+}
+
+/* Takes a decimal number of at most max off the front of *text, in the one form in which it would be printed. */
+static bool take_number(const char **text, uint64_t max, uint64_t *ret_number) {
+    const char *at = *text;
+    uint64_t number = 0;
+    if (*at < '0' || *at > '9' || (at[0] == '0' && at[1] >= '0' && at[1] <= '9')) {
+        return false;
+    }
+    for (; *at >= '0' && *at <= '9'; at++) {
+        uint64_t digit = (uint64_t)(*at - '0');
+        if (number > (max - digit) / 10) {
+            return false;
+        }
+        number = number * 10 + digit;
+    }
+    *text = at;
+    *ret_number = number;
+    return true;
+}
+
+static bool take_phase(const char **text, char phase[12]) {
+    for (size_t i = 0; i < PHASE_COUNT; i++) {
+        if (take(text, phases[i])) {
+            memcpy(phase, phases[i], strlen(phases[i]) + 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse_hint(const char *text, struct pri_hint *ret) {
+    char boot[BOOT_SIZE];
+    uint64_t generation, pid, port, since;
+    bool good = read_boot(boot) && take(&text, "procref 1\nboot ") && take(&text, boot) &&
+                take(&text, "\nkey ") && take_number(&text, UINT64_MAX, &ret->key) &&
+                take(&text, "\nphase ") && take_phase(&text, ret->phase) &&
+                take(&text, "\ngeneration ") && take_number(&text, UINT32_MAX, &generation) &&
+                take(&text, "\npid ") && take_number(&text, INT32_MAX, &pid) &&
+                take(&text, "\nstart ") && take_number(&text, UINT64_MAX, &ret->process.start) &&
+                take(&text, "\nport ") && take_number(&text, UINT16_MAX, &port) &&
+                take(&text, "\nparts");
+    for (size_t i = 0; good && i < sizeof ret->parts / sizeof ret->parts[0]; i++) {
+        good = take(&text, " ") && take_number(&text, UINT64_MAX, &ret->parts[i]);
+    }
+    good = good && take(&text, "\nsince ") && take_number(&text, INT64_MAX, &since) &&
+           take(&text, "\nend\n") && *text == '\0';
+    if (good) {
+        ret->generation = (uint32_t)generation;
+        ret->process.pid = (uint32_t)pid;
+        ret->port = (uint16_t)port;
+        ret->since_ms = (int64_t)since;
+    }
+    return good;
+}
+
+bool pri_hint_read(int dir, const char *name, struct pri_hint *ret_hint) {
+    char text[HINT_SIZE], file[FILE_NAME_MAX + 1];
+    struct pri_hint hint = {0};
+    struct stat status;
+    ssize_t part;
+    size_t length = 0;
+
+    pri_file_name(name, ".hint", file);
+    /* Without O_NONBLOCK a FIFO under that name would hold us until somebody writes to it. */
+    int fd = openat(dir, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0) {
+        return false;
+    }
+    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || status.st_uid != geteuid() ||
+        status.st_nlink != 1 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0 ||
+        status.st_size >= (off_t)sizeof text) {
+        close(fd);
+        return false;
+    }
+    do {
+        part = read(fd, text + length, sizeof text - 1 - length);
+        length += part > 0 ? (size_t)part : 0;
+    } while ((part > 0 && length < sizeof text - 1) || (part < 0 && errno == EINTR));
+    close(fd);
+    text[length] = '\0';
+    if (part < 0 || strlen(text) != length || !parse_hint(text, &hint)) {
+        return false;
+    }
+    *ret_hint = hint;
+    return true;
+}
+
+void pri_hint_remove(int dir, const char *name) {
+    char file[FILE_NAME_MAX + 1];
+    pri_file_name(name, ".hint", file);
+    unlinkat(dir, file, 0);
+    pri_file_name(name, ".hint.new", file);
+    unlinkat(dir, file, 0);
+}

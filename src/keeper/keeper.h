@@ -1,0 +1,159 @@
+/*
+ * The keeper's working state, shared by the files of src/keeper. machine.c decides, loop.c performs;
+ * clients.c speaks with clients, run.c starts and ends the service, standby.c watches over the keeper.
+ */
+#ifndef PRI_KEEPER_H
+#define PRI_KEEPER_H
+
+#include "core/config.h"
+#include "core/record.h"
+#include "core/wire.h"
+#include "keeper/files.h"
+#include "keeper/machine.h"
+#include "keeper/readiness.h"
+#include "os/counter.h"
+#include "os/launch.h"
+#include "os/tree.h"
+#include "os/waiter.h"
+
+/*
+ * What the two of a pair know, in memory that only they map. The fields are written before the phase that makes them true, and the
+ * phase before the row that makes it visible, so a successor can trust them; `gen` covers the gap.
+ */
+struct pri_page {
+    _Atomic uint32_t phase; /* enum pri_phase */
+    _Atomic uint32_t generation;
+    struct pri_process main; /* the service's first process */
+    uint16_t port;
+    bool scattered; /* a member of the pair died since the service was started */
+    uint64_t parts[PRI_PART_COUNT];
+    int64_t since_ms, log_start;
+    _Atomic uint32_t reaped_pid; /* the standby reaped the service: with this status */
+    _Atomic int reaped_status;
+};
+
+struct pri_pair {
+    const struct pri_config *config;
+    const char *environment, *environment_end; /* the starter's, strings one after the other */
+    struct pri_page *page;
+    struct pri_record *record;
+    procref_waitable record_page, listener, nudge; /* nudge: the standby reaped somebody */
+    uint32_t standby;                              /* 0: dead, or not there yet */
+    uint64_t files_soft;                           /* the starter's limit of open files, for the service */
+    char token[32];                                /* "PROCREF_TOKEN=…" */
+};
+
+struct pri_client {
+    struct pri_client *next;
+    procref_waitable link;  /* -1: hung up, freed at the end of the round */
+    procref_waitable watch; /* of its process, once it matters whether it lives; -1 */
+    struct pri_process process;
+    uint64_t parts[PRI_PART_COUNT];
+    int32_t slot;
+    enum { CLIENT_NEW, CLIENT_ASKING, CLIENT_TOLD, CLIENT_AWAITS_STOP } state;
+    bool share;
+};
+
+struct pri_old_holder {
+    procref_waitable watch;
+    int32_t slot;
+};
+
+enum pri_end_stage { PRI_END_NONE, PRI_END_MAIN, PRI_END_REST, PRI_END_KILL };
+
+struct pri_keeper {
+    struct pri_pair *pair;
+    struct pri_machine machine;
+    struct pri_counter counter;
+    struct pri_waiter *waiter;
+    procref_waitable poller, children, waiter_ready, standby_watch;
+    procref_error error; /* the kept error, for all who ask */
+    bool finished;       /* leave the loop */
+    bool handed_over;    /* … and become the standby */
+
+    /* events that wait for their turn */
+    enum pri_event queue[PRI_EVENT_COUNT + 1];
+    int queued;
+
+    /* clients.c */
+    struct pri_client *clients;
+    struct pri_old_holder *old;
+    uint32_t old_count, slots_limit, slot_cursor;
+    bool accept_paused;
+
+    /* run.c */
+    int dir;
+    struct pri_log log;
+    bool log_open;
+    struct pri_launched launched;
+    struct pri_readiness readiness;
+    procref_waitable readiness_polled, main_watch, end_watch, log_polled;
+    void *arena; /* argv, envp and what else of the start is needed until it is ready */
+    size_t arena_size;
+    char *const *envp;
+    const char *service_dir;
+    uint16_t port;
+    int port_tries;
+    procref_waitable port_thief; /* tests: sits on the first port that is picked */
+    bool status_known;
+    int status;
+    enum pri_end_stage end_stage;
+
+    /* deadlines, PRI_NEVER if not set */
+    int64_t start_ns, end_ns, linger_ns, back_off_ns, status_ns, up_since_ns;
+};
+
+/* Tags of what the poller watches; anything above is a struct pri_client, its lowest bit set for its process. */
+enum pri_tag {
+    PRI_TAG_LISTENER,
+    PRI_TAG_CHILDREN,
+    PRI_TAG_NUDGE,
+    PRI_TAG_WAITER,
+    PRI_TAG_STANDBY,
+    PRI_TAG_REPORT,
+    PRI_TAG_READINESS,
+    PRI_TAG_MAIN,
+    PRI_TAG_END,
+    PRI_TAG_LOG,
+    PRI_TAG_OLD, /* + index * PRI_TAG_STEP */
+    PRI_TAG_STEP = 16,
+    PRI_TAG_OLD_END = PRI_TAG_STEP * 40000,
+};
+
+/* loop.c: runs until the service is retired (0), the pair must go (111), or it handed over (1). */
+enum { PRI_LOOP_RETIRED = 0, PRI_LOOP_HANDED_OVER = 1, PRI_LOOP_CANNOT_SERVE = 111 };
+int pri_keeper_run(struct pri_pair *pair);
+void pri_keeper_push(struct pri_keeper *k, enum pri_event event);
+
+/* standby.c: forks keepers and waits for them; never returns. own_child: a keeper that runs already, 0: fork one. */
+_Noreturn void pri_standby_run(struct pri_pair *pair);
+
+/* clients.c */
+void pri_clients_accept(struct pri_keeper *k);
+void pri_clients_event(struct pri_keeper *k, struct pri_client *client, bool process);
+void pri_clients_sweep(struct pri_keeper *k); /* frees those who hung up */
+void pri_clients_tell_up(struct pri_keeper *k);
+void pri_clients_tell_failed(struct pri_keeper *k);
+void pri_clients_tell_stays(struct pri_keeper *k);
+void pri_clients_watch_told(struct pri_keeper *k);
+void pri_clients_close_all(struct pri_keeper *k);
+uint32_t pri_clients_count(const struct pri_keeper *k, int state);
+void pri_clients_count_old(struct pri_keeper *k);
+void pri_clients_old_event(struct pri_keeper *k, uint32_t index);
+
+/* run.c */
+void pri_run_open_files(struct pri_keeper *k);
+void pri_run_launch(struct pri_keeper *k);
+void pri_run_report(struct pri_keeper *k);
+void pri_run_readiness(struct pri_keeper *k);
+void pri_run_watch_main(struct pri_keeper *k);
+void pri_run_main_event(struct pri_keeper *k);
+void pri_run_reap(struct pri_keeper *k);
+void pri_run_end_tree(struct pri_keeper *k);
+void pri_run_end_step(struct pri_keeper *k, bool timed_out);
+void pri_run_forget_start(struct pri_keeper *k);
+void pri_run_start_timeout(struct pri_keeper *k);
+void pri_run_hint(struct pri_keeper *k, const char *phase);
+struct pri_tree pri_run_tree(const struct pri_keeper *k);
+
+#endif

@@ -1,0 +1,515 @@
+/* The keeper's loop: waits for everything at once, feeds the machine, performs what it decides. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/crash.h"
+#include "core/fail.h"
+#include "core/trace.h"
+#include "keeper/keeper.h"
+#include "os/clock.h"
+#include "os/poller.h"
+#include "os/rendezvous.h"
+
+enum { BACK_OFF_FIRST_MS = 20, LONG_UP_MS = 10000 };
+
+void pri_keeper_push(struct pri_keeper *k, enum pri_event event) {
+    for (int i = 0; i < k->queued; i++) {
+        if (k->queue[i] == event) {
+            return;
+        }
+    }
+    if (k->queued < (int)(sizeof k->queue / sizeof k->queue[0])) {
+        k->queue[k->queued++] = event;
+    }
+}
+
+static const struct pri_ident *ident_of(const struct pri_keeper *k) {
+    return &k->pair->config->ident;
+}
+
+/* ---- Rows ------------------------------------------------------------------------------------ */
+
+static void keep_counter_error(struct pri_keeper *k, int code) {
+    pri_counter_explain(&k->counter, code, ident_of(k)->name, &k->error);
+}
+
+/* The outcome of a row becomes the next event, before anything else is looked at. */
+static void report(struct pri_keeper *k, int result) {
+    if (result < 0) {
+        keep_counter_error(k, result);
+    }
+    memmove(k->queue + 1, k->queue, sizeof k->queue - sizeof k->queue[0]);
+    k->queued += k->queued < (int)(sizeof k->queue / sizeof k->queue[0]);
+    k->queue[0] = result == PRI_OK     ? PRI_E_DONE
+                  : result == PRI_NO   ? PRI_E_REFUSED
+                  : result == PRI_GONE ? PRI_E_GONE
+                                       : PRI_E_BROKEN;
+}
+
+static void report_broken(struct pri_keeper *k) {
+    PRI_TRACE("broken: %s", k->error.message);
+    report(k, PRI_NO);
+    k->queue[0] = PRI_E_BROKEN;
+}
+
+/* On a set that nothing has begun on, does the kernel take back what the dead did? A child tries it. */
+static bool undo_works(struct pri_keeper *k) {
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        pri_counter_step(&k->counter, PRI_PROBE, 0);
+        _exit(0);
+    }
+    while (child > 0 && waitpid(child, &status, 0) < 0) {
+    }
+    return pri_counter_read(&k->counter, PRI_REG_CALL) <= 0;
+}
+
+static bool make_set(struct pri_keeper *k) {
+    bool fresh = false;
+    if (pri_counter_create(ident_of(k), &k->counter, &fresh, &k->error) < 0) {
+        return false;
+    }
+    PRI_CRASH_POINT("set opened, not begun");
+    if (fresh && k->pair->page->main.pid == 0) {
+        k->pair->page->scattered = false; /* nothing had begun: no remains to look for in all of /proc */
+    }
+    if (fresh && !undo_works(k)) {
+        pri_counter_remove(&k->counter);
+        pri_fail(&k->error, PROCREF_E_UNSUPPORTED, 0, "semop",
+                 "this kernel or sandbox does not undo the semaphore operations of the dead (SEM_UNDO), "
+                 "which procref counts with");
+        return false;
+    }
+    return true;
+}
+
+static void begin(struct pri_keeper *k) {
+    if (!make_set(k)) {
+        report_broken(k);
+        return;
+    }
+    atomic_store(&k->pair->record->ready, 0);
+    int result = pri_counter_step(&k->counter, PRI_BEGIN, 0);
+    if (result == PRI_OK) {
+        PRI_CRASH_POINT("begun");
+        k->machine.generation = (uint32_t)pri_counter_read(&k->counter, PRI_REG_GEN);
+    } else if (result == PRI_NO && pri_counter_read(&k->counter, PRI_REG_KEEPER) > 0) {
+        pri_fail(&k->error, PROCREF_E_PLATFORM, 0, "semop",
+                 "'%s' has a keeper that cannot be reached from here: it is in another network "
+                 "namespace, or its queue is full",
+                 ident_of(k)->name);
+    } else if (result == PROCREF_E_LIMIT) {
+        pri_fail(&k->error, PROCREF_E_LIMIT, k->counter.os, "semop",
+                 "'%s' was started 32767 times while somebody held it: release it everywhere once",
+                 ident_of(k)->name);
+        report_broken(k);
+        return;
+    }
+    report(k, result);
+}
+
+static void refound(struct pri_keeper *k) {
+    if (!make_set(k)) {
+        report_broken(k);
+        return;
+    }
+    PRI_CRASH_POINT("new set, not refounded");
+    report(k, pri_counter_step(&k->counter, PRI_REFOUND, k->machine.generation));
+}
+
+static void adopt(struct pri_keeper *k) {
+    procref_error error = PROCREF_ERROR_INIT;
+    if (pri_counter_find(ident_of(k), &k->counter, &error) < 0) {
+        report(k, PRI_GONE);
+        return;
+    }
+    int result = pri_counter_step(&k->counter, PRI_ADOPT, k->machine.generation);
+    if (result == PRI_OK) {
+        PRI_CRASH_POINT("adopted, not published");
+        pri_run_open_files(k);
+        k->log.start = k->pair->page->log_start;
+        k->port = k->pair->page->port;
+        pri_run_watch_main(k);
+    }
+    report(k, result);
+}
+
+static void publish(struct pri_keeper *k) {
+    struct pri_record *record = k->pair->record;
+    const struct pri_page *page = k->pair->page;
+    atomic_fetch_add(&record->sequence, 1);
+    atomic_store(&record->pid, page->main.pid);
+    atomic_store(&record->start, page->main.start);
+    atomic_store(&record->port, page->port);
+    atomic_fetch_add(&record->sequence, 1);
+    int result = pri_counter_step(&k->counter, PRI_PUBLISH, k->machine.generation);
+    if (result == PRI_OK) {
+        PRI_CRASH_POINT("published");
+        atomic_store(&record->ready, k->machine.generation);
+        k->up_since_ns = pri_clock_ns();
+    }
+    report(k, result);
+}
+
+static void withdraw(struct pri_keeper *k) {
+    atomic_store(&k->pair->record->ready, 0);
+    int result = pri_counter_step(&k->counter, PRI_WITHDRAW, k->machine.generation);
+    PRI_CRASH_POINT("withdrawn");
+    report(k, result);
+}
+
+static void drain(struct pri_keeper *k) {
+    PRI_CRASH_POINT("about to drain");
+    int result = pri_counter_step(&k->counter, PRI_DRAIN, k->machine.generation);
+    if (result == PRI_OK) {
+        PRI_CRASH_POINT("drained, not recorded");
+        atomic_store(&k->pair->record->ready, 0);
+    }
+    report(k, result);
+}
+
+static void hand_over(struct pri_keeper *k) {
+    int result = pri_counter_step(&k->counter, PRI_HAND_OVER, k->machine.generation);
+    if (result == PRI_OK) {
+        PRI_CRASH_POINT("handed over");
+        k->finished = k->handed_over = true;
+    }
+    report(k, result);
+}
+
+static void await_zero(struct pri_keeper *k, enum pri_register reg) {
+    if (k->waiter == NULL) {
+        k->waiter = pri_waiter_open(&k->waiter_ready);
+        if (k->waiter != NULL) {
+            pri_poller_add(k->poller, k->waiter_ready, PRI_TAG_WAITER);
+        }
+    }
+    if (k->waiter == NULL || pri_waiter_arm(k->waiter, &k->counter, reg) < 0) {
+        k->linger_ns = pri_deadline(1000); /* no thread or descriptor to wait with: look again in a second */
+    }
+}
+
+/* ---- Actions --------------------------------------------------------------------------------- */
+
+static void record_up(struct pri_keeper *k) {
+    struct pri_page *page = k->pair->page;
+    atomic_store(&page->generation, k->machine.generation);
+    atomic_store(&page->phase, PRI_PHASE_UP);
+    PRI_CRASH_POINT("page says up, not published");
+    pri_run_hint(k, "up");
+}
+
+static void record_stopping(struct pri_keeper *k) {
+    atomic_store(&k->pair->page->phase, PRI_PHASE_STOPPING);
+    PRI_CRASH_POINT("recorded stopping"); /* not in the hint: that gen went on says it as well */
+}
+
+static void retire(struct pri_keeper *k) {
+    PRI_CRASH_POINT("about to retire");
+    pri_counter_remove(&k->counter);
+    PRI_CRASH_POINT("set removed");
+    if (k->dir < 0) {
+        int dir = pri_directory_open(pri_config_text(k->pair->config, k->pair->config->dir), NULL);
+        k->dir = dir >= 0 ? dir : -1;
+    }
+    if (k->dir >= 0) {
+        pri_hint_remove(k->dir, ident_of(k)->name);
+    }
+    PRI_CRASH_POINT("retired");
+    k->finished = true;
+}
+
+static void back_off(struct pri_keeper *k) {
+    uint32_t failures = k->machine.failures > 0 ? k->machine.failures - 1 : 0;
+    k->back_off_ns = pri_deadline((int64_t)BACK_OFF_FIRST_MS << (2 * failures));
+}
+
+static void perform(struct pri_keeper *k, enum pri_action action) {
+    switch (action) {
+    case PRI_A_ADOPT: adopt(k); break;
+    case PRI_A_BEGIN: begin(k); break;
+    case PRI_A_REFOUND: refound(k); break;
+    case PRI_A_PUBLISH: publish(k); break;
+    case PRI_A_WITHDRAW: withdraw(k); break;
+    case PRI_A_DRAIN: drain(k); break;
+    case PRI_A_HAND_OVER: hand_over(k); break;
+    case PRI_A_AWAIT_REFS: await_zero(k, PRI_REG_REFS); break;
+    case PRI_A_AWAIT_CALL: await_zero(k, PRI_REG_CALL); break;
+    case PRI_A_LAUNCH: pri_run_launch(k); break;
+    case PRI_A_RECORD_UP: record_up(k); break;
+    case PRI_A_RECORD_STOPPING: record_stopping(k); break;
+    case PRI_A_END_TREE: pri_run_end_tree(k); break;
+    case PRI_A_TELL_UP: pri_clients_tell_up(k); break;
+    case PRI_A_TELL_FAILED: pri_clients_tell_failed(k); break;
+    case PRI_A_TELL_STAYS: pri_clients_tell_stays(k); break;
+    case PRI_A_ARM_LINGER: k->linger_ns = pri_deadline(k->pair->config->linger_ms); break;
+    case PRI_A_ARM_BACK_OFF: back_off(k); break;
+    case PRI_A_COUNT_OLD: pri_clients_count_old(k); break;
+    case PRI_A_RETIRE: retire(k); break;
+    case PRI_A_LEAVE: k->finished = true; break;
+    case PRI_ACTION_COUNT: break;
+    }
+}
+
+static void fill_facts(struct pri_keeper *k) {
+    struct pri_machine *m = &k->machine;
+    m->asking = pri_clients_count(k, CLIENT_ASKING);
+    m->told = pri_clients_count(k, CLIENT_TOLD);
+    m->old_holders = k->old_count;
+    m->refs = pri_counter_read(&k->counter, PRI_REG_REFS);
+    m->gen = m->refs >= 0 ? pri_counter_read(&k->counter, PRI_REG_GEN) : -1;
+    m->keeper = m->refs >= 0 ? pri_counter_read(&k->counter, PRI_REG_KEEPER) : -1;
+    m->alive = k->main_watch >= 0;
+    m->linger = k->pair->config->linger_ms > 0;
+    m->long_up = pri_clock_ns() - k->up_since_ns > LONG_UP_MS * PRI_MS;
+}
+
+/* Feeds all events that wait, and those that their actions make. */
+static void feed(struct pri_keeper *k) {
+    while (k->queued > 0) {
+        enum pri_event event = k->queue[0];
+        memmove(k->queue, k->queue + 1, sizeof k->queue - sizeof k->queue[0]);
+        k->queued--;
+        enum pri_state before = k->machine.state;
+        fill_facts(k);
+        struct pri_actions actions = pri_keeper_next(&k->machine, event);
+        PRI_TRACE("%s, %s -> %s (refs %d, asking %u, told %u)", pri_state_name(before),
+                  pri_event_name(event), pri_state_name(k->machine.state), k->machine.refs,
+                  k->machine.asking, k->machine.told);
+        for (int i = 0; i < actions.count; i++) {
+            PRI_TRACE("  does: %s", pri_action_name(actions.list[i]));
+            perform(k, actions.list[i]);
+        }
+    }
+}
+
+/* ---- What happened outside ------------------------------------------------------------------- */
+
+/* Who is in the queue is asked in before anything is decided that could end the service. */
+static void push_after_accept(struct pri_keeper *k, enum pri_event event) {
+    pri_clients_accept(k);
+    pri_keeper_push(k, event);
+}
+
+static void waiter_event(struct pri_keeper *k) {
+    uint32_t stamp;
+    int result = pri_waiter_result(k->waiter, &stamp);
+    if (result == PRI_NO) {
+        return;
+    }
+    if (k->counter.id < 0 || stamp != pri_counter_stamp(&k->counter)) {
+        /* It slept on a set that was removed and replaced since. */
+        await_zero(k, PRI_REG_REFS);
+        return;
+    }
+    if (result == PRI_GONE) {
+        k->counter.id = -1;
+    }
+    push_after_accept(k, result == PRI_OK ? PRI_E_ZERO : PRI_E_GONE);
+    pri_clients_watch_told(k);
+}
+
+static void dispatch(struct pri_keeper *k, uint64_t tag) {
+    switch (tag) {
+    case PRI_TAG_LISTENER: pri_clients_accept(k); break;
+    case PRI_TAG_CHILDREN:
+        pri_run_reap(k);
+        pri_run_main_event(k);
+        pri_run_readiness(k);
+        break;
+    case PRI_TAG_NUDGE:
+        pri_nudge_drain(k->pair->nudge);
+        pri_run_main_event(k);
+        break;
+    case PRI_TAG_WAITER: waiter_event(k); break;
+    case PRI_TAG_STANDBY:
+        pri_poller_remove(k->poller, k->standby_watch);
+        k->pair->standby = 0;
+        k->pair->page->scattered = true;
+        pri_keeper_push(k, PRI_E_STANDBY_DIED);
+        break;
+    case PRI_TAG_REPORT: pri_run_report(k); break;
+    case PRI_TAG_READINESS: pri_run_readiness(k); break;
+    case PRI_TAG_MAIN: pri_run_main_event(k); break;
+    case PRI_TAG_END: pri_run_end_step(k, false); break;
+    case PRI_TAG_LOG:
+        pri_run_readiness(k);
+        pri_log_trim(&k->log);
+        break;
+    default:
+        if (tag < PRI_TAG_OLD_END) {
+            pri_clients_old_event(k, (uint32_t)((tag - PRI_TAG_OLD) / PRI_TAG_STEP));
+        } else {
+            pri_clients_event(k, (struct pri_client *)(uintptr_t)(tag & ~UINT64_C(1)), tag & 1);
+        }
+    }
+}
+
+static bool due(int64_t *deadline_ns, int64_t now) {
+    bool is = *deadline_ns <= now;
+    if (is) {
+        *deadline_ns = PRI_NEVER;
+    }
+    return is;
+}
+
+/* A client may have come and gone during the linger; then it begins anew. The kernel notes who was last at refs. */
+static enum pri_event linger_event(const struct pri_keeper *k) {
+    uint32_t last = pri_counter_last_user(&k->counter, PRI_REG_REFS);
+    return last == 0 || last == (uint32_t)getpid() ? PRI_E_LINGERED : PRI_E_LINGER_TOUCHED;
+}
+
+static void timers(struct pri_keeper *k) {
+    int64_t now = pri_clock_ns();
+    if (due(&k->start_ns, now)) {
+        pri_run_start_timeout(k);
+    }
+    if (due(&k->end_ns, now)) {
+        pri_run_end_step(k, true);
+    }
+    if (due(&k->linger_ns, now)) {
+        push_after_accept(k, linger_event(k));
+        pri_clients_watch_told(k);
+    }
+    if (due(&k->back_off_ns, now)) {
+        pri_keeper_push(k, PRI_E_BACKED_OFF);
+    }
+    if (k->status_ns <= now) {
+        pri_run_main_event(k);
+    }
+    if (k->machine.state == PRI_S_STARTING && k->readiness.next_ns <= now) {
+        pri_run_readiness(k);
+    }
+    if (k->log_open && k->log.next_ns <= now) {
+        pri_log_trim(&k->log);
+    }
+}
+
+static int64_t next_deadline(const struct pri_keeper *k) {
+    const int64_t all[] = {
+        k->start_ns,
+        k->end_ns,
+        k->linger_ns,
+        k->back_off_ns,
+        k->status_ns,
+        k->machine.state == PRI_S_STARTING && k->launched.report < 0 ? k->readiness.next_ns : PRI_NEVER,
+        k->log_open ? k->log.next_ns : PRI_NEVER,
+    };
+    int64_t least = PRI_NEVER;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        least = all[i] < least ? all[i] : least;
+    }
+    return least;
+}
+
+/* ---- Begin and end --------------------------------------------------------------------------- */
+
+/* What is known of an earlier life: this pair's page; else the hint; else a process that carries our token. */
+static void recall(struct pri_keeper *k) {
+    struct pri_machine *m = &k->machine;
+    struct pri_page *page = k->pair->page;
+    struct pri_hint hint;
+    struct pri_counter counter;
+    m->phase = (enum pri_phase)atomic_load(&page->phase);
+    m->generation = atomic_load(&page->generation);
+    if (m->phase != PRI_PHASE_FRESH) {
+        return;
+    }
+    k->dir = pri_directory_open(pri_config_text(k->pair->config, k->pair->config->dir), NULL);
+    m->phase_from_hint = true;
+    page->scattered = true;
+    if (k->dir >= 0 && pri_hint_read(k->dir, ident_of(k)->name, &hint) &&
+        hint.key == ident_of(k)->hash && pri_process_alive(&hint.process)) {
+        page->main = hint.process;
+        page->port = hint.port;
+        page->since_ms = hint.since_ms;
+        memcpy(page->parts, hint.parts, sizeof page->parts);
+        m->generation = hint.generation;
+        if (strcmp(hint.phase, "up") == 0) {
+            m->phase = PRI_PHASE_UP;
+        }
+        PRI_TRACE("the hint says %s(%u), pid %u", hint.phase, (unsigned)hint.generation,
+                  (unsigned)hint.process.pid);
+    } else if (pri_counter_find(ident_of(k), &counter, NULL) == 0 &&
+               pri_counter_read(&counter, PRI_REG_GEN) > 0 &&
+               pri_tree_find_by_token(k->pair->token, &page->main)) {
+        PRI_TRACE("no hint, but %u carries our token", (unsigned)page->main.pid);
+    }
+}
+
+static int open_all(struct pri_keeper *k) {
+    if (pri_poller_open(&k->poller) < 0 || pri_children_open(&k->children) < 0 ||
+        pri_poller_add(k->poller, k->children, PRI_TAG_CHILDREN) < 0 ||
+        pri_poller_add(k->poller, k->pair->nudge, PRI_TAG_NUDGE) < 0) {
+        return PROCREF_E_LIMIT;
+    }
+    struct pri_process standby;
+    uint32_t parent = (uint32_t)getppid();
+    if (parent == k->pair->standby && pri_process_identify(parent, &standby) &&
+        (uint32_t)getppid() == parent) {
+        k->standby_watch = pri_process_watch(&standby);
+        pri_poller_add(k->poller, k->standby_watch, PRI_TAG_STANDBY);
+    } else {
+        k->pair->standby = 0;
+        k->pair->page->scattered = true;
+        pri_keeper_push(k, PRI_E_STANDBY_DIED);
+    }
+    return pri_poller_add(k->poller, k->pair->listener, PRI_TAG_LISTENER);
+}
+
+/* Back to one thread and the pair's own descriptors: the next keeper is forked from here. */
+static void close_all(struct pri_keeper *k) {
+    pri_clients_close_all(k);
+    if (k->waiter != NULL) {
+        pri_waiter_close(k->waiter);
+    }
+    pri_run_forget_start(k);
+    pri_log_close(&k->log);
+    pri_link_close(k->dir);
+    pri_link_close(k->main_watch);
+    pri_link_close(k->end_watch);
+    pri_link_close(k->standby_watch);
+    for (uint32_t i = 0; i < k->old_count; i++) {
+        pri_link_close(k->old[i].watch);
+    }
+    free(k->old);
+    pri_link_close(k->poller);
+    pri_children_close(k->children);
+}
+
+int pri_keeper_run(struct pri_pair *pair) {
+    static struct pri_keeper keeper;
+    struct pri_keeper *k = &keeper;
+    memset(k, 0, sizeof *k);
+    k->pair = pair;
+    k->counter.id = k->poller = k->children = k->waiter_ready = k->standby_watch = k->dir = -1;
+    k->launched.go = k->launched.report = k->readiness_polled = k->main_watch = k->end_watch = -1;
+    k->log_polled = k->log.fd = k->log.grew = k->port_thief = -1;
+    k->log.next_ns = k->start_ns = k->end_ns = k->linger_ns = k->back_off_ns = k->status_ns = PRI_NEVER;
+    k->error.size = sizeof k->error;
+    k->machine.state = PRI_S_RESUMING;
+    if (open_all(k) < 0) {
+        return PRI_LOOP_CANNOT_SERVE;
+    }
+    recall(k);
+    pri_keeper_push(k, PRI_E_RESUME);
+    feed(k);
+    while (!k->finished) {
+        uint64_t tags[PRI_POLLER_EVENTS];
+        int count = pri_poller_wait(k->poller, next_deadline(k), tags);
+        for (int i = 0; i < count; i++) {
+            dispatch(k, tags[i]);
+        }
+        timers(k);
+        feed(k);
+        pri_clients_sweep(k);
+    }
+    if (!k->handed_over) {
+        return PRI_LOOP_RETIRED; /* the process ends: the kernel closes everything, the name last of all */
+    }
+    close_all(k);
+    return PRI_LOOP_HANDED_OVER;
+}

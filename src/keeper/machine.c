@@ -1,0 +1,348 @@
+/* The keeper's decisions (machine.h). One function a state; each reads like its row in ARCHITECTURE.md. */
+#include "keeper/machine.h"
+
+#include <stddef.h>
+
+#define PRI_NAME_ENTRY(name, text) text,
+static const char *const state_names[] = {PRI_STATES(PRI_NAME_ENTRY)};
+static const char *const event_names[] = {PRI_EVENTS(PRI_NAME_ENTRY)};
+static const char *const action_names[] = {PRI_ACTIONS(PRI_NAME_ENTRY)};
+#undef PRI_NAME_ENTRY
+
+const char *pri_state_name(enum pri_state state) {
+    return state_names[state];
+}
+
+const char *pri_event_name(enum pri_event event) {
+    return event_names[event];
+}
+
+const char *pri_action_name(enum pri_action action) {
+    return action_names[action];
+}
+
+typedef struct pri_machine M;
+typedef struct pri_actions Actions;
+
+static const Actions nothing = {0, {0}};
+
+#define DO(...)                                                                                     \
+    ((Actions){(int)(sizeof((enum pri_action[]){__VA_ARGS__}) / sizeof(enum pri_action)),           \
+               {__VA_ARGS__}})
+
+static Actions go(M *m, enum pri_state state, Actions actions) {
+    m->state = state;
+    return actions;
+}
+
+static bool wanted(const M *m) {
+    return m->refs > 0 || m->asking > 0 || m->old_holders > 0;
+}
+
+static Actions retire(M *m) {
+    m->phase = PRI_PHASE_STOPPING;
+    return go(m, PRI_S_ENDED, DO(PRI_A_RETIRE));
+}
+
+static Actions launch(M *m) {
+    m->phase = PRI_PHASE_STARTING;
+    return go(m, PRI_S_STARTING, DO(PRI_A_LAUNCH));
+}
+
+static Actions refound(M *m) {
+    return go(m, PRI_S_REFOUNDING, DO(PRI_A_REFOUND));
+}
+
+static Actions begin(M *m) {
+    return go(m, PRI_S_BEGINNING, DO(PRI_A_BEGIN));
+}
+
+/* Up, and something may have changed: is there anything to do but wait? */
+static Actions consider(M *m) {
+    if (!m->alive) {
+        return go(m, PRI_S_WITHDRAWING, DO(PRI_A_WITHDRAW));
+    }
+    if (m->lone) {
+        return go(m, PRI_S_HANDING_OVER, DO(PRI_A_HAND_OVER));
+    }
+    if (!m->zero) {
+        return go(m, PRI_S_UP, DO(PRI_A_AWAIT_REFS));
+    }
+    if (m->refs > 0) {
+        m->zero = false;
+        return go(m, PRI_S_UP, DO(PRI_A_AWAIT_REFS, PRI_A_TELL_STAYS));
+    }
+    if (m->told > 0 || m->asking > 0 || m->old_holders > 0) {
+        return go(m, PRI_S_UP, nothing);
+    }
+    return m->linger ? go(m, PRI_S_LINGERING, DO(PRI_A_ARM_LINGER))
+                     : go(m, PRI_S_DRAINING, DO(PRI_A_DRAIN));
+}
+
+/*
+ * The first thing any keeper does. What the page of its own pair says is true; what a hint says is tried: the row
+ * adopt(g) tells whether the generation is still that one.
+ */
+static Actions resuming(M *m, enum pri_event event) {
+    switch (event) {
+    case PRI_E_RESUME:
+        if (m->phase == PRI_PHASE_UP) {
+            return DO(PRI_A_ADOPT);
+        }
+        m->start_wanted = m->phase_from_hint || m->phase != PRI_PHASE_STOPPING;
+        return begin(m);
+    case PRI_E_DONE:
+        m->phase_from_hint = false;
+        return go(m, PRI_S_PUBLISHING, DO(PRI_A_RECORD_UP, PRI_A_COUNT_OLD, PRI_A_PUBLISH));
+    case PRI_E_REFUSED:
+        if (!m->phase_from_hint && m->gen == 0) {
+            return refound(m); /* a predecessor was killed between making the new set and refound */
+        }
+        m->start_wanted = m->phase_from_hint;
+        m->phase = PRI_PHASE_STOPPING;
+        return begin(m);
+    case PRI_E_GONE:
+        if (!m->phase_from_hint) {
+            return refound(m);
+        }
+        m->start_wanted = true;
+        m->phase = PRI_PHASE_STOPPING;
+        return begin(m);
+    default: return nothing;
+    }
+}
+
+static Actions beginning(M *m, enum pri_event event) {
+    switch (event) {
+    case PRI_E_DONE: return go(m, PRI_S_ENDING, DO(PRI_A_END_TREE));
+    case PRI_E_REFUSED:
+        /* Only where the barrier's name is not shared: another network namespace, same semaphores. */
+        return m->keeper > 0 ? go(m, PRI_S_ENDED, DO(PRI_A_TELL_FAILED, PRI_A_LEAVE))
+                             : DO(PRI_A_AWAIT_CALL);
+    case PRI_E_ZERO:
+    case PRI_E_GONE: return DO(PRI_A_BEGIN);
+    case PRI_E_BROKEN: return go(m, PRI_S_ENDED, DO(PRI_A_TELL_FAILED, PRI_A_LEAVE));
+    default: return nothing;
+    }
+}
+
+static Actions ending(M *m, enum pri_event event) {
+    if (event != PRI_E_TREE_GONE) {
+        return nothing;
+    }
+    return m->start_wanted || m->refs > 0 ? launch(m) : retire(m);
+}
+
+/* What a client asks for meanwhile is answered when the outcome is known; the set is looked after then, too. */
+static Actions starting(M *m, enum pri_event event) {
+    switch (event) {
+    case PRI_E_READY:
+        m->phase = PRI_PHASE_UP;
+        return go(m, PRI_S_PUBLISHING, DO(PRI_A_RECORD_UP, PRI_A_PUBLISH));
+    case PRI_E_PORT_LOST: return go(m, PRI_S_RELAUNCHING, DO(PRI_A_END_TREE));
+    case PRI_E_LAUNCH_FAILED:
+    case PRI_E_DIED:
+    case PRI_E_START_TIMEOUT: return go(m, PRI_S_FAILING, DO(PRI_A_END_TREE));
+    default: return nothing;
+    }
+}
+
+static Actions relaunching(M *m, enum pri_event event) {
+    return event == PRI_E_TREE_GONE ? launch(m) : nothing;
+}
+
+/* A start failed, and nothing of it is left. Those who ask get the error; while held it is tried again. */
+static Actions failing(M *m, enum pri_event event) {
+    if (event != PRI_E_TREE_GONE) {
+        return nothing;
+    }
+    m->failures++;
+    if (m->refs <= 0 && m->old_holders == 0) {
+        m->state = PRI_S_ENDED;
+        m->phase = PRI_PHASE_STOPPING;
+        return DO(PRI_A_TELL_FAILED, PRI_A_RETIRE);
+    }
+    if (m->restart && m->failures < PRI_RESTARTS_MOST) {
+        return go(m, PRI_S_WAITING, DO(PRI_A_TELL_FAILED, PRI_A_ARM_BACK_OFF));
+    }
+    return go(m, PRI_S_GAVE_UP, DO(PRI_A_TELL_FAILED, PRI_A_AWAIT_REFS));
+}
+
+static Actions publishing(M *m, enum pri_event event) {
+    switch (event) {
+    case PRI_E_DONE:
+        m->zero = false;
+        return go(m, PRI_S_UP, m->lone || !m->alive
+                                   ? consider(m)
+                                   : DO(PRI_A_TELL_UP, PRI_A_AWAIT_REFS));
+    case PRI_E_GONE: return refound(m);
+    case PRI_E_REFUSED: /* nobody but us changes gen: the set is not what we think; end it all */
+    case PRI_E_BROKEN:
+        m->phase = PRI_PHASE_STOPPING;
+        return go(m, PRI_S_STOPPING, DO(PRI_A_TELL_FAILED, PRI_A_RECORD_STOPPING, PRI_A_END_TREE));
+    default: return nothing;
+    }
+}
+
+static Actions up(M *m, enum pri_event event) {
+    switch (event) {
+    case PRI_E_ASKED: return DO(PRI_A_TELL_UP);
+    case PRI_E_ZERO: m->zero = true; return consider(m);
+    case PRI_E_HUNG_UP:
+    case PRI_E_OLD_GONE: return consider(m);
+    case PRI_E_GONE: return refound(m);
+    case PRI_E_STANDBY_DIED:
+    case PRI_E_DIED: return consider(m);
+    default: return nothing;
+    }
+}
+
+static Actions draining(M *m, enum pri_event event) {
+    switch (event) {
+    case PRI_E_DONE:
+        m->generation++;
+        m->phase = PRI_PHASE_STOPPING;
+        return go(m, PRI_S_STOPPING, DO(PRI_A_RECORD_STOPPING, PRI_A_END_TREE));
+    case PRI_E_REFUSED: /* somebody came meanwhile */
+        m->zero = false;
+        return go(m, PRI_S_UP, DO(PRI_A_AWAIT_REFS, PRI_A_TELL_STAYS));
+    default: return refound(m);
+    }
+}
+
+static Actions withdrawing(M *m, enum pri_event event) {
+    if (event == PRI_E_GONE) {
+        return refound(m);
+    }
+    m->failures = m->long_up ? 1 : m->failures + 1;
+    m->generation++;
+    m->phase = PRI_PHASE_STARTING;
+    return go(m, PRI_S_DYING, DO(PRI_A_END_TREE));
+}
+
+static Actions handing_over(M *m, enum pri_event event) {
+    return event == PRI_E_DONE ? go(m, PRI_S_ENDED, nothing) : refound(m);
+}
+
+static Actions lingering(M *m, enum pri_event event) {
+    switch (event) {
+    case PRI_E_LINGER_TOUCHED: return m->refs > 0 ? consider(m) : DO(PRI_A_ARM_LINGER);
+    case PRI_E_LINGERED:
+        if (m->refs > 0 || m->told > 0 || m->asking > 0 || m->old_holders > 0) {
+            return consider(m);
+        }
+        return go(m, PRI_S_DRAINING, DO(PRI_A_DRAIN));
+    case PRI_E_ASKED: return DO(PRI_A_TELL_UP);
+    case PRI_E_GONE: return refound(m);
+    case PRI_E_STANDBY_DIED:
+    case PRI_E_DIED: return consider(m);
+    default: return nothing;
+    }
+}
+
+static Actions dying(M *m, enum pri_event event) {
+    if (event != PRI_E_TREE_GONE) {
+        return nothing;
+    }
+    if (!wanted(m)) {
+        return retire(m);
+    }
+    if (m->asking > 0) {
+        return launch(m); /* somebody asks for it now: no policy forbids that */
+    }
+    if (m->restart && m->failures < PRI_RESTARTS_MOST) {
+        return go(m, PRI_S_WAITING, DO(PRI_A_ARM_BACK_OFF));
+    }
+    return go(m, PRI_S_GAVE_UP, DO(PRI_A_AWAIT_REFS));
+}
+
+static Actions waiting(M *m, enum pri_event event) {
+    switch (event) {
+    case PRI_E_BACKED_OFF: return wanted(m) ? launch(m) : retire(m);
+    case PRI_E_ZERO:
+    case PRI_E_HUNG_UP:
+    case PRI_E_OLD_GONE: return wanted(m) ? nothing : retire(m);
+    default: return nothing;
+    }
+}
+
+static Actions gave_up(M *m, enum pri_event event) {
+    switch (event) {
+    case PRI_E_ASKED:
+        if (m->asking == 0) {
+            return nothing; /* it was answered since */
+        }
+        m->failures = 0;
+        return launch(m);
+    case PRI_E_GONE: return refound(m);
+    case PRI_E_ZERO:
+    case PRI_E_HUNG_UP:
+    case PRI_E_OLD_GONE:
+        if (!wanted(m)) {
+            return retire(m);
+        }
+        return event == PRI_E_ZERO && m->refs > 0 ? DO(PRI_A_AWAIT_REFS) : nothing;
+    default: return nothing;
+    }
+}
+
+/* The set was removed under us: make a new one at the same generation; old holders are counted by the page. */
+static Actions refounding(M *m, enum pri_event event) {
+    switch (event) {
+    case PRI_E_DONE:
+        m->zero = false;
+        if (m->phase == PRI_PHASE_UP) {
+            return go(m, PRI_S_PUBLISHING, DO(PRI_A_RECORD_UP, PRI_A_COUNT_OLD, PRI_A_PUBLISH));
+        }
+        return go(m, PRI_S_GAVE_UP, DO(PRI_A_COUNT_OLD, PRI_A_AWAIT_REFS));
+    case PRI_E_GONE: return DO(PRI_A_REFOUND);
+    case PRI_E_REFUSED:
+    case PRI_E_BROKEN:
+        return go(m, PRI_S_ORPHANED, DO(PRI_A_TELL_FAILED, PRI_A_COUNT_OLD));
+    default: return nothing;
+    }
+}
+
+static Actions orphaned(M *m, enum pri_event event) {
+    switch (event) {
+    case PRI_E_ASKED: return m->asking > 0 ? refound(m) : nothing;
+    case PRI_E_OLD_GONE:
+    case PRI_E_DIED:
+        m->phase = PRI_PHASE_STOPPING;
+        return go(m, PRI_S_STOPPING, DO(PRI_A_RECORD_STOPPING, PRI_A_END_TREE));
+    default: return nothing;
+    }
+}
+
+static Actions stopping(M *m, enum pri_event event) {
+    return event == PRI_E_TREE_GONE ? retire(m) : nothing;
+}
+
+Actions pri_keeper_next(M *m, enum pri_event event) {
+    if (event == PRI_E_STANDBY_DIED) {
+        m->lone = true;
+    }
+    switch (m->state) {
+    case PRI_S_RESUMING: return resuming(m, event);
+    case PRI_S_BEGINNING: return beginning(m, event);
+    case PRI_S_ENDING: return ending(m, event);
+    case PRI_S_STARTING: return starting(m, event);
+    case PRI_S_RELAUNCHING: return relaunching(m, event);
+    case PRI_S_FAILING: return failing(m, event);
+    case PRI_S_PUBLISHING: return publishing(m, event);
+    case PRI_S_UP: return up(m, event);
+    case PRI_S_LINGERING: return lingering(m, event);
+    case PRI_S_DRAINING: return draining(m, event);
+    case PRI_S_WITHDRAWING: return withdrawing(m, event);
+    case PRI_S_HANDING_OVER: return handing_over(m, event);
+    case PRI_S_DYING: return dying(m, event);
+    case PRI_S_WAITING: return waiting(m, event);
+    case PRI_S_GAVE_UP: return gave_up(m, event);
+    case PRI_S_REFOUNDING: return refounding(m, event);
+    case PRI_S_ORPHANED: return orphaned(m, event);
+    case PRI_S_STOPPING: return stopping(m, event);
+    case PRI_S_ENDED:
+    case PRI_STATE_COUNT: break;
+    }
+    return nothing;
+}

@@ -1,0 +1,627 @@
+/* Starting, watching and ending the service's processes. When to do which is decided in machine.c. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/crash.h"
+#include "core/fail.h"
+#include "core/trace.h"
+#include "keeper/keeper.h"
+#include "os/clock.h"
+#include "os/poller.h"
+#include "os/rendezvous.h"
+
+enum { PORT_TRIES = 5, STATUS_WAIT_MS = 200, LISTENERS = 8 };
+
+static const char *name_of(const struct pri_keeper *k) {
+    return k->pair->config->ident.name;
+}
+
+struct pri_tree pri_run_tree(const struct pri_keeper *k) {
+    return (struct pri_tree){.keeper = (uint32_t)getpid(),
+                             .standby = k->pair->standby,
+                             .main = k->pair->page->main,
+                             .token = k->pair->token,
+                             .scattered = k->pair->page->scattered};
+}
+
+void pri_run_hint(struct pri_keeper *k, const char *phase) {
+    const struct pri_page *page = k->pair->page;
+    struct pri_hint hint = {.key = k->pair->config->ident.hash,
+                            .generation = k->machine.generation,
+                            .process = page->main,
+                            .port = page->port,
+                            .since_ms = page->since_ms};
+    pri_format(hint.phase, sizeof hint.phase, "%s", phase);
+    memcpy(hint.parts, page->parts, sizeof hint.parts);
+    if (k->dir >= 0) {
+        pri_hint_write(k->dir, name_of(k), &hint);
+    }
+}
+
+/* The folder and the log in it; made anew if somebody took them away. Without them we do without. */
+void pri_run_open_files(struct pri_keeper *k) {
+    if (k->dir >= 0) {
+        close(k->dir);
+    }
+    if (k->log_open) {
+        if (k->log_polled >= 0) {
+            pri_poller_remove(k->poller, k->log_polled);
+        }
+        pri_log_close(&k->log);
+    }
+    int dir = pri_directory_open(pri_config_text(k->pair->config, k->pair->config->dir), NULL);
+    k->dir = dir >= 0 ? dir : -1;
+    pri_log_open(&k->log, k->dir, name_of(k));
+    k->log_open = true;
+    k->log_polled = k->log.grew;
+    if (k->log_polled >= 0 && pri_poller_add(k->poller, k->log_polled, PRI_TAG_LOG) < 0) {
+        k->log_polled = -1;
+    }
+}
+
+/* ---- What the service is started with -------------------------------------------------------- */
+
+/* Writes strings one after the other; without memory it only counts, so the block can be made to fit. */
+struct writer {
+    char *base;
+    size_t used;
+};
+
+static void put(struct writer *w, const char *bytes, size_t length) {
+    if (w->base != NULL) {
+        memcpy(w->base + w->used, bytes, length);
+    }
+    w->used += length;
+}
+
+/* A copy of text in which ${PORT}, ${NAME} and ${DIR} are replaced. */
+static char *put_expanded(struct writer *w, const struct pri_keeper *k, const char *text) {
+    char port[8];
+    const char *dir = pri_config_text(k->pair->config, k->pair->config->dir);
+    const struct {
+        const char *variable, *value;
+    } table[] = {{"${PORT}", port}, {"${NAME}", name_of(k)}, {"${DIR}", dir}};
+    char *start = w->base != NULL ? w->base + w->used : NULL;
+
+    pri_format(port, sizeof port, "%u", (unsigned)k->port);
+    while (*text != '\0') {
+        size_t i = 0, count = sizeof table / sizeof table[0];
+        while (*text == '$' && i < count &&
+               strncmp(text, table[i].variable, strlen(table[i].variable)) != 0) {
+            i++;
+        }
+        if (*text == '$' && i < count) {
+            put(w, table[i].value, strlen(table[i].value));
+            text += strlen(table[i].variable);
+        } else {
+            put(w, text++, 1);
+        }
+    }
+    put(w, "", 1);
+    return start;
+}
+
+/* What belongs to the client's session, its build tool or its own service manager is not the service's. */
+static bool is_shed(const char *entry) {
+    static const char *const shed[] = {
+        "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "GNUMAKEFLAGS", "NOTIFY_SOCKET",
+        "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC", "MAINPID",
+        "JOURNAL_STREAM", "INVOCATION_ID", "PROCREF_KEEPER", "PROCREF_TOKEN", "PROCREF_TRACE",
+    };
+    for (size_t i = 0; i < sizeof shed / sizeof shed[0]; i++) {
+        size_t length = strlen(shed[i]);
+        if (strncmp(entry, shed[i], length) == 0 && entry[length] == '=') {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_replaced(const struct pri_config *config, const char *entry) {
+    const char *ours = pri_config_text(config, config->environment);
+    size_t length = strcspn(entry, "=") + 1;
+    for (uint32_t i = 0; i < config->environment_count; i++, ours = pri_config_next(ours)) {
+        if (strncmp(ours, entry, length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct start {
+    char **argv, **envp;
+    char *dir, *ready, *notify; /* notify: room for "NOTIFY_SOCKET=…" */
+};
+
+enum { NOTIFY_SIZE = 128 };
+
+static void put_environment(struct writer *w, const struct pri_keeper *k, struct start *s) {
+    const struct pri_config *config = k->pair->config;
+    size_t count = 0;
+    for (const char *entry = k->pair->environment; entry < k->pair->environment_end;
+         entry = pri_config_next(entry)) {
+        if (!is_shed(entry) && !is_replaced(config, entry)) {
+            char *copy = w->base != NULL ? w->base + w->used : NULL;
+            put(w, entry, strlen(entry) + 1);
+            if (copy != NULL) {
+                s->envp[count] = copy;
+            }
+            count++;
+        }
+    }
+    const char *entry = pri_config_text(config, config->environment);
+    for (uint32_t i = 0; i < config->environment_count; i++, entry = pri_config_next(entry)) {
+        char *copy = put_expanded(w, k, entry);
+        if (copy != NULL) {
+            s->envp[count] = copy;
+        }
+        count++;
+    }
+    char *token = w->base != NULL ? w->base + w->used : NULL;
+    put(w, k->pair->token, strlen(k->pair->token) + 1);
+    if (token != NULL) {
+        s->envp[count] = token;
+        s->notify = w->base + w->used;
+    }
+    w->used += NOTIFY_SIZE;
+}
+
+/* One pass over all that is to be written; with a base the pointers in *s are valid afterwards. */
+static size_t put_start(char *base, const struct pri_keeper *k, size_t pointers, struct start *s) {
+    const struct pri_config *config = k->pair->config;
+    struct writer w = {base, pointers};
+    const char *dir = pri_config_text(config, config->working_dir);
+    const char *ready = pri_config_text(config, config->ready);
+    const char *argument = pri_config_text(config, config->command);
+    for (uint32_t i = 0; i < config->command_count; i++, argument = pri_config_next(argument)) {
+        char *copy = put_expanded(&w, k, argument);
+        if (copy != NULL) {
+            s->argv[i] = copy;
+        }
+    }
+    s->dir = put_expanded(&w, k, dir != NULL ? dir : k->dir >= 0 ? "${DIR}" : "/");
+    s->ready = ready != NULL ? put_expanded(&w, k, ready) : NULL;
+    put_environment(&w, k, s);
+    return w.used;
+}
+
+static bool make_start(struct pri_keeper *k, struct start *s) {
+    const struct pri_config *config = k->pair->config;
+    size_t entries = config->environment_count + 3; /* the token, NOTIFY_SOCKET, the end */
+    for (const char *entry = k->pair->environment; entry < k->pair->environment_end;
+         entry = pri_config_next(entry)) {
+        entries++;
+    }
+    size_t pointers = (config->command_count + 1 + entries) * sizeof(char *);
+    memset(s, 0, sizeof *s);
+    size_t size = put_start(NULL, k, pointers, s);
+    void *arena = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (arena == MAP_FAILED) {
+        return false;
+    }
+    s->argv = arena;
+    s->envp = s->argv + config->command_count + 1;
+    put_start(arena, k, pointers, s);
+    k->arena = arena;
+    k->arena_size = size;
+    k->envp = s->envp;
+    k->service_dir = s->dir;
+    return true;
+}
+
+/* ---- Ports ----------------------------------------------------------------------------------- */
+
+/* A socket bound to 127.0.0.1:port, 0 for any that is free; -1 if somebody has it. */
+static int bind_port(uint16_t port) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return -1;
+    }
+    /* Else the closed connections of the last start (TIME_WAIT) would look like somebody else. */
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+        int os = errno;
+        close(fd);
+        errno = os;
+        return -1;
+    }
+    return fd;
+}
+
+static bool wants_port(const struct pri_config *config) {
+    const char *ready = pri_config_text(config, config->ready);
+    if (ready != NULL && (strcmp(ready, "tcp") == 0 || strstr(ready, "${PORT}") != NULL)) {
+        return true;
+    }
+    const char *text = pri_config_text(config, config->command);
+    for (uint32_t i = 0; i < config->command_count; i++, text = pri_config_next(text)) {
+        if (strstr(text, "${PORT}") != NULL) {
+            return true;
+        }
+    }
+    text = pri_config_text(config, config->environment);
+    for (uint32_t i = 0; i < config->environment_count; i++, text = pri_config_next(text)) {
+        if (strstr(text, "${PORT}") != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool port_is_picked(const struct pri_keeper *k) {
+    return k->pair->config->port == 0 && k->port != 0;
+}
+
+static void pick_port(struct pri_keeper *k) {
+    k->port = k->pair->config->port;
+    if (k->port != 0 || !wants_port(k->pair->config)) {
+        return;
+    }
+    struct sockaddr_in address;
+    socklen_t size = sizeof address;
+    int fd = bind_port(0);
+    if (fd >= 0 && getsockname(fd, (struct sockaddr *)&address, &size) == 0) {
+        k->port = ntohs(address.sin_port);
+    }
+#ifdef PRI_CRASH_POINTS
+    const char *fault = getenv("PROCREF_FAULT");
+    if (fault != NULL && strcmp(fault, "stealport") == 0) {
+        if (k->port_tries == 0 && fd >= 0 && listen(fd, LISTENERS) == 0) {
+            k->port_thief = fd; /* somebody else took it between our look and the service's bind */
+            return;
+        }
+        pri_link_close(k->port_thief);
+        k->port_thief = -1;
+    }
+#endif
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+/* The service ended before it was ready: because somebody else took the port that we had picked? */
+static bool port_was_lost(struct pri_keeper *k) {
+    if (!port_is_picked(k) || k->port_tries + 1 >= PORT_TRIES) {
+        return false;
+    }
+    int fd = bind_port(k->port);
+    if (fd >= 0) {
+        close(fd);
+        return false;
+    }
+    return errno == EADDRINUSE;
+}
+
+/* ---- Start ----------------------------------------------------------------------------------- */
+
+static void keep_error(struct pri_keeper *k, const procref_error *error) {
+    pri_fail_copy(&k->error, error);
+    if (k->log_open && error->detail[0] == '\0') {
+        size_t length = pri_log_tail(&k->log, k->error.detail, sizeof k->error.detail);
+        k->error.detail[length] = '\0';
+    }
+    PRI_TRACE("error kept: %s", k->error.message);
+}
+
+static void stop_polling_readiness(struct pri_keeper *k) {
+    if (k->readiness_polled >= 0) {
+        pri_poller_remove(k->poller, k->readiness_polled);
+        k->readiness_polled = -1;
+    }
+}
+
+/* All that only the start needed. */
+void pri_run_forget_start(struct pri_keeper *k) {
+    stop_polling_readiness(k);
+    pri_readiness_stop(&k->readiness);
+    if (k->launched.report >= 0) {
+        pri_poller_remove(k->poller, k->launched.report);
+    }
+    pri_launch_forget(&k->launched);
+    if (k->arena != NULL) {
+        munmap(k->arena, k->arena_size);
+        k->arena = NULL;
+    }
+    k->start_ns = PRI_NEVER;
+}
+
+static void unwatch_main(struct pri_keeper *k) {
+    if (k->main_watch >= 0) {
+        pri_poller_remove(k->poller, k->main_watch);
+        pri_link_close(k->main_watch);
+        k->main_watch = -1;
+    }
+}
+
+/* Its end is an event from now on. Dead already: the event comes at once. */
+void pri_run_watch_main(struct pri_keeper *k) {
+    unwatch_main(k);
+    k->main_watch = pri_process_watch(&k->pair->page->main);
+    if (k->main_watch < 0 || pri_poller_add(k->poller, k->main_watch, PRI_TAG_MAIN) < 0) {
+        pri_keeper_push(k, PRI_E_DIED);
+    }
+}
+
+/* On record first, in the page and then the hint; only then does it run. */
+static void record_start(struct pri_keeper *k) {
+    struct pri_page *page = k->pair->page;
+    page->main = k->launched.process;
+    page->port = k->port;
+    page->scattered = k->pair->standby == 0;
+    page->since_ms = pri_wall_ms();
+    page->log_start = k->log.start;
+    memcpy(page->parts, k->pair->config->parts, sizeof page->parts);
+    atomic_store(&page->reaped_pid, 0);
+    atomic_store(&page->generation, k->machine.generation);
+    atomic_store(&page->phase, PRI_PHASE_STARTING);
+    PRI_CRASH_POINT("recorded in the page, not in the hint");
+    pri_run_hint(k, "starting");
+}
+
+static void launch_failed(struct pri_keeper *k, const procref_error *error) {
+    keep_error(k, error);
+    pri_keeper_push(k, PRI_E_LAUNCH_FAILED);
+}
+
+void pri_run_launch(struct pri_keeper *k) {
+    const struct pri_config *config = k->pair->config;
+    procref_error error = PROCREF_ERROR_INIT;
+    struct start s;
+    char notify[NOTIFY_SIZE - 16] = "", log[64];
+
+    pri_run_forget_start(k);
+    unwatch_main(k);
+    k->pair->page->main = (struct pri_process){0};
+    k->status_known = false;
+    pri_run_open_files(k);
+    pri_log_mark(&k->log);
+    pick_port(k);
+    if (!make_start(k, &s)) {
+        pri_fail(&error, PROCREF_E_NO_MEMORY, 0, "mmap", "no memory to start '%s'", name_of(k));
+        launch_failed(k, &error);
+        return;
+    }
+    pri_format(log, sizeof log, "/proc/self/fd/%d", k->log.fd);
+    if (pri_readiness_start(&k->readiness, s.ready, k->port, log, k->log.start, s.envp, s.dir, notify,
+                            &error) < 0) {
+        launch_failed(k, &error);
+        return;
+    }
+    if (notify[0] != '\0') {
+        size_t count = 0;
+        while (s.envp[count] != NULL) {
+            count++;
+        }
+        pri_format(s.notify, NOTIFY_SIZE, "NOTIFY_SOCKET=%s", notify);
+        s.envp[count] = s.notify;
+    }
+    struct pri_launch launch = {.argv = s.argv, .envp = s.envp, .dir = s.dir, .output = k->log.fd,
+                                .files_soft = k->pair->files_soft};
+    if (pri_launch_prepare(&launch, &k->launched, &error) < 0) {
+        launch_failed(k, &error);
+        return;
+    }
+    PRI_CRASH_POINT("forked, not recorded");
+    record_start(k);
+    PRI_CRASH_POINT("recorded, not told to go");
+    pri_run_watch_main(k);
+    pri_launch_go(&k->launched);
+    PRI_CRASH_POINT("told to go");
+    PRI_TRACE("launches '%s' as %u, port %u, generation %u", name_of(k),
+              (unsigned)k->launched.process.pid, (unsigned)k->port, (unsigned)k->machine.generation);
+    pri_poller_add(k->poller, k->launched.report, PRI_TAG_REPORT);
+    k->start_ns = pri_deadline(config->start_timeout_ms);
+}
+
+/* The program runs, or could not be run. */
+void pri_run_report(struct pri_keeper *k) {
+    procref_error error = PROCREF_ERROR_INIT;
+    const struct pri_config *config = k->pair->config;
+    pri_poller_remove(k->poller, k->launched.report);
+    if (pri_launch_result(&k->launched, pri_config_text(config, config->command), &error) < 0) {
+        launch_failed(k, &error);
+        return;
+    }
+    pri_run_readiness(k);
+}
+
+/* One step of the readiness machine, and what it wants to be woken by next. */
+void pri_run_readiness(struct pri_keeper *k) {
+    if (k->machine.state != PRI_S_STARTING || k->launched.report >= 0) {
+        return;
+    }
+    struct pri_tree tree = pri_run_tree(k);
+    bool ready = pri_readiness_step(&k->readiness, &tree) == PRI_READINESS_READY;
+    if (ready && !pri_process_alive(&tree.main)) {
+        return; /* its end is on the way: what answered was not the service, or is no more */
+    }
+    if (ready) {
+        pri_run_forget_start(k);
+        k->port_tries = 0;
+        pri_keeper_push(k, PRI_E_READY);
+    } else if (k->readiness.waitable != k->readiness_polled) {
+        stop_polling_readiness(k);
+        if (k->readiness.waitable >= 0 &&
+            pri_poller_add(k->poller, k->readiness.waitable, PRI_TAG_READINESS) == 0) {
+            k->readiness_polled = k->readiness.waitable;
+        }
+    }
+}
+
+void pri_run_start_timeout(struct pri_keeper *k) {
+    procref_error error = PROCREF_ERROR_INIT;
+    const struct pri_config *config = k->pair->config;
+    const char *ready = pri_config_text(config, config->ready);
+    k->start_ns = PRI_NEVER;
+    pri_fail(&error, PROCREF_E_TIMEOUT, 0, "", "'%s' was not ready (%s) within its start timeout of %lld ms",
+             name_of(k), ready != NULL ? ready : "running", (long long)config->start_timeout_ms);
+    keep_error(k, &error);
+    pri_keeper_push(k, PRI_E_START_TIMEOUT);
+}
+
+/* ---- The service ends by itself -------------------------------------------------------------- */
+
+void pri_run_reap(struct pri_keeper *k) {
+    uint32_t pid;
+    int status;
+    pri_children_drain(k->children);
+    while (pri_children_reap(&pid, &status)) {
+        PRI_TRACE("reaps %u, status %d", (unsigned)pid, status);
+        pri_readiness_reaped(&k->readiness, pid, status);
+        if (pid == k->pair->page->main.pid && !k->status_known) {
+            k->status_known = true;
+            k->status = status;
+        }
+    }
+    const struct pri_page *page = k->pair->page;
+    if (!k->status_known && page->main.pid != 0 && atomic_load(&page->reaped_pid) == page->main.pid) {
+        k->status_known = true;
+        k->status = atomic_load(&page->reaped_status);
+    }
+}
+
+static void describe_end(const struct pri_keeper *k, char *to, size_t size) {
+    if (!k->status_known) {
+        pri_format(to, size, "it is gone");
+    } else if (WIFEXITED(k->status)) {
+        pri_format(to, size, "it exited with status %d", WEXITSTATUS(k->status));
+    } else {
+        pri_format(to, size, "it was killed by signal %d (%s)", WTERMSIG(k->status),
+                   strsignal(WTERMSIG(k->status)));
+    }
+}
+
+static void main_died(struct pri_keeper *k) {
+    procref_error error = PROCREF_ERROR_INIT;
+    char how[96];
+    const struct pri_config *config = k->pair->config;
+    bool starting = k->machine.state == PRI_S_STARTING;
+    k->status_ns = PRI_NEVER;
+    describe_end(k, how, sizeof how);
+    PRI_TRACE("the service ended: %s", how);
+    pri_fail(&error, PROCREF_E_SERVICE_START, 0, "", "'%s' ended %s: %s", name_of(k),
+             starting ? "before it was ready" : "while it was held", how);
+    keep_error(k, &error);
+    bool success = k->status_known && WIFEXITED(k->status) && WEXITSTATUS(k->status) == 0;
+    k->machine.restart = config->restart == PROCREF_RESTART_ALWAYS ||
+                         (config->restart == PROCREF_RESTART_ON_FAILURE && (!success || starting));
+    if (starting && port_was_lost(k)) {
+        PRI_TRACE("port %u was taken by somebody else", (unsigned)k->port);
+        k->port_tries++;
+        pri_keeper_push(k, PRI_E_PORT_LOST);
+    } else {
+        pri_keeper_push(k, PRI_E_DIED);
+    }
+}
+
+/*
+ * The first process ended (or the time for its status is over). Its status is ours if it is our child; else the
+ * standby reaps it and nudges us.
+ */
+void pri_run_main_event(struct pri_keeper *k) {
+    pri_run_reap(k);
+    if (k->main_watch >= 0) {
+        unwatch_main(k);
+        if (k->end_stage != PRI_END_NONE) {
+            pri_run_end_step(k, false);
+            return;
+        }
+        k->status_ns = pri_deadline(STATUS_WAIT_MS);
+    }
+    if (k->status_ns == PRI_NEVER) {
+        return;
+    }
+    bool nobody_tells = k->pair->standby == 0 && !k->status_known;
+    if (k->status_known || nobody_tells || pri_clock_ns() >= k->status_ns) {
+        main_died(k);
+    }
+}
+
+/* ---- We end it ------------------------------------------------------------------------------- */
+
+static void unwatch_end(struct pri_keeper *k) {
+    if (k->end_watch >= 0) {
+        pri_poller_remove(k->poller, k->end_watch);
+        pri_link_close(k->end_watch);
+        k->end_watch = -1;
+    }
+}
+
+static void signal_main(struct pri_keeper *k, int signal) {
+    const struct pri_process *main = &k->pair->page->main;
+    if (pri_process_signal(main, signal)) {
+        PRI_TRACE("signal %d to %u", signal, (unsigned)main->pid);
+        pri_process_signal(main, SIGCONT); /* a stopped process would not see it */
+    }
+}
+
+/* The first process is asked first, so that it can end its own; what it leaves is asked next; then comes SIGKILL. */
+void pri_run_end_tree(struct pri_keeper *k) {
+    const struct pri_config *config = k->pair->config;
+    pri_run_forget_start(k);
+    k->status_ns = PRI_NEVER;
+    k->end_ns = pri_deadline(config->stop_timeout_ms);
+    k->end_stage = PRI_END_MAIN;
+    if (pri_process_alive(&k->pair->page->main)) {
+        if (k->main_watch < 0) {
+            pri_run_watch_main(k);
+        }
+        signal_main(k, config->stop_signal);
+        PRI_CRASH_POINT("asked to stop");
+    }
+    pri_run_end_step(k, false);
+}
+
+static void await_one(struct pri_keeper *k, const struct pri_process *one) {
+    unwatch_end(k);
+    k->end_watch = pri_process_watch(one);
+    if (k->end_watch < 0 || pri_poller_add(k->poller, k->end_watch, PRI_TAG_END) < 0) {
+        k->end_ns = pri_deadline(STATUS_WAIT_MS); /* no descriptor: look again, and kill */
+    }
+}
+
+void pri_run_end_step(struct pri_keeper *k, bool timed_out) {
+    struct pri_tree tree = pri_run_tree(k);
+    struct pri_process one = {0};
+    int signal = 0;
+
+    if (k->end_stage == PRI_END_NONE) {
+        return;
+    }
+    if (timed_out) {
+        PRI_TRACE("it did not end in time: SIGKILL");
+        k->end_stage = PRI_END_KILL;
+        k->end_ns = PRI_NEVER;
+    } else if (k->end_stage == PRI_END_MAIN) {
+        if (pri_process_alive(&tree.main)) {
+            return; /* its watch wakes us */
+        }
+        k->end_stage = PRI_END_REST;
+        signal = k->pair->config->stop_signal;
+    }
+    if (k->end_stage == PRI_END_KILL) {
+        signal = SIGKILL;
+    }
+    int left = pri_tree_signal(&tree, PRI_TREE_ALL, signal, &one);
+    PRI_TRACE("signal %d to the tree: %d left", signal, left);
+    if (left > 0) {
+        await_one(k, &one);
+        return;
+    }
+    unwatch_end(k);
+    unwatch_main(k);
+    pri_run_reap(k);
+    k->end_stage = PRI_END_NONE;
+    k->end_ns = PRI_NEVER;
+    pri_keeper_push(k, PRI_E_TREE_GONE);
+}

@@ -1,0 +1,304 @@
+/*
+ * Starting the service's process on Linux (os/launch.h): a forked child that sheds what it has of the keeper, waits for
+ * one byte and execs. What goes wrong there comes back through a pipe that a successful exec closes.
+ *
+ * The keeper may have a second thread, so until it execs the child makes system calls only.
+ */
+#include "os/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/fail.h"
+#include "os/linux/procfs.h"
+
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+
+/* What failed in the child, as it comes through the report pipe; small enough to be written at once. */
+struct report {
+    int32_t os;
+    enum step { STEP_SHED, STEP_DIR, STEP_RUN } step;
+    char dir[200]; /* the working directory's end, if that was it */
+};
+
+enum { GO = 3, REPORT = 4, FIRST_FREE = 5 }; /* the child's descriptors after 0, 1 and 2 */
+
+/* ---- In the child ----------------------------------------------------------------------------- */
+
+static void reset_signals(void) {
+    struct sigaction action;
+    sigset_t none;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = SIG_DFL;
+    for (int signal = 1; signal < NSIG; signal++) {
+        sigaction(signal, &action, NULL); /* fails for KILL, STOP and libc's own, as it should */
+    }
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void close_from(unsigned first) {
+    struct rlimit limit;
+    if (syscall(SYS_close_range, first, ~0U, 0) == 0) {
+        return;
+    }
+    /* Before Linux 5.9, or in a sandbox that does not know the call. */
+    rlim_t end = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 1024;
+    for (rlim_t fd = first; fd < end && fd < INT_MAX; fd++) {
+        close((int)fd);
+    }
+}
+
+/* Only 0, 1, 2, GO and REPORT stay open. All are first moved above, for any of them may have the number of another. */
+static bool shed_descriptors(int *go, int *report, int output) {
+    int null = open("/dev/null", O_RDWR);
+    if (null > 0) {
+        if (dup2(null, STDIN_FILENO) < 0) {
+            return false;
+        }
+    } else if (null < 0) {
+        return false;
+    }
+    if (dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0 || dup2(*go, GO) < 0 ||
+        dup3(*report, REPORT, O_CLOEXEC) < 0) {
+        return false;
+    }
+    *go = GO;
+    *report = REPORT;
+    close_from(FIRST_FREE);
+    return true;
+}
+
+/* execvp(3) looks at this program's PATH, not at envp's, and differs between libcs. Returns only on failure. */
+static int run(char *const *argv, char *const *envp) {
+    const char *path = "/usr/local/bin:/usr/bin:/bin"; /* when the environment has none */
+    size_t name_length = strlen(argv[0]);
+    char file[PATH_MAX];
+    int os = ENOENT;
+
+    if (strchr(argv[0], '/') != NULL || name_length == 0) {
+        execve(argv[0], argv, envp);
+        return errno;
+    }
+    for (char *const *entry = envp; *entry != NULL; entry++) {
+        if (strncmp(*entry, "PATH=", 5) == 0) {
+            path = *entry + 5;
+            break;
+        }
+    }
+    for (;;) {
+        size_t length = strcspn(path, ":");
+        if (length + name_length + 2 <= sizeof file) {
+            memcpy(file, path, length);
+            file[length] = '/';
+            /* An empty part of PATH is the working directory: "name" itself, not "/name". */
+            size_t at = length == 0 ? 0 : length + 1;
+            memcpy(file + at, argv[0], name_length + 1);
+            execve(file, argv, envp);
+            if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) {
+                return errno;
+            }
+            os = errno == EACCES ? EACCES : os; /* remembered: it says more than "not found" */
+        }
+        if (path[length] == '\0') {
+            return os;
+        }
+        path += length + 1;
+    }
+}
+
+_Noreturn static void give_up(int report_to, struct report *report, enum step step) {
+    report->step = step;
+    ssize_t length = write(report_to, report, sizeof *report);
+    (void)length; /* nobody may be left to read it */
+    _exit(127);
+}
+
+/* The keeper raised its own, to have many clients; programs that use select(2) rely on the old one. */
+static void restore_files_limit(uint64_t soft) {
+    struct rlimit limit;
+    if (soft != 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0 && soft <= limit.rlim_max) {
+        limit.rlim_cur = (rlim_t)soft;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+_Noreturn static void child(const struct pri_launch *launch, int go, int report_to) {
+    struct report report = {0};
+    ssize_t length;
+    char byte;
+
+    setsid();
+    reset_signals();
+    if (!shed_descriptors(&go, &report_to, launch->output)) {
+        report.os = errno;
+        give_up(report_to, &report, STEP_SHED);
+    }
+    if (chdir(launch->dir) < 0) {
+        report.os = errno;
+        size_t size = strlen(launch->dir) + 1;
+        size_t cut = size > sizeof report.dir ? size - sizeof report.dir : 0;
+        memcpy(report.dir, launch->dir + cut, size - cut);
+        give_up(report_to, &report, STEP_DIR);
+    }
+    do {
+        length = read(go, &byte, 1);
+    } while (length < 0 && errno == EINTR);
+    if (length != 1) {
+        _exit(111); /* the keeper died, or does not want us: nothing has happened */
+    }
+    close(go);
+    restore_files_limit(launch->files_soft);
+    report.os = run(launch->argv, launch->envp);
+    give_up(report_to, &report, STEP_RUN);
+}
+
+/* ---- In the keeper ---------------------------------------------------------------------------- */
+
+static void close_one(procref_waitable *fd) {
+    if (*fd >= 0) {
+        close(*fd);
+        *fd = -1;
+    }
+}
+
+static int fail(int os, const char *op, procref_error *err) {
+    switch (os) {
+    case ENOMEM:
+        return pri_fail(err, PROCREF_E_NO_MEMORY, os, op, "no memory to start a process");
+    case EMFILE:
+    case ENFILE:
+        return pri_fail(err, PROCREF_E_LIMIT, os, op,
+                        "no descriptors to start a process; see 'ulimit -n' and fs.file-max");
+    case EAGAIN:
+        return pri_fail(err, PROCREF_E_LIMIT, os, op,
+                        "no more processes; see 'ulimit -u', kernel.pid_max and the cgroup's pids.max");
+    default:
+        return pri_fail(err, PROCREF_E_PLATFORM, os, op, "cannot start a process");
+    }
+}
+
+/* No descriptor of a pair may be 0 to FIRST_FREE - 1: the child puts others there. */
+static bool move_up(int pair[2]) {
+    for (int i = 0; i < 2; i++) {
+        if (pair[i] < FIRST_FREE) {
+            int moved = fcntl(pair[i], F_DUPFD_CLOEXEC, FIRST_FREE);
+            if (moved < 0) {
+                return false;
+            }
+            close(pair[i]);
+            pair[i] = moved;
+        }
+    }
+    return true;
+}
+
+int pri_launch_prepare(const struct pri_launch *launch, struct pri_launched *ret, procref_error *err) {
+    struct pri_launch moved = *launch;
+    struct pri_proc_stat stat;
+    int go[2] = {-1, -1}, report[2] = {-1, -1};
+    sigset_t all, before;
+    pid_t pid;
+    int code = 0;
+
+    moved.output = -1;
+    /* A socket, because writing to a child that was killed must not raise SIGPIPE in the keeper. */
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, go) < 0) {
+        int os = errno;
+        code = fail(os, "socketpair", err);
+        goto done;
+    }
+    if (pipe2(report, O_CLOEXEC | O_NONBLOCK) < 0) {
+        int os = errno;
+        code = fail(os, "pipe2", err);
+        goto done;
+    }
+    moved.output = fcntl(launch->output, F_DUPFD_CLOEXEC, FIRST_FREE);
+    if (moved.output < 0 || !move_up(go) || !move_up(report)) {
+        int os = errno;
+        code = fail(os, "fcntl", err);
+        goto done;
+    }
+    /* No handler of the keeper's may run in the child. */
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    pid = fork();
+    if (pid == 0) {
+        child(&moved, go[1], report[1]);
+    }
+    int os = errno;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (pid < 0) {
+        code = fail(os, "fork", err);
+        goto done;
+    }
+    /* Killed already or not, it stays in /proc until the keeper's loop reaps it. */
+    if (!pri_proc_stat((uint32_t)pid, &stat)) {
+        os = errno;
+        code = fail(os, "/proc", err); /* it ends itself: nobody tells it to go */
+        goto done;
+    }
+    *ret = (struct pri_launched){.process = {.pid = (uint32_t)pid, .start = stat.start},
+                                 .go = go[0],
+                                 .report = report[0]};
+    go[0] = report[0] = -1;
+
+done:
+    close_one(&moved.output);
+    close_one(&report[1]);
+    close_one(&report[0]);
+    close_one(&go[1]);
+    close_one(&go[0]);
+    return code;
+}
+
+void pri_launch_go(struct pri_launched *launched) {
+    ssize_t length;
+    do {
+        length = send(launched->go, "", 1, MSG_NOSIGNAL);
+    } while (length < 0 && errno == EINTR);
+    close_one(&launched->go);
+}
+
+int pri_launch_result(struct pri_launched *launched, const char *name, procref_error *err) {
+    struct report report;
+    ssize_t length;
+
+    do {
+        length = read(launched->report, &report, sizeof report);
+    } while (length < 0 && errno == EINTR);
+    if (length < 0 && errno == EAGAIN) {
+        return PROCREF_E_AGAIN;
+    }
+    close_one(&launched->report);
+    if (length != sizeof report) {
+        return 0; /* closed by exec, or by a death before it, which shows as the process's end */
+    }
+    switch (report.step) {
+    case STEP_DIR:
+        return pri_fail(err, PROCREF_E_SERVICE_START, report.os, "chdir",
+                        "cannot enter working directory '%s'", report.dir);
+    case STEP_RUN:
+        return pri_fail(err, PROCREF_E_SERVICE_START, report.os, "execve", "cannot run '%s'", name);
+    default:
+        return pri_fail(err, PROCREF_E_SERVICE_START, report.os, "dup2",
+                        "cannot prepare the descriptors of '%s'", name);
+    }
+}
+
+void pri_launch_forget(struct pri_launched *launched) {
+    if (launched->process.pid == 0) {
+        return; /* a zeroed struct: descriptor 0 is not ours */
+    }
+    close_one(&launched->go);
+    close_one(&launched->report);
+}

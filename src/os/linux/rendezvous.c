@@ -1,0 +1,314 @@
+/* The rendezvous on Linux: abstract sequential-packet sockets (unix(7)). */
+#include "os/rendezvous.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "core/fail.h"
+#include "core/trace.h"
+#include "os/clock.h"
+#include "os/folder.h"
+
+/* Thousands of clients may wait for one start; the kernel cuts it to net.core.somaxconn. */
+enum { BACKLOG = 4096, FULL_QUEUE_WAIT_MS = 1000 };
+
+/* "\0procref/UID/HASH/PROBE": no layout version in it, so that all versions meet. */
+static socklen_t address_of(const struct pri_ident *ident, int probe, struct sockaddr_un *address) {
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    char *text = address->sun_path + 1;
+    pri_format(text, sizeof address->sun_path - 1, "procref/%u/%016llx/%d", (unsigned)ident->user,
+               (unsigned long long)ident->hash, probe);
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(text));
+}
+
+/* Whoever listens: the kernel notes the credentials of listen() (unix(7), SO_PEERCRED). */
+static bool peer_is_ours(int link) {
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    return getsockopt(link, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid();
+}
+
+static int new_socket(int flags) {
+    return socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0);
+}
+
+int pri_rendezvous_socket(procref_waitable *ret_link, procref_error *err) {
+    int link = new_socket(0);
+    if (link < 0) {
+        int os = errno;
+        bool limit = os == EMFILE || os == ENFILE;
+        return pri_fail(err,
+                        limit                             ? PROCREF_E_LIMIT
+                        : os == ENOMEM || os == ENOBUFS ? PROCREF_E_NO_MEMORY
+                                                          : PROCREF_E_PLATFORM,
+                        os, "socket",
+                        limit ? "no descriptor is left to reach the keeper: raise RLIMIT_NOFILE "
+                                "(ulimit -n) or close some"
+                              : "no socket to reach the keeper");
+    }
+    *ret_link = link;
+    return 0;
+}
+
+enum tried { TRIED_OURS, TRIED_FOREIGN, TRIED_NOBODY, TRIED_FULL };
+
+/* How long a connect waits for a place in a full queue; all zero would be for ever. */
+static void set_patience(int link, int64_t until_ns) {
+    int64_t us = (until_ns - pri_clock_ns()) / 1000;
+    us = us > 0 ? us : 1;
+    struct timeval patience = {us / 1000000, us % 1000000};
+    setsockopt(link, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+}
+
+/* link may be used again after any result but OURS and FOREIGN. */
+static enum tried try_connect(int link, const struct pri_ident *ident, int probe, int64_t until_ns) {
+    struct sockaddr_un address;
+    socklen_t size = address_of(ident, probe, &address);
+    int result;
+    do {
+        set_patience(link, until_ns);
+        result = connect(link, (struct sockaddr *)&address, size);
+    } while (result < 0 && errno == EINTR && pri_clock_ns() < until_ns);
+    if (result == 0) {
+        return peer_is_ours(link) ? TRIED_OURS : TRIED_FOREIGN;
+    }
+    return errno == EAGAIN || errno == EINTR ? TRIED_FULL : TRIED_NOBODY;
+}
+
+/*
+ * A full queue is either our busy keeper's or a squatter's; it does not say whose. So the rest of the range
+ * comes first, then we wait a little for a place. If it is a squatter's we go on as if it were
+ * not there: should it have been our keeper, the register `keeper` still refuses a second pair.
+ */
+int pri_rendezvous_connect(const struct pri_ident *ident, int64_t deadline_ns,
+                           procref_waitable *ret_link, procref_error *err) {
+    int link = -1, code;
+    int64_t until_ns = pri_deadline(FULL_QUEUE_WAIT_MS);
+    until_ns = until_ns < deadline_ns ? until_ns : deadline_ns;
+    for (int round = 0; round < 2; round++) {
+        bool full = false;
+        for (int probe = 0; probe < PRI_PROBES; probe++) {
+            if (link < 0 && (code = pri_rendezvous_socket(&link, err)) < 0) {
+                return code;
+            }
+            enum tried tried = try_connect(link, ident, probe, round == 0 ? 0 : until_ns);
+            if (tried == TRIED_OURS) {
+                *ret_link = link;
+                return 0;
+            }
+            full = full || tried == TRIED_FULL;
+            if (tried == TRIED_FOREIGN) {
+                close(link);
+                link = -1;
+            }
+        }
+        if (!full) {
+            break;
+        }
+        if (round == 1 && pri_clock_ns() >= deadline_ns) {
+            close(link);
+            return pri_fail(err, PROCREF_E_TIMEOUT, 0, "connect", "the keeper of '%s' is too busy",
+                            ident->name);
+        }
+    }
+    if (link >= 0) {
+        close(link);
+    }
+    return pri_fail(err, PROCREF_E_NOT_FOUND, 0, "connect", "'%s' is not running", ident->name);
+}
+
+/* Is one of ours listening on another name of the range? */
+static bool another_of_ours(const struct pri_ident *ident, int but) {
+    int link = -1;
+    bool ours = false;
+    for (int probe = 0; probe < PRI_PROBES && !ours; probe++) {
+        if (probe == but) {
+            continue;
+        }
+        if (link < 0 && (link = new_socket(SOCK_NONBLOCK)) < 0) {
+            return false;
+        }
+        enum tried tried = try_connect(link, ident, probe, 0);
+        ours = tried == TRIED_OURS;
+        if (tried == TRIED_FOREIGN) {
+            close(link);
+            link = -1;
+        }
+    }
+    if (link >= 0) {
+        close(link);
+    }
+    return ours;
+}
+
+/*
+ * Each taker listens first and looks through the other names after, and gives up if one of ours listens
+ * there. So of two takers on two names the later listener sees the earlier: never do both go on.
+ */
+int pri_rendezvous_bind(const struct pri_ident *ident, procref_waitable *ret_listener, int *ret_os,
+                        const char **ret_op) {
+    for (int probe = 0; probe < PRI_PROBES; probe++) {
+        struct sockaddr_un address;
+        socklen_t size = address_of(ident, probe, &address);
+        int on = 1, listener = new_socket(SOCK_NONBLOCK);
+        if (listener < 0) {
+            *ret_os = errno;
+            *ret_op = "socket";
+            return PROCREF_E_LIMIT;
+        }
+        /* Accepted sockets inherit it, so each packet carries its sender's pid from the first. */
+        setsockopt(listener, SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+        if (bind(listener, (struct sockaddr *)&address, size) == 0) {
+            if (listen(listener, BACKLOG) < 0) {
+                *ret_os = errno;
+                *ret_op = "listen";
+                close(listener);
+                return PROCREF_E_PLATFORM;
+            }
+            if (another_of_ours(ident, probe)) {
+                close(listener);
+                return PROCREF_E_CONFLICT;
+            }
+            *ret_listener = listener;
+            return 0;
+        }
+        int os = errno;
+        close(listener);
+        if (os != EADDRINUSE) {
+            *ret_os = os;
+            *ret_op = "bind";
+            return os == ENOMEM || os == ENOBUFS ? PROCREF_E_NO_MEMORY : PROCREF_E_PLATFORM;
+        }
+        int link = new_socket(SOCK_NONBLOCK);
+        enum tried tried = link >= 0 ? try_connect(link, ident, probe, 0) : TRIED_FULL;
+        if (link >= 0) {
+            close(link);
+        }
+        if (tried == TRIED_OURS) {
+            return PROCREF_E_CONFLICT;
+        }
+    }
+    *ret_os = EADDRINUSE;
+    *ret_op = "bind";
+    return PROCREF_E_PERMISSION;
+}
+
+int pri_rendezvous_join(procref_waitable link, procref_waitable listener) {
+    struct sockaddr_un address;
+    socklen_t size = sizeof address;
+    if (getsockname(listener, (struct sockaddr *)&address, &size) < 0 ||
+        connect(link, (struct sockaddr *)&address, size) < 0) {
+        return PROCREF_E_PLATFORM;
+    }
+    return 0;
+}
+
+int pri_rendezvous_accept(procref_waitable listener, procref_waitable *ret_link) {
+    for (;;) {
+        int link = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (link < 0) {
+            int os = errno;
+            if (os == EINTR || os == ECONNABORTED) {
+                continue;
+            }
+            return os == EAGAIN ? PROCREF_E_AGAIN : PROCREF_E_LIMIT;
+        }
+        if (peer_is_ours(link)) {
+            *ret_link = link;
+            return 0;
+        }
+        close(link);
+    }
+}
+
+union control {
+    struct cmsghdr align;
+    char room[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int))];
+};
+
+int pri_link_send(procref_waitable link, const void *packet, size_t size, procref_waitable page) {
+    char *bytes;
+    memcpy(&bytes, &packet, sizeof bytes); /* struct iovec has no const */
+    struct iovec part = {bytes, size};
+    union control control;
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (page >= 0) {
+        memset(&control, 0, sizeof control);
+        message.msg_control = control.room;
+        message.msg_controllen = CMSG_SPACE(sizeof page);
+        struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+        head->cmsg_level = SOL_SOCKET;
+        head->cmsg_type = SCM_RIGHTS;
+        head->cmsg_len = CMSG_LEN(sizeof page);
+        memcpy(CMSG_DATA(head), &page, sizeof page);
+    }
+    ssize_t sent;
+    do {
+        sent = sendmsg(link, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (sent < 0 && errno == EINTR);
+    return sent == (ssize_t)size ? 0 : PROCREF_E_PLATFORM;
+}
+
+ptrdiff_t pri_link_receive(procref_waitable link, void *packet, size_t size, uint32_t *ret_pid,
+                           procref_waitable *ret_page) {
+    struct iovec part = {packet, size};
+    union control control;
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.room,
+                             .msg_controllen = sizeof control.room};
+    ssize_t got;
+    do {
+        got = recvmsg(link, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) {
+        return errno == EAGAIN ? PROCREF_E_AGAIN : 0;
+    }
+    *ret_pid = 0;
+    *ret_page = -1;
+    for (struct cmsghdr *head = CMSG_FIRSTHDR(&message); head != NULL;
+         head = CMSG_NXTHDR(&message, head)) {
+        if (head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_CREDENTIALS) {
+            struct ucred sender;
+            memcpy(&sender, CMSG_DATA(head), sizeof sender);
+            *ret_pid = sender.uid == geteuid() ? (uint32_t)sender.pid : 0;
+        } else if (head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS) {
+            size_t count = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+            for (size_t i = 0; i < count; i++) {
+                int fd;
+                memcpy(&fd, CMSG_DATA(head) + i * sizeof fd, sizeof fd);
+                if (*ret_page < 0) {
+                    *ret_page = fd;
+                } else {
+                    close(fd);
+                }
+            }
+        }
+    }
+    return got;
+}
+
+bool pri_link_wait(procref_waitable link, int64_t deadline_ns) {
+    for (;;) {
+        struct pollfd event = {link, POLLIN, 0};
+        int ready = poll(&event, 1, pri_deadline_poll_ms(deadline_ns));
+        if (ready > 0) {
+            return true;
+        }
+        if (ready == 0 && pri_clock_ns() >= deadline_ns) {
+            return false;
+        }
+    }
+}
+
+void pri_link_close(procref_waitable link) {
+    if (link >= 0) {
+        close(link);
+    }
+}

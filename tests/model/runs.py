@@ -1,0 +1,66 @@
+"""Data: the rules that are not rows, the worlds that are explored, the mutants that are expected to survive."""
+
+# All hold in the design; a mutant drops one.
+RULES = {
+    'barrier': 'only one pair can be bound',
+    'record_first': 'the service is on record before it runs',
+    'hint_up_first': 'page and hint say "up" before publish, not after',
+    'told_up_waits': 'no drain while a client told "up" has neither attached nor hung up',
+    'spawner_connected': 'who spawns a pair is connected to it from birth',
+    'keeper_opens': 'only a keeper that holds the barrier creates the set (else: client opens, then spawns)',
+    'trust': 'a client believes only a set whose id is the fingerprint',
+    'probe': 'a set on which nothing has begun is probed for undo before the first begin',
+    'probe_again': 'a probing child that was killed before it could say how it went is followed by another',
+    'probe_waits': 'call is given time to be 0 before the kernel is called UNSUPPORTED: a killed keeper\'s child may be in',
+    'begin_before_end': 'a successor begins (raises gen) before it ends any remains',
+    'retire_at_zero': 'after remains were ended the set is removed only at refs = 0, else started anew',
+    'token': 'when both keepers died and the hint is lost the service is looked for by its token',
+    'hand_over': 'a keeper that becomes the standby gives back keeper and ready first',
+    'old_holders_count': 'no drain while the page lists holders of a removed set',
+    'flag_first': 'the held flag is stored before attach, not after',
+    'gen0_refounds': 'a successor that finds gen = 0 under a page that says "up" refounds',
+    'ask_old_set': 'a keeper that gave up looks after a removed set too (refound without publish)',
+    'begin_notes': 'a keeper that begins on a new set, not only one that refounds, notes who holds the removed one',
+    'ending_old_set': 'a keeper that ended remains and finds the set gone begins again on a new one',
+    'page_first': 'a client that has not mapped the page, or whose set is gone, connects before it attaches',
+    'calls_flag': 'the page says who runs a callback; a keeper waits for them before it begins or refounds on a new set',
+    'elect_old_set': 'a keeper that elects looks after a removed set too (refound without publish)',
+    'no_close_old': 'while the page lists holders of a removed set nobody closes: who asks just detaches',
+    'close_on_page': 'the page says "stopping" before a client is told to run on_last_release',
+    'stop_after_gen': 'page and hint say "stopping" only after drain or close succeeded, not before',
+    'starter_undoes': 'a starter whose keeper died before it named the service ends the service itself',
+    'one_election': 'an election ends with the starter\'s answer or its end of file, with nothing else',
+    'old_info': 'whoever is elected gets the old info and ends what it names, not only the one that said "unhealthy"',
+}
+
+# The arguments of world.Run; not said: 2 clients once, 1 crash, command mode.
+WORLDS = {
+    'command, 2 clients, 1 crash': dict(),
+    'command, 2 clients, 2 crashes': dict(crashes=2),
+    'command, 3 clients, 1 crash': dict(clients=3),
+    'command, 2 clients twice, 1 crash': dict(rounds=2),
+    'command, 2 clients, 1 crash, 1 gives up': dict(cancels=1),
+    'command, 2 clients, 2 crashes, hint lost': dict(crashes=2, lost_hints=1),
+    'command, 2 clients, 2 crashes, no undo': dict(crashes=2, undo=False),
+    'callback, 2 clients, 1 crash': dict(callback=True),
+    'callback, 2 clients, 2 crashes': dict(callback=True, crashes=2),
+    'callback, 3 clients, 1 crash': dict(callback=True, clients=3),
+    'callback, 2 clients, 1 crash, unhealthy': dict(callback=True, sickness=1),
+    'callback, 2 clients, 1 crash, 1 gives up': dict(callback=True, cancels=1),
+    'ipcrm, 2 clients, 1 crash': dict(removals=1),
+    'ipcrm, 2 clients twice, 1 crash': dict(removals=1, rounds=2),
+}
+LARGER = {
+    'larger: command, 3 clients, 2 crashes': dict(clients=3, crashes=2),
+    'larger: command, 2 clients, 3 crashes': dict(crashes=3),
+    'larger: command, 3 clients, 1 crash, 2 give up': dict(clients=3, cancels=2),
+    'larger: command, 2 clients, 3 crashes, hint lost': dict(crashes=3, lost_hints=1),
+    'larger: callback, 2 clients twice, 1 crash': dict(callback=True, rounds=2),
+    'larger: callback, 2 clients, 2 crashes, unhealthy': dict(callback=True, crashes=2, sickness=1),
+    'larger: callback, 2 clients, 1 crash, unhealthy, 1 gives up': dict(callback=True, sickness=1, cancels=1),
+    'larger: callback, 3 clients, 2 crashes': dict(callback=True, clients=3, crashes=2),
+    'larger: ipcrm twice, 2 clients twice, 1 crash': dict(removals=2, rounds=2),
+    'larger: ipcrm, 3 clients, 1 crash': dict(clients=3, removals=1),
+}
+SURVIVORS = {}
+HINTS = {}

@@ -1,0 +1,231 @@
+"""One state of the modelled machine, and what the kernel does in it: the set with its undo, connections, services.
+
+Clients and keepers act in client.py and keeper.py; what may happen next is in steps.py. A process is a list of fields;
+a state at rest is a tuple of tuples, so that it can be looked up.
+"""
+from table import FINGERPRINT, REGISTERS
+
+ID, REFS, KEEPER, CALL, GEN, READY = range(len(REGISTERS))
+PUBLISHED = len(REGISTERS)        # not a register: the last generation that was published, for a check
+ZERO = (0,) * len(REGISTERS)
+
+OK, NO, GONE = 'ok', 'no', 'gone'                    # semop: applied; EAGAIN; EIDRM or EINVAL
+
+# A service instance. UP: it was published. SICK: procref may end it although a client holds it.
+FREE, WAITING, RUN, UP, SICK, STOPPING, CRASHED = range(7)
+ALIVE = (RUN, UP, SICK, STOPPING)
+INSTANCES = 3
+
+# Fields of every process: what it does next, whether the set it knows still exists, what the kernel undoes at its
+# death, the generation it knows.
+PC, CUR, UNDO, G = range(4)
+# A client. CONN: (pair, pend|start|ready|up|detach|close). INST: the service it starts, replaces or stops in a callback. RECOVERS: it
+# is elected while it holds. PAGE: it has mapped no record page, the pair's, or one whose pair has ended or was killed. In the page:
+# FLAG: it holds the new or the old (removed) set; CALLS: it runs a callback.
+CONN, ROUNDS, FLAG, INST, RECOVERS, PAGE, CALLS = range(4, 11)
+NONE, CURRENT, ENDED, KILLED = range(4)
+# A pair; PC is the keeper's. PHASE, G, NAMED, OLD are the page that both members map. OLD: it lists holders of a removed
+# set. CHILD: the service that waits for its go byte. LATER: what the kernel undoes when the standby dies.
+STANDBY, PHASE, NAMED, OLD, CHILD, LATER = range(4, 10)
+# The keeper's child that probes for undo. OWNER: the pair that waits for it, None if its keeper died.
+OWNER = 4
+
+NO_PAIR = ('-', False, ZERO, 0, '-', 'fresh', None, False, None, ZERO)
+DEAD_CLIENT = ('dead', False, ZERO, 0, None, 0, 0, None, False, 0, False)
+USING = {'hold', 'flag'}          # a client that relies on the service now
+
+# What may still go wrong, as numbers in the state.
+CRASHES, REMOVALS, SICKNESS, CANCELS, LOST_HINTS = range(5)
+
+
+class Run:
+    """What is explored: the table, the rules that hold, the number of clients and of what may go wrong."""
+
+    def __init__(self, table, off=(), clients=2, crashes=1, rounds=1, callback=False, removals=0, sickness=0,
+                 cancels=0, lost_hints=0, undo=True):
+        self.rows, self.off = table.rows, frozenset(off)
+        self.clients, self.rounds, self.callback, self.undo = clients, rounds, callback, undo
+        self.left = (crashes, removals, sickness, cancels, lost_hints)
+        self.page = removals > 0                     # the record page matters only where a set may be removed
+        self.pairs = 1 if 'barrier' not in self.off else 2
+        self.seen = set()                            # what a mutant may differ in: see semop and rule
+        self.clients_met = {}
+
+    def start(self):
+        client = ('look', False, ZERO, 0, None, self.rounds, 0, None, False, 0, False)
+        return (None, (client,) * self.clients, (NO_PAIR,) * self.pairs, (FREE,) * INSTANCES, (), None, 0,
+                self.left, False)
+
+    def rank(self, c):
+        return self.clients_met.setdefault(c, len(self.clients_met))
+
+
+class World:
+    """A state, thawed: a step works on its own copy. S: the set, or None; C: clients; P: pairs; I: instances; B: probes;
+    hint: (phase, generation, instance) or None; eggs: pairs that were spawned and have not bound; massacre: a whole pair was
+    killed and nobody acquired since; bad: what this step violated."""
+    __slots__ = 'run S C P I B hint eggs left massacre bad'.split()
+
+    def __init__(self, state, run):
+        self.S, C, P, I, B, self.hint, self.eggs, left, self.massacre = state
+        self.C, self.P, self.I = list(map(list, C)), list(map(list, P)), list(I)
+        self.B, self.left = list(map(list, B)) if B else [], list(left)
+        self.run, self.bad = run, None
+
+    def freeze(self):
+        """The state as it is."""
+        return self.state(map(tuple, self.C))
+
+    def canonical(self):
+        """Clients are interchangeable: of the states that differ only in their order, one stands for all."""
+        return self.state(sorted(map(tuple, self.C), key=self.run.rank))
+
+    def state(self, C):
+        B = self.B
+        return (self.S, tuple(C), tuple(map(tuple, self.P)), tuple(self.I), tuple(map(tuple, B)) if B else (),
+                self.hint, self.eggs, tuple(self.left), self.massacre)
+
+    def rule(self, name):
+        """Does the rule hold? Asked only where dropping it would make a difference."""
+        self.run.seen.add(name)
+        return name not in self.run.off
+
+    # -- the set
+    def semop(self, p, row, g=0):
+        """One call: all conditions and all changes, or none. A register never falls below 0: the call fails instead."""
+        if not p[CUR]:
+            return GONE
+        run = self.run
+        conditions, changes = run.rows[row]
+        S, failing = self.S, None
+        for k, (register, at_least, value, factor) in enumerate(conditions):
+            value += factor * g
+            if S[register] < value if at_least else S[register] != value:
+                if failing is not None:
+                    return NO
+                failing = k
+        if failing is not None:
+            run.seen.add((row, failing))             # this condition alone stands in the way
+            return NO
+        run.seen.add((row,))                         # only the changes are left
+        S, undo = list(S), list(p[UNDO])
+        for register, delta, factor, undone in changes:
+            delta += factor * g
+            S[register] += delta
+            if S[register] < 0:
+                return NO
+            if undone:
+                undo[register] -= delta
+        self.S, p[UNDO] = tuple(S), tuple(undo)
+        return OK
+
+    def undo(self, p):
+        """A process is dead: the kernel takes its changes back, clamped at 0, if it is a kernel that can."""
+        if p[CUR] and self.run.undo and p[UNDO] != ZERO:
+            self.take_back(p[UNDO])
+        p[UNDO], p[CUR] = ZERO, False
+
+    def take_back(self, undo):
+        self.S = tuple(max(0, v + d) for v, d in zip(self.S, undo)) + self.S[PUBLISHED:]
+
+    def create_set(self):
+        if self.S is None:
+            self.S = ZERO + (0,)
+            return True
+
+    def remove_set(self):
+        self.S = None
+        for p in self.C + self.P + self.B:
+            p[CUR], p[UNDO] = False, ZERO
+        for p in self.P:
+            p[LATER] = ZERO
+
+    def opened(self):
+        """Does the name lead to a set that bears its fingerprint?"""
+        return self.S is not None and self.S[ID] == FINGERPRINT
+
+    # -- connections
+    def note_old_holders(self, p):
+        """A keeper that finds its set gone notes in the page who holds it."""
+        for c in self.C:
+            if c[FLAG] == 'new':
+                c[FLAG] = 'old'
+        p[OLD] = any(c[FLAG] == 'old' for c in self.C)
+
+    def hang_up(self, slot, but=()):
+        for c in self.C:
+            if c[CONN] and c[CONN][0] == slot and c[CONN][1] not in but:
+                c[CONN] = None
+
+    def tell(self, c, slot, kind, pc, g):
+        c[CONN], c[PC], c[G] = (slot, kind), pc, g
+        if kind in ('up', 'start'):
+            c[CUR] = c[CUR] or self.trusted()
+        if self.run.page:
+            c[PAGE] = CURRENT
+            c[CALLS] = kind in ('start', 'close') and self.rule('calls_flag')
+        if kind == 'up':
+            self.flag_first(c)
+
+    def trusted(self):
+        return self.S is not None and (self.opened() or not self.rule('trust'))
+
+    def flag_first(self, c):
+        if self.run.page and self.rule('flag_first'):
+            self.flag(c)
+
+    def flag(self, c):
+        if c[PAGE] == CURRENT:
+            c[FLAG] = 'new'
+
+    def asking(self, slot, *pcs):
+        return [c for c in self.C if c[CONN] == (slot, 'pend') and c[PC] in pcs]
+
+    def bound(self):
+        return [s for s, p in enumerate(self.P) if p[STANDBY] != '-']
+
+    def free_pair(self, slot, killed):
+        if killed and self.P[slot][PHASE] != 'fresh':
+            self.massacre = True
+        if self.run.page:
+            for c in self.C:                          # the page dies with its pair, and nobody tells who mapped it
+                c[FLAG], c[CALLS] = 0, False
+                if c[PAGE] == CURRENT:
+                    c[PAGE] = KILLED if killed else ENDED
+        self.hang_up(slot)
+        self.P[slot] = list(NO_PAIR)
+
+    # -- services
+    def spawn(self, state):
+        if FREE not in self.I:
+            self.bad = 'services pile up'
+            return 0
+        i = self.I.index(FREE)
+        self.I[i] = state
+        self.only_one()
+        return i
+
+    def only_one(self):
+        if sum(x in ALIVE for x in self.I) > 1:
+            self.bad = 'two services at once'
+
+    def gone(self, i):
+        self.I[i] = FREE
+        if self.hint and self.hint[2] == i:
+            self.hint = self.hint[:2] + (None,)
+        for p in self.P:
+            if p[NAMED] == i:
+                p[NAMED] = None
+
+    def held(self):
+        """Does a client rely on the service? Not counted are holders of a removed set whose page died with its pair."""
+        return any(c[PC] in USING and (c[CUR] or c[PAGE] != KILLED) for c in self.C)
+
+    def end(self, i):
+        """procref ends an instance; a running one takes a step of its own to be gone."""
+        if self.I[i] == UP and self.held():
+            self.bad = 'procref stops a service that a client holds'
+        if self.I[i] in (RUN, UP, SICK):
+            self.I[i] = STOPPING
+        elif self.I[i] in (WAITING, CRASHED):
+            self.gone(i)

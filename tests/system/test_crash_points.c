@@ -1,0 +1,188 @@
+/*
+ * Whoever comes first to a named crash point is killed there, at each point in turn, in two lives: a simple one, in which
+ * nobody has to help afterwards, and an eventful one with deaths of its own. The list of points is taken from the
+ * sources by CMake (crash_points.h), and a point that neither life reaches fails the last test.
+ */
+#include "support/world.h"
+
+#include <sys/ipc.h>
+#include <sys/sem.h>
+
+static const char *const points[] = {
+#include "crash_points.h"
+};
+
+#define OPTIONS "--port ${PORT}"
+#define SETTINGS "ready=tcp stop_timeout=2000"
+
+static bool reached[ARRAY_LEN(points)];
+
+struct life {
+    struct world *w;
+    struct client *clients[3];
+};
+
+static struct client *fresh_client(struct world *w) {
+    struct client *c = client_start(w);
+    client_open(c, OPTIONS, SETTINGS);
+    return c;
+}
+
+/* If client i was killed at the point (and by nothing else), another takes its place. True if it was. */
+static bool replaced(struct life *life, int i) {
+    struct client *c = life->clients[i];
+    int status = program_await_end(&c->program);
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL || access(world_path(life->w, "killed"), F_OK) != 0) {
+        fail_msg("client %d ended by itself (wait status 0x%x)", (int)c->program.pid, (unsigned)status);
+    }
+    life->clients[i] = fresh_client(life->w);
+    return true;
+}
+
+/* acquire: it is held in the end, by this client or its replacement, and the service answers. */
+static struct reply hold(struct life *life, int i) {
+    struct reply r;
+    client_tell(life->clients[i], "acquire 20000");
+    if (!client_reply_within(life->clients[i], PATIENCE_MS, &r)) {
+        replaced(life, i);
+        client_tell(life->clients[i], "acquire 20000");
+        r = client_reply(life->clients[i]);
+    }
+    assert_held(&r);
+    assert_no_violation(life->w);
+    return r;
+}
+
+static void answered(struct life *life, int i, pid_t pid) {
+    client_answered(life->clients[i], pid);
+    assert_no_violation(life->w);
+}
+
+static void let_go(struct life *life, int i, const char *how) {
+    struct reply r;
+    client_tell(life->clients[i], "%s", how);
+    if (!client_reply_within(life->clients[i], PATIENCE_MS, &r)) {
+        replaced(life, i);
+    } else {
+        assert_string_equal(r.verb, "ok");
+    }
+}
+
+static void begin(struct life *life, struct world *w, char *plan, size_t size) {
+    snprintf(plan, size, "PROCREF_CRASH=%s@%s/killed", (const char *)w->argument, w->dir);
+    world_set(w, plan);
+    life->w = w;
+    for (int i = 0; i < 3; i++) {
+        life->clients[i] = fresh_client(w);
+    }
+}
+
+static void finish(struct life *life) {
+    for (size_t i = 0; i < ARRAY_LEN(points); i++) {
+        if (life->w->argument == points[i] && access(world_path(life->w, "killed"), F_OK) == 0) {
+            reached[i] = true;
+        }
+    }
+}
+
+TEST(simple_life) {
+    struct life life;
+    char plan[512];
+    begin(&life, w, plan, sizeof plan);
+    hold(&life, 0);
+    struct reply held = hold(&life, 1);
+    answered(&life, 1, held.pid);
+    let_go(&life, 0, "release");
+    let_go(&life, 1, "release");
+    for (int i = 0; i < 3; i++) {
+        client_kill(life.clients[i]);
+    }
+    await_no_trace(w); /* one death, and nobody had to acquire for that */
+    finish(&life);
+}
+
+static void kill_one(pid_t pid) {
+    if (pid > 0) {
+        struct watched one = watch(pid);
+        watched_signal(&one, SIGKILL);
+        watched_close(&one);
+    }
+}
+
+TEST(eventful_life) {
+    struct life life;
+    char plan[512];
+    begin(&life, w, plan, sizeof plan);
+    struct reply held = hold(&life, 0);
+    kill_one(held.pid);
+    held = hold(&life, 1);
+    hold(&life, 0);
+    kill_one(look_standby(w->name));
+    hold(&life, 2);
+    kill_one(look_keeper(w->name));
+    hold(&life, 2);
+    let_go(&life, 2, "release");
+    int id = world_set_id(w);
+    if (id >= 0) {
+        semctl(id, 0, IPC_RMID);
+    }
+    hold(&life, 2);
+    let_go(&life, 2, "release");
+    let_go(&life, 1, "release");
+    for (int i = 0; i < 3; i++) {
+        client_kill(life.clients[i]);
+    }
+    /* Two may have died at once: the next acquire makes order. */
+    struct client *last = fresh_client(w);
+    struct life end = {.w = w, .clients = {last, last, last}};
+    held = hold(&end, 0);
+    answered(&end, 0, held.pid);
+    let_go(&end, 0, "release_wait 20000");
+    client_quit(end.clients[0]);
+    last = fresh_client(w);
+    end.clients[0] = last;
+    hold(&end, 0);
+    let_go(&end, 0, "release");
+    client_kill(end.clients[0]);
+    await_no_trace(w);
+    finish(&life);
+}
+
+static void every_crash_point_was_reached(void **state) {
+    (void)state;
+    size_t missing = 0;
+    for (size_t i = 0; i < ARRAY_LEN(points); i++) {
+        if (!reached[i]) {
+            print_error("not reached: %s\n", points[i]);
+            missing++;
+        }
+    }
+    assert_int_equal(missing, 0);
+}
+
+int main(int argc, char **argv) {
+    static struct CMUnitTest tests[2 * ARRAY_LEN(points) + 1];
+    static char names[2 * ARRAY_LEN(points)][160];
+    size_t count = 0;
+#ifndef PRI_CRASH_POINTS
+    printf("skipped: these tests need PROCREF_CRASH_POINTS=ON\n");
+    return SKIPPED;
+#endif
+    for (size_t i = 0; i < ARRAY_LEN(points); i++) {
+        for (int life = 0; life < 2; life++) {
+            snprintf(names[count], sizeof names[0], "killed at '%s' in %s life", points[i],
+                     life == 0 ? "a simple" : "an eventful");
+            union {
+                const char *in;
+                void *out;
+            } point = {.in = points[i]};
+            tests[count] = (struct CMUnitTest){names[count], life == 0 ? simple_life : eventful_life, world_open,
+                                               world_close, point.out};
+            count++;
+        }
+    }
+    if (argc == 1) {
+        tests[count++] = (struct CMUnitTest)cmocka_unit_test(every_crash_point_was_reached);
+    }
+    return test_main(argc, argv, NULL, tests, count);
+}

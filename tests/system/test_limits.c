@@ -1,0 +1,97 @@
+/* Limits that any user can reach: descriptors, references, sandboxes without semaphores. root_limits.c has the others. */
+#include "support/world.h"
+
+#include <sys/sem.h>
+
+#define TCP "ready=tcp"
+#define ON_PORT "--port ${PORT}"
+
+enum { REFERENCES_MOST = 32767 };
+
+/* The register `refs` as src/os/linux/counter.c lays it out: version, four parts of the fingerprint, refs. */
+enum { REGISTER_REFS = 5 };
+
+TEST(a_client_without_descriptors_is_told_which_limit) {
+    struct client *c = client_start(w);
+    client_open(c, ON_PORT, TCP);
+    client_do(c, "rlimit nofile 3");
+    struct reply r = client_ask(c, "acquire 20000");
+    assert_error(&r, "LIMIT");
+    assert_says(r.message, "RLIMIT_NOFILE");
+    await_no_trace(w);
+}
+
+TEST(a_client_with_few_descriptors_can_still_hold) {
+    struct client *c = client_start(w);
+    client_open(c, ON_PORT, TCP);
+    client_do(c, "files_open 100");
+    client_do(c, "rlimit nofile 105");
+    struct reply held = client_hold(c);
+    assert_int_equal(held.generation, 1);
+    struct watched service = watch(held.pid);
+    client_release(c);
+    watched_await_end(&service);
+}
+
+TEST(more_references_than_the_kernel_can_count_are_refused_naming_the_limit) {
+    struct client *c = client_start(w), *last = client_start(w), *more = client_start(w);
+    client_open(c, ON_PORT, TCP);
+    client_open(last, ON_PORT, TCP);
+    client_open(more, ON_PORT, TCP);
+    client_hold(c);
+    int id = world_set_id(w);
+    assert_int_equal(look_set_value(id, REGISTER_REFS), 1);
+    /* Without undo: this stands for 32,765 other processes. */
+    struct sembuf many = {REGISTER_REFS, REFERENCES_MOST - 2, 0}, back = {REGISTER_REFS, 2 - REFERENCES_MOST, 0};
+    must(semop(id, &many, 1) == 0, "semop");
+    client_hold(last);
+    struct reply r = client_ask(more, "acquire 20000");
+    must(semop(id, &back, 1) == 0, "semop");
+    assert_error(&r, "LIMIT");
+    assert_says(r.message, "32767");
+    client_hold(more);
+    assert_int_equal(client_count(c), 3);
+}
+
+TEST(a_sandbox_that_refuses_semaphores_is_told_and_nothing_leaks) {
+    struct client *c = client_start(w);
+    client_do(c, "seccomp");
+    client_open(c, ON_PORT, TCP);
+    struct reply r = client_ask(c, "acquire 20000");
+    assert_error(&r, "UNSUPPORTED");
+    assert_says(r.message, "semaphores");
+    assert_int_equal(events_count(w, "start"), 0);
+    await_no_trace(w);
+}
+
+TEST(a_sandbox_that_refuses_semaphores_cannot_harm_those_outside) {
+    struct client *c = client_start(w), *boxed = client_start(w);
+    client_open(c, ON_PORT, TCP);
+    struct reply held = client_hold(c);
+    client_do(boxed, "seccomp");
+    client_open(boxed, ON_PORT, TCP);
+    struct reply r = client_ask(boxed, "acquire 20000");
+    assert_error(&r, "UNSUPPORTED");
+    client_answered(c, held.pid);
+    assert_int_equal(client_count(c), 1);
+    r = client_ask(boxed, "count");
+    assert_string_equal(r.verb, "error");
+}
+
+TEST(a_kernel_without_undo_is_found_by_a_probe_and_not_by_a_leak) {
+    world_set(w, "PROCREF_FAULT=noundo");
+    struct client *c = client_start(w);
+    client_open(c, ON_PORT, TCP);
+    struct reply r = client_ask(c, "acquire 20000");
+    assert_error(&r, "UNSUPPORTED");
+    assert_says(r.message, "undo");
+    assert_int_equal(events_count(w, "start"), 0);
+    await_no_trace(w);
+}
+
+TEST_MAIN(T(a_client_without_descriptors_is_told_which_limit),
+          T(a_client_with_few_descriptors_can_still_hold),
+          T(more_references_than_the_kernel_can_count_are_refused_naming_the_limit),
+          T(a_sandbox_that_refuses_semaphores_is_told_and_nothing_leaks),
+          T(a_sandbox_that_refuses_semaphores_cannot_harm_those_outside),
+          T(a_kernel_without_undo_is_found_by_a_probe_and_not_by_a_leak))

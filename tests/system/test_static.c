@@ -1,0 +1,50 @@
+/* A program with the library inside: it finds its keeper in any folder, with nothing installed. */
+#include "support/world.h"
+
+static void works(struct client *c) {
+    client_open(c, "--port ${PORT}", "ready=tcp");
+    struct reply held = client_hold(c);
+    client_answered(c, held.pid);
+    struct watched service = watch(held.pid);
+    client_kill(c);
+    watched_await_end(&service);
+    await_no_trace(c->world);
+}
+
+TEST(a_static_program_works_from_any_folder_with_nothing_installed) {
+    assert_int_equal(world_shell(w, "mkdir far; cp %s far/moved", helper_path("client-static")), 0);
+    world_set(w, "PATH=/usr/bin:/bin");
+    world_set(w, "PROCREF_KEEPER=/no/such/keeper");
+    struct client *c = client_start_as(w, world_path(w, "far/moved"));
+    assert_int_equal(world_shell(w, "rm -r far"), 0);
+    client_do(c, "chdir /");
+    works(c);
+}
+
+TEST(static_and_shared_clients_share_one_service) {
+    struct client *a = client_start(w), *b = client_start_as(w, helper_path("client-static"));
+    client_open(a, "--port ${PORT}", "ready=tcp");
+    client_open(b, "--port ${PORT}", "ready=tcp");
+    assert_int_equal(client_hold(a).pid, client_hold(b).pid);
+}
+
+TEST(a_program_whose_folder_is_gone_works) {
+    struct client *c = client_start(w);
+    assert_int_equal(world_shell(w, "mkdir gone"), 0);
+    client_do(c, "chdir %s/gone", w->dir);
+    assert_int_equal(world_shell(w, "rmdir gone"), 0);
+    works(c);
+}
+
+TEST(an_almost_empty_environment_is_enough) {
+    struct client *c = client_start(w);
+    static const char *const variables[] = {"HOME", "XDG_RUNTIME_DIR", "TMPDIR", "LANG", "USER", "PATH"};
+    for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
+        client_do(c, "unsetenv %s", variables[i]);
+    }
+    works(c);
+}
+
+TEST_MAIN(T(a_static_program_works_from_any_folder_with_nothing_installed),
+          T(static_and_shared_clients_share_one_service), T(a_program_whose_folder_is_gone_works),
+          T(an_almost_empty_environment_is_enough))
