@@ -41,9 +41,10 @@ int pri_directory_open(const char *path, procref_error *err) {
                         "the directory '%s' belongs to user %u, not to user %u", path,
                         (unsigned)status.st_uid, (unsigned)geteuid());
     } else if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-        code = pri_fail(err, PROCREF_E_PERMISSION, 0, "fstat",
-                        "the directory '%s' can be written by other users (mode %04o): chmod go-w it",
-                        path, (unsigned)(status.st_mode & 07777));
+        code =
+            pri_fail(err, PROCREF_E_PERMISSION, 0, "fstat",
+                     "the directory '%s' can be written by other users (mode %04o): chmod go-w it",
+                     path, (unsigned)(status.st_mode & 07777));
     }
     if (code < 0) {
         close(fd);
@@ -57,7 +58,8 @@ void pri_file_name(const char *name, const char *suffix, char *to) {
     if (length <= room) {
         memcpy(to, name, length);
     } else {
-        /* pri_format cuts at the end of a character; the hash keeps apart what the cut makes equal. */
+        /* pri_format cuts at the end of a character; the hash keeps apart what the cut makes equal.
+         */
         pri_format(to, room - 17 + 1, "%s", name);
         length = strlen(to);
         pri_format(to + length, 18, "~%016" PRIx64, pri_hash(0, name, strlen(name)));
@@ -98,8 +100,8 @@ static bool print_hint(char text[HINT_SIZE], const struct pri_hint *hint) {
     }
     int length = snprintf(text, HINT_SIZE,
                           "procref 1\nboot %s\nkey %" PRIu64 "\nphase %s\ngeneration %" PRIu32
-                          "\npid %" PRIu32 "\nstart %" PRIu64 "\nport %u\nparts %" PRIu64 " %" PRIu64
-                          " %" PRIu64 " %" PRIu64 "\nsince %" PRId64 "\nend\n",
+                          "\npid %" PRIu32 "\nstart %" PRIu64 "\nport %u\nparts %" PRIu64
+                          " %" PRIu64 " %" PRIu64 " %" PRIu64 "\nsince %" PRId64 "\nend\n",
                           boot, hint->key, hint->phase, hint->generation, hint->process.pid,
                           hint->process.start, (unsigned)hint->port, hint->parts[0], hint->parts[1],
                           hint->parts[2], hint->parts[3], hint->since_ms);
@@ -139,7 +141,8 @@ bool pri_hint_write(int dir, const char *name, const struct pri_hint *hint) {
         return false;
     }
     bool done = write_all(fd, text, strlen(text));
-    done = close(fd) == 0 && done; /* a network file system may notice only now that the disk is full */
+    done = close(fd) == 0 &&
+           done; /* a network file system may notice only now that the disk is full */
     if (done && renameat(dir, fresh, dir, final) == 0) {
         return true;
     }
@@ -157,7 +160,8 @@ static bool take(const char **text, const char *word) {
     return true;
 }
 
-/* Takes a decimal number of at most max off the front of *text, in the one form in which it would be printed. */
+/* Takes a decimal number of at most max off the front of *text, in the one form in which it would
+ * be printed. */
 static bool take_number(const char **text, uint64_t max, uint64_t *ret_number) {
     const char *at = *text;
     uint64_t number = 0;

@@ -94,7 +94,6 @@ struct pri_keeper {
     const char *service_dir;
     uint16_t port;
     int port_tries;
-    procref_waitable port_thief; /* tests: sits on the first port that is picked */
     bool status_known;
     int status;
     enum pri_end_stage end_stage;

@@ -1,6 +1,7 @@
 /*
- * The log: the service's output in a file of bounded length (keeper/files.h). The service writes to it
- * directly, so it loses nothing when the keeper dies; the keeper only looks at the length now and then.
+ * The log: the service's output in a file of bounded length (keeper/files.h). The service writes to
+ * it directly, so it loses nothing when the keeper dies; the keeper only looks at the length now
+ * and then.
  */
 #include "keeper/files.h"
 
@@ -44,7 +45,8 @@ static bool is_ours(const struct stat *status) {
            (status->st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-/* Looked at before it is opened, as opening a FIFO or a device has effects, and again afterwards. */
+/* Looked at before it is opened, as opening a FIFO or a device has effects, and again afterwards.
+ */
 static int open_file(int dir, const char *name) {
     int flags = O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
     struct stat status;
@@ -77,7 +79,8 @@ static int open_memory(void) {
     if (fd < 0) {
         return -1;
     }
-    /* Since Linux 6.14 the first descriptor of a memfd tells inotify nothing; one opened by path does. */
+    /* Since Linux 6.14 the first descriptor of a memfd tells inotify nothing; one opened by path
+     * does. */
     own_path(fd, path);
     int again = open(path, O_RDWR | O_APPEND | O_CLOEXEC);
     if (again >= 0) {
@@ -88,8 +91,8 @@ static int open_memory(void) {
     return fd;
 }
 
-/* One event, then silence until it is armed again: a service that writes all the time does not wake the keeper
- * each time. */
+/* One event, then silence until it is armed again: a service that writes all the time does not wake
+ * the keeper each time. */
 static bool arm(const struct pri_log *log) {
     char path[32];
     own_path(log->fd, path);
@@ -169,7 +172,8 @@ static void keep_end(const struct pri_log *log, int64_t from) {
     }
 }
 
-/* Whoever appends goes on at the new end, which is the beginning. Returns the length that is left. */
+/* Whoever appends goes on at the new end, which is the beginning. Returns the length that is left.
+ */
 static int64_t cut(struct pri_log *log) {
     int64_t length = length_of(log);
     if (length <= PRI_LOG_LIMIT) {
@@ -217,8 +221,8 @@ void pri_log_trim(struct pri_log *log) {
         log->next_ns = now + log->pause_ns;
         return;
     }
-    /* Quiet since the last look: sleep until it is written to. What is written while the watch is being armed is
-     * seen by comparing again. */
+    /* Quiet since the last look: sleep until it is written to. What is written while the watch is
+     * being armed is seen by comparing again. */
     if (quiet && arm(log) && length_of(log) == log->seen) {
         log->next_ns = PRI_NEVER;
     } else {
@@ -226,12 +230,14 @@ void pri_log_trim(struct pri_log *log) {
     }
 }
 
-/* ---- Its end, for people ---------------------------------------------------------------------- */
+/* ---- Its end, for people ----------------------------------------------------------------------
+ */
 
-/* The length of the valid UTF-8 character at text, of which left bytes are there; 0 if it is none. */
+/* The length of the valid UTF-8 character at text, of which left bytes are there; 0 if it is none.
+ */
 static size_t character(const unsigned char *text, size_t left) {
     static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = text[0] < 0x80              ? 1
+    size_t length = text[0] < 0x80             ? 1
                     : (text[0] & 0xe0) == 0xc0 ? 2
                     : (text[0] & 0xf0) == 0xe0 ? 3
                     : (text[0] & 0xf8) == 0xf0 ? 4

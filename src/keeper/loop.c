@@ -1,7 +1,6 @@
 /* The keeper's loop: waits for everything at once, feeds the machine, performs what it decides. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/crash.h"
@@ -54,19 +53,6 @@ static void report_broken(struct pri_keeper *k) {
     k->queue[0] = PRI_E_BROKEN;
 }
 
-/* On a set that nothing has begun on, does the kernel take back what the dead did? A child tries it. */
-static bool undo_works(struct pri_keeper *k) {
-    int status;
-    pid_t child = fork();
-    if (child == 0) {
-        pri_counter_step(&k->counter, PRI_PROBE, 0);
-        _exit(0);
-    }
-    while (child > 0 && waitpid(child, &status, 0) < 0) {
-    }
-    return pri_counter_read(&k->counter, PRI_REG_CALL) <= 0;
-}
-
 static bool make_set(struct pri_keeper *k) {
     bool fresh = false;
     if (pri_counter_create(ident_of(k), &k->counter, &fresh, &k->error) < 0) {
@@ -76,7 +62,7 @@ static bool make_set(struct pri_keeper *k) {
     if (fresh && k->pair->page->main.pid == 0) {
         k->pair->page->scattered = false; /* nothing had begun: no remains to look for in all of /proc */
     }
-    if (fresh && !undo_works(k)) {
+    if (fresh && !pri_counter_undo_works(&k->counter)) {
         pri_counter_remove(&k->counter);
         pri_fail(&k->error, PROCREF_E_UNSUPPORTED, 0, "semop",
                  "this kernel or sandbox does not undo the semaphore operations of the dead (SEM_UNDO), "
@@ -93,6 +79,12 @@ static void begin(struct pri_keeper *k) {
     }
     atomic_store(&k->pair->record->ready, 0);
     int result = pri_counter_step(&k->counter, PRI_BEGIN, 0);
+    if (result == PROCREF_E_LIMIT && pri_counter_read(&k->counter, PRI_REG_REFS) == 0 &&
+        pri_counter_read(&k->counter, PRI_REG_READY) == 0) {
+        /* Out of generations and nobody holds; nor can anybody come while nothing is ready: a new set. */
+        pri_counter_remove(&k->counter);
+        result = make_set(k) ? pri_counter_step(&k->counter, PRI_BEGIN, 0) : PRI_GONE;
+    }
     if (result == PRI_OK) {
         PRI_CRASH_POINT("begun");
         k->machine.generation = (uint32_t)pri_counter_read(&k->counter, PRI_REG_GEN);
@@ -101,12 +93,6 @@ static void begin(struct pri_keeper *k) {
                  "'%s' has a keeper that cannot be reached from here: it is in another network "
                  "namespace, or its queue is full",
                  ident_of(k)->name);
-    } else if (result == PROCREF_E_LIMIT) {
-        pri_fail(&k->error, PROCREF_E_LIMIT, k->counter.os, "semop",
-                 "'%s' was started 32767 times while somebody held it: release it everywhere once",
-                 ident_of(k)->name);
-        report_broken(k);
-        return;
     }
     report(k, result);
 }
@@ -129,6 +115,8 @@ static void adopt(struct pri_keeper *k) {
     int result = pri_counter_step(&k->counter, PRI_ADOPT, k->machine.generation);
     if (result == PRI_OK) {
         PRI_CRASH_POINT("adopted, not published");
+        atomic_store(&k->pair->page->generation, k->machine.generation);
+        atomic_store(&k->pair->page->phase, PRI_PHASE_UP); /* it may have been the hint that said so */
         pri_run_open_files(k);
         k->log.start = k->pair->page->log_start;
         k->port = k->pair->page->port;
@@ -244,6 +232,12 @@ static void perform(struct pri_keeper *k, enum pri_action action) {
     case PRI_A_END_TREE: pri_run_end_tree(k); break;
     case PRI_A_TELL_UP: pri_clients_tell_up(k); break;
     case PRI_A_TELL_FAILED: pri_clients_tell_failed(k); break;
+    case PRI_A_TELL_EXHAUSTED:
+        pri_fail(&k->error, PROCREF_E_LIMIT, 0, "",
+                 "'%s' was started %d times while somebody held it: release it everywhere once",
+                 ident_of(k)->name, (int)PRI_GENERATION_LAST);
+        pri_clients_tell_failed(k);
+        break;
     case PRI_A_TELL_STAYS: pri_clients_tell_stays(k); break;
     case PRI_A_ARM_LINGER: k->linger_ns = pri_deadline(k->pair->config->linger_ms); break;
     case PRI_A_ARM_BACK_OFF: back_off(k); break;
@@ -487,7 +481,7 @@ int pri_keeper_run(struct pri_pair *pair) {
     k->pair = pair;
     k->counter.id = k->poller = k->children = k->waiter_ready = k->standby_watch = k->dir = -1;
     k->launched.go = k->launched.report = k->readiness_polled = k->main_watch = k->end_watch = -1;
-    k->log_polled = k->log.fd = k->log.grew = k->port_thief = -1;
+    k->log_polled = k->log.fd = k->log.grew = -1;
     k->log.next_ns = k->start_ns = k->end_ns = k->linger_ns = k->back_off_ns = k->status_ns = PRI_NEVER;
     k->error.size = sizeof k->error;
     k->machine.state = PRI_S_RESUMING;

@@ -45,6 +45,11 @@ static Actions retire(M *m) {
 }
 
 static Actions launch(M *m) {
+    if (m->generation >= PRI_GENERATION_LAST) {
+        return m->refs > 0 || m->old_holders > 0
+                   ? go(m, PRI_S_EXHAUSTED, DO(PRI_A_TELL_EXHAUSTED, PRI_A_AWAIT_REFS))
+                   : retire(m); /* who asks finds a new set */
+    }
     m->phase = PRI_PHASE_STARTING;
     return go(m, PRI_S_STARTING, DO(PRI_A_LAUNCH));
 }
@@ -93,7 +98,7 @@ static Actions resuming(M *m, enum pri_event event) {
         return begin(m);
     case PRI_E_DONE:
         m->phase_from_hint = false;
-        return go(m, PRI_S_PUBLISHING, DO(PRI_A_RECORD_UP, PRI_A_COUNT_OLD, PRI_A_PUBLISH));
+        return go(m, PRI_S_PUBLISHING, DO(PRI_A_COUNT_OLD, PRI_A_PUBLISH));
     case PRI_E_REFUSED:
         if (!m->phase_from_hint && m->gen == 0) {
             return refound(m); /* a predecessor was killed between making the new set and refound */
@@ -286,13 +291,24 @@ static Actions gave_up(M *m, enum pri_event event) {
     }
 }
 
+static Actions exhausted(M *m, enum pri_event event) {
+    switch (event) {
+    case PRI_E_ASKED: return DO(PRI_A_TELL_EXHAUSTED);
+    case PRI_E_GONE: /* a new set has new generations, but its holders' are the old ones: wait for them */
+        return m->old_holders > 0 ? nothing : DO(PRI_A_COUNT_OLD);
+    case PRI_E_ZERO:
+    case PRI_E_OLD_GONE: return m->refs <= 0 && m->old_holders == 0 ? retire(m) : nothing;
+    default: return nothing;
+    }
+}
+
 /* The set was removed under us: make a new one at the same generation; old holders are counted by the page. */
 static Actions refounding(M *m, enum pri_event event) {
     switch (event) {
     case PRI_E_DONE:
         m->zero = false;
         if (m->phase == PRI_PHASE_UP) {
-            return go(m, PRI_S_PUBLISHING, DO(PRI_A_RECORD_UP, PRI_A_COUNT_OLD, PRI_A_PUBLISH));
+            return go(m, PRI_S_PUBLISHING, DO(PRI_A_COUNT_OLD, PRI_A_PUBLISH));
         }
         return go(m, PRI_S_GAVE_UP, DO(PRI_A_COUNT_OLD, PRI_A_AWAIT_REFS));
     case PRI_E_GONE: return DO(PRI_A_REFOUND);
@@ -338,6 +354,7 @@ Actions pri_keeper_next(M *m, enum pri_event event) {
     case PRI_S_DYING: return dying(m, event);
     case PRI_S_WAITING: return waiting(m, event);
     case PRI_S_GAVE_UP: return gave_up(m, event);
+    case PRI_S_EXHAUSTED: return exhausted(m, event);
     case PRI_S_REFOUNDING: return refounding(m, event);
     case PRI_S_ORPHANED: return orphaned(m, event);
     case PRI_S_STOPPING: return stopping(m, event);

@@ -25,6 +25,7 @@
     X(DYING, "dying")         /* it died while up: ends what is left of its tree */                  \
     X(WAITING, "waiting")     /* for its next start, the back-off */                                 \
     X(GAVE_UP, "gave up")     /* it died and is not started again; the error is kept */              \
+    X(EXHAUSTED, "exhausted") /* out of generations: only the end of all references renews the set */ \
     X(REFOUNDING, "refounding")                                                                     \
     X(ORPHANED, "orphaned") /* the set was removed and no new one can be had: only old holders count */ \
     X(STOPPING, "stopping")                                                                         \
@@ -81,6 +82,7 @@ enum pri_event {
     X(END_TREE, "end tree")   /* polite signal, deadline, kill; then TREE_GONE */                    \
     X(TELL_UP, "tell up")     /* to all who ask */                                                   \
     X(TELL_FAILED, "tell failed") /* to all who ask, the kept error */                               \
+    X(TELL_EXHAUSTED, "tell exhausted") /* to all who ask */                                        \
     X(TELL_STAYS, "tell stays")   /* to all who wait for a stop: it does not come */                 \
     X(ARM_LINGER, "arm linger")                                                                     \
     X(ARM_BACK_OFF, "arm back-off")                                                                 \
@@ -98,7 +100,8 @@ enum pri_action {
 /* The phase that page and hint carry from keeper to keeper. */
 enum pri_phase { PRI_PHASE_FRESH, PRI_PHASE_STARTING, PRI_PHASE_UP, PRI_PHASE_STOPPING };
 
-enum { PRI_RESTARTS_MOST = 5 };
+/* The last generation is never started: what runs can then always be withdrawn or drained, which adds one. */
+enum { PRI_RESTARTS_MOST = 5, PRI_GENERATION_LAST = 32767 };
 
 struct pri_machine {
     enum pri_state state;

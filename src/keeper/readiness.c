@@ -1,4 +1,5 @@
-/* The readiness checks (keeper/readiness.h): one function for each kind starts it, one takes its next step. */
+/* The readiness checks (keeper/readiness.h): one function for each kind starts it, one takes its
+ * next step. */
 #include "keeper/readiness.h"
 
 #include <arpa/inet.h>
@@ -87,7 +88,7 @@ static void close_one(procref_waitable *fd) {
 }
 
 static int fail(int os, const char *op, procref_error *err) {
-    int code = os == EMFILE || os == ENFILE   ? PROCREF_E_LIMIT
+    int code = os == EMFILE || os == ENFILE    ? PROCREF_E_LIMIT
                : os == ENOMEM || os == ENOBUFS ? PROCREF_E_NO_MEMORY
                                                : PROCREF_E_PLATFORM;
     return pri_fail(err, code, os, op, "cannot set up the readiness check");
@@ -120,7 +121,8 @@ static int start_notify(struct pri_readiness *r, char *notify_name, procref_erro
     for (size_t i = 0; i < sizeof random; i++) {
         snprintf(hex + 2 * i, 3, "%02x", random[i]);
     }
-    /* Random, so that nobody can sit on the name; not secret: /proc/net/unix shows it to everyone. */
+    /* Random, so that nobody can sit on the name; not secret: /proc/net/unix shows it to everyone.
+     */
     pri_format(notify_name, NOTIFY_NAME_SIZE, "@procref/notify/%u/%s", (unsigned)getpid(), hex);
     size_t length = strlen(notify_name);
     memcpy(address.sun_path + 1, notify_name + 1, length - 1); /* '@' is a zero byte: abstract */
@@ -133,7 +135,8 @@ static int start_notify(struct pri_readiness *r, char *notify_name, procref_erro
     return 0;
 }
 
-/* Whether one whole line of the message is READY=1. The last line of a message that was cut is not whole. */
+/* Whether one whole line of the message is READY=1. The last line of a message that was cut is not
+ * whole. */
 static bool says_ready(const char *text, size_t length, bool cut) {
     static const char ready[] = "READY=1";
     while (length > 0) {
@@ -152,10 +155,11 @@ static bool says_ready(const char *text, size_t length, bool cut) {
 }
 
 /*
- * The kernel vouches for the sender's pid and user as they were when it sent. Like systemd we believe it only
- * while /proc can still tell whose child it is: a sender that has ended and been reaped before we look is not believed.
- * systemd-notify waits for that with a barrier: a descriptor that it sends and sees closed. A root's service
- * may have changed its user, and is believed for its place in the tree.
+ * The kernel vouches for the sender's pid and user as they were when it sent. Like systemd we
+ * believe it only while /proc can still tell whose child it is: a sender that has ended and been
+ * reaped before we look is not believed. systemd-notify waits for that with a barrier: a descriptor
+ * that it sends and sees closed. A root's service may have changed its user, and is believed for
+ * its place in the tree.
  */
 static bool is_believed(const struct ucred *sender, const struct pri_tree *tree) {
     return (sender->uid == geteuid() || geteuid() == 0) && sender->pid > 0 &&
@@ -198,11 +202,12 @@ static enum pri_readiness_result step_notify(struct pri_readiness *r, const stru
     }
 }
 
-/* ---- tcp and unix: somebody of the tree accepts connections ----------------------------------- */
+/* ---- tcp and unix: somebody of the tree accepts connections -----------------------------------
+ */
 
 /*
- * First who listens, then whether a connection succeeds: a connect to a port without a listener may be given that
- * very port as its own, connect to itself, and keep the service from binding it.
+ * First who listens, then whether a connection succeeds: a connect to a port without a listener may
+ * be given that very port as its own, connect to itself, and keep the service from binding it.
  */
 static enum pri_readiness_result step_tcp(struct pri_readiness *r, const struct pri_tree *tree) {
     if (r->other < 0) {
@@ -239,7 +244,8 @@ static enum pri_readiness_result step_tcp(struct pri_readiness *r, const struct 
 }
 
 /* The address of PATH; "@name" is an abstract one, what is relative is below dir. */
-static bool unix_address(const struct pri_readiness *r, struct sockaddr_un *ret, socklen_t *ret_size) {
+static bool unix_address(const struct pri_readiness *r, struct sockaddr_un *ret,
+                         socklen_t *ret_size) {
     bool below = r->text[0] != '/' && r->text[0] != '@';
     size_t length = strlen(r->text) + (below ? strlen(r->dir) + 1 : 0);
     memset(ret, 0, sizeof *ret);
@@ -258,8 +264,9 @@ static bool unix_address(const struct pri_readiness *r, struct sockaddr_un *ret,
 }
 
 /*
- * The kernel tells who called listen(). If it was a process that lives outside the tree, the socket is
- * somebody else's. If it has ended, it was most likely the service's parent, which listened and then daemonised.
+ * The kernel tells who called listen(). If it was a process that lives outside the tree, the socket
+ * is somebody else's. If it has ended, it was most likely the service's parent, which listened and
+ * then daemonised.
  */
 static bool is_listener_believed(int fd, const struct pri_tree *tree) {
     struct ucred listener;
@@ -277,7 +284,8 @@ static enum pri_readiness_result step_unix(struct pri_readiness *r, const struct
     struct sockaddr_un address;
     socklen_t size;
 
-    for (size_t i = 0; i < sizeof types / sizeof types[0] && unix_address(r, &address, &size); i++) {
+    for (size_t i = 0; i < sizeof types / sizeof types[0] && unix_address(r, &address, &size);
+         i++) {
         int fd = socket(AF_UNIX, types[i] | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         if (fd < 0) {
             break;
@@ -288,7 +296,8 @@ static enum pri_readiness_result step_unix(struct pri_readiness *r, const struct
         if (r->ready) {
             return PRI_READINESS_READY;
         }
-        /* EPROTOTYPE says that the file is a socket of another type; abstract names exist once for each type. */
+        /* EPROTOTYPE says that the file is a socket of another type; abstract names exist once for
+         * each type. */
         if (os != EPROTOTYPE && !(os == ECONNREFUSED && r->text[0] == '@')) {
             break;
         }
@@ -296,7 +305,8 @@ static enum pri_readiness_result step_unix(struct pri_readiness *r, const struct
     return wait_more(r, POLL_LAST_NS);
 }
 
-/* ---- exec: a command succeeds ----------------------------------------------------------------- */
+/* ---- exec: a command succeeds -----------------------------------------------------------------
+ */
 
 static enum pri_readiness_result step_exec(struct pri_readiness *r) {
     if (r->probe.pid != 0) {
@@ -304,7 +314,8 @@ static enum pri_readiness_result step_exec(struct pri_readiness *r) {
     }
     char shell[] = "/bin/sh", option[] = "-c";
     char *argv[] = {shell, option, NULL, NULL};
-    memcpy(&argv[2], &r->text, sizeof argv[2]); /* exec(3) does not write to it, but is not declared so */
+    memcpy(&argv[2], &r->text,
+           sizeof argv[2]); /* exec(3) does not write to it, but is not declared so */
     struct pri_launch launch = {.argv = argv, .envp = r->envp, .dir = r->dir};
     struct pri_launched launched;
 
@@ -335,29 +346,32 @@ void pri_readiness_reaped(struct pri_readiness *r, uint32_t pid, int status) {
 }
 
 static void stop_exec(struct pri_readiness *r) {
-    /* Until the loop reaps it, running or not, its pid and its group are its own. */
+    /* Until the loop reaps it, running or not, its pid and its group are its own. The leader goes
+     * first: dying, it can fork nothing more, and what it forked before is in its group. */
     if (r->probe.pid != 0) {
+        kill((pid_t)r->probe.pid, SIGKILL);
         kill(-(pid_t)r->probe.pid, SIGKILL);
-        kill((pid_t)r->probe.pid, SIGKILL); /* it may not have become a group yet */
         r->probe.pid = 0;
     }
 }
 
-/* ---- log: a line of the output matches -------------------------------------------------------- */
+/* ---- log: a line of the output matches --------------------------------------------------------
+ */
 
 static int start_log(struct pri_readiness *r, const char *log, int64_t offset, procref_error *err) {
     struct stat status;
     regex_t *regex = malloc(sizeof *regex);
     if (regex == NULL) {
-        return pri_fail(err, PROCREF_E_NO_MEMORY, ENOMEM, "malloc", "cannot set up the readiness check");
+        return pri_fail(err, PROCREF_E_NO_MEMORY, ENOMEM, "malloc",
+                        "cannot set up the readiness check");
     }
     int wrong = compile(regex, r->text);
     if (wrong != 0) {
         char reason[128];
         regerror(wrong, regex, reason, sizeof reason);
         free(regex);
-        return pri_fail(err, PROCREF_E_INVALID, 0, "", "ready 'log:%s' is not a regular expression: %s",
-                        r->text, reason);
+        return pri_fail(err, PROCREF_E_INVALID, 0, "",
+                        "ready 'log:%s' is not a regular expression: %s", r->text, reason);
     }
     r->regex = regex;
     r->offset = offset;
@@ -370,14 +384,14 @@ static int start_log(struct pri_readiness *r, const char *log, int64_t offset, p
     if (r->waitable >= 0 && inotify_add_watch(r->waitable, log, IN_MODIFY) < 0) {
         close_one(&r->waitable);
     }
-    /* There are 128 inotify instances to a user, and a memory file may not announce what is written to it through the
-     * descriptor that memfd_create(2) gave: then the clock does it. */
+    /* There are 128 inotify instances to a user, and a memory file may not announce what is written
+     * to it through the descriptor that memfd_create(2) gave: then the clock does it. */
     r->next_ns = r->waitable < 0 || status.st_nlink == 0 ? 0 : PRI_NEVER;
     return 0;
 }
 
-/* Zero bytes would end the text early. A last line without its end matches too, for it may be a prompt; but '$' does not
- * match there, as more may come. */
+/* Zero bytes would end the text early. A last line without its end matches too, for it may be a
+ * prompt; but '$' does not match there, as more may come. */
 static bool matches(const struct pri_readiness *r, char *line, size_t length, bool whole) {
     for (size_t i = 0; i < length; i++) {
         line[i] = line[i] == '\0' ? '?' : line[i];
@@ -435,7 +449,8 @@ static enum pri_readiness_result step_log(struct pri_readiness *r) {
     return r->next_ns == PRI_NEVER ? PRI_READINESS_WAIT : wait_more(r, POLL_LAST_NS);
 }
 
-/* ---- The machine ------------------------------------------------------------------------------ */
+/* ---- The machine ------------------------------------------------------------------------------
+ */
 
 int pri_readiness_start(struct pri_readiness *r, const char *ready, uint16_t port, const char *log,
                         int64_t offset, char *const *envp, const char *dir, char *notify_name,
@@ -491,7 +506,8 @@ int pri_readiness_start(struct pri_readiness *r, const char *ready, uint16_t por
     return code;
 }
 
-/* What is not needed any more. The notify socket stays, so that nobody who writes to it is refused. */
+/* What is not needed any more. The notify socket stays, so that nobody who writes to it is refused.
+ */
 static void settle(struct pri_readiness *r) {
     r->ready = true;
     r->next_ns = PRI_NEVER;
@@ -542,5 +558,6 @@ void pri_readiness_stop(struct pri_readiness *r) {
     stop_exec(r);
     settle(r);
     close_one(&r->waitable);
-    *r = (struct pri_readiness){.kind = KIND_NONE, .waitable = -1, .other = -1, .next_ns = PRI_NEVER};
+    *r = (struct pri_readiness){
+        .kind = KIND_NONE, .waitable = -1, .other = -1, .next_ns = PRI_NEVER};
 }

@@ -1,12 +1,7 @@
 /* Starting, watching and ending the service's processes. When to do which is decided in machine.c. */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,9 +11,10 @@
 #include "keeper/keeper.h"
 #include "os/clock.h"
 #include "os/poller.h"
+#include "os/port.h"
 #include "os/rendezvous.h"
 
-enum { PORT_TRIES = 5, STATUS_WAIT_MS = 200, LISTENERS = 8 };
+enum { PORT_TRIES = 5, STATUS_WAIT_MS = 200 };
 
 static const char *name_of(const struct pri_keeper *k) {
     return k->pair->config->ident.name;
@@ -219,25 +215,6 @@ static bool make_start(struct pri_keeper *k, struct start *s) {
 
 /* ---- Ports ----------------------------------------------------------------------------------- */
 
-/* A socket bound to 127.0.0.1:port, 0 for any that is free; -1 if somebody has it. */
-static int bind_port(uint16_t port) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return -1;
-    }
-    /* Else the closed connections of the last start (TIME_WAIT) would look like somebody else. */
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0) {
-        int os = errno;
-        close(fd);
-        errno = os;
-        return -1;
-    }
-    return fd;
-}
-
 static bool wants_port(const struct pri_config *config) {
     const char *ready = pri_config_text(config, config->ready);
     if (ready != NULL && (strcmp(ready, "tcp") == 0 || strstr(ready, "${PORT}") != NULL)) {
@@ -264,42 +241,14 @@ static bool port_is_picked(const struct pri_keeper *k) {
 
 static void pick_port(struct pri_keeper *k) {
     k->port = k->pair->config->port;
-    if (k->port != 0 || !wants_port(k->pair->config)) {
-        return;
-    }
-    struct sockaddr_in address;
-    socklen_t size = sizeof address;
-    int fd = bind_port(0);
-    if (fd >= 0 && getsockname(fd, (struct sockaddr *)&address, &size) == 0) {
-        k->port = ntohs(address.sin_port);
-    }
-#ifdef PRI_CRASH_POINTS
-    const char *fault = getenv("PROCREF_FAULT");
-    if (fault != NULL && strcmp(fault, "stealport") == 0) {
-        if (k->port_tries == 0 && fd >= 0 && listen(fd, LISTENERS) == 0) {
-            k->port_thief = fd; /* somebody else took it between our look and the service's bind */
-            return;
-        }
-        pri_link_close(k->port_thief);
-        k->port_thief = -1;
-    }
-#endif
-    if (fd >= 0) {
-        close(fd);
+    if (k->port == 0 && wants_port(k->pair->config)) {
+        k->port = pri_port_pick();
     }
 }
 
 /* The service ended before it was ready: because somebody else took the port that we had picked? */
-static bool port_was_lost(struct pri_keeper *k) {
-    if (!port_is_picked(k) || k->port_tries + 1 >= PORT_TRIES) {
-        return false;
-    }
-    int fd = bind_port(k->port);
-    if (fd >= 0) {
-        close(fd);
-        return false;
-    }
-    return errno == EADDRINUSE;
+static bool port_was_lost(const struct pri_keeper *k) {
+    return port_is_picked(k) && k->port_tries + 1 < PORT_TRIES && pri_port_is_taken(k->port);
 }
 
 /* ---- Start ----------------------------------------------------------------------------------- */

@@ -1,9 +1,9 @@
 /*
  * The port contract for processes: identity, life, signals, watching.
  *
- * A process is held by its identity, never by its pid alone: pids are used again. Linux compares the
- * start time of /proc/PID/stat and holds a pidfd while it acts; Windows has the creation time and a
- * HANDLE, macOS p_starttime and a kqueue NOTE_EXIT.
+ * A process is held by its identity, never by its pid alone: pids are used again. Linux compares
+ * the start time of /proc/PID/stat and holds a pidfd while it acts; Windows has the creation time
+ * and a HANDLE, macOS p_starttime and a kqueue NOTE_EXIT.
  */
 #ifndef PRI_OS_PROCESS_H
 #define PRI_OS_PROCESS_H
@@ -11,22 +11,25 @@
 #include "procref/procref.h"
 
 struct pri_process {
-    uint32_t pid;   /* 0: no process */
-    uint64_t start; /* when it started, in the system's own unit; with pid its identity on this boot */
+    uint32_t pid; /* 0: no process */
+    uint64_t
+        start; /* when it started, in the system's own unit; with pid its identity on this boot */
 };
 
 /* This process. */
 struct pri_process pri_process_self(void);
 
-/* Reads the identity of a living pid. False if there is none or it is a zombie (all threads ended). */
+/* Reads the identity of a living pid. False if there is none or it is a zombie (all threads ended).
+ */
 bool pri_process_identify(uint32_t pid, struct pri_process *ret_process);
 
 /* Whether that very process still runs. */
 bool pri_process_alive(const struct pri_process *process);
 
 /*
- * A waitable that is readable (signalled) once the process has ended, close-on-exec; the caller closes it. If it is dead
- * already the result is a waitable that is readable at once. -1 only when descriptors or memory are short.
+ * A waitable that is readable (signalled) once the process has ended, close-on-exec; the caller
+ * closes it. If it is dead already the result is a waitable that is readable at once. -1 only when
+ * descriptors or memory are short.
  */
 procref_waitable pri_process_watch(const struct pri_process *process);
 

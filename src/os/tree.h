@@ -2,9 +2,10 @@
  * The port contract for a service's whole tree of processes, daemonised ones included.
  *
  * A system gives some way to name "everything that this service started": ancestry below a pair of
- * subreapers on Linux, a job object on Windows, ancestry and the token on macOS. What belongs to another
- * service's keeper (its environment carries PRI_KEEPER_MARK, or another service's token) is not part of the tree, nor
- * is anything below it: a service may itself be a client that started another service.
+ * subreapers on Linux, a job object on Windows, ancestry and the token on macOS. What belongs to
+ * another service's keeper (its environment carries PRI_KEEPER_MARK, or another service's token) is
+ * not part of the tree, nor is anything below it: a service may itself be a client that started
+ * another service.
  */
 #ifndef PRI_OS_TREE_H
 #define PRI_OS_TREE_H
@@ -15,36 +16,38 @@
 #define PRI_KEEPER_MARK "PROCREF_KEEPER="
 
 struct pri_tree {
-    uint32_t keeper;         /* descendants of these two belong to the tree, they themselves do not; */
-    uint32_t standby;        /* 0 if the standby is dead */
+    uint32_t keeper;  /* descendants of these two belong to the tree, they themselves do not; */
+    uint32_t standby; /* 0 if the standby is dead */
     struct pri_process main; /* the service's first process, pid 0 if none is known */
-    const char *token;       /* "PROCREF_TOKEN=…" as it stands in the environment of all of the tree */
-    bool scattered;          /* a keeper or standby died since the service was started: ancestry may be
-                                broken, so look for carriers of the token in the whole system too */
+    const char *token; /* "PROCREF_TOKEN=…" as it stands in the environment of all of the tree */
+    bool scattered;    /* a keeper or standby died since the service was started: ancestry may be
+                          broken, so look for carriers of the token in the whole system too */
 };
 
 enum pri_tree_who {
-    PRI_TREE_ALL,       /* every process of the tree */
-    PRI_TREE_BUT_MAIN,  /* all but the first process */
+    PRI_TREE_ALL,      /* every process of the tree */
+    PRI_TREE_BUT_MAIN, /* all but the first process */
 };
 
 /*
- * Sends signal (0: none, only looks) to the processes of the tree that live now and returns how many it found
- * alive (zombies are not). *ret_one becomes one of them, to watch, pid 0 if none. Identity is verified
- * between finding and signalling. The result is a snapshot: what forks meanwhile shows at the next call.
+ * Sends signal (0: none, only looks) to the processes of the tree that live now and returns how
+ * many it found alive (zombies are not). *ret_one becomes one of them, to watch, pid 0 if none.
+ * Identity is verified between finding and signalling. The result is a snapshot: what forks
+ * meanwhile shows at the next call.
  */
 int pri_tree_signal(const struct pri_tree *tree, enum pri_tree_who who, int signal,
                     struct pri_process *ret_one);
 
-/* Whether pid is main or another process of the tree; one that ended but was not reaped yet still counts. */
+/* Whether pid is main or another process of the tree; one that ended but was not reaped yet still
+ * counts. */
 bool pri_tree_contains(const struct pri_tree *tree, uint32_t pid);
 
-/* Whether a process of the tree has a socket open that listens on 127.0.0.1:port (or on any address). True too
- * when the system does not let us look (a service that changed its user). */
+/* Whether a process of the tree has a socket open that listens on 127.0.0.1:port (or on any
+ * address). True too when the system does not let us look (a service that changed its user). */
 bool pri_tree_listens(const struct pri_tree *tree, uint16_t port);
 
-/* Looks through all processes of this user for a carrier of token whose parent does not carry it: the
- * first process of a service whose keepers are all dead. False if there is none. */
+/* Looks through all processes of this user for a carrier of token whose parent does not carry it:
+ * the first process of a service whose keepers are all dead. False if there is none. */
 bool pri_tree_find_by_token(const char *token, struct pri_process *ret_main);
 
 #endif

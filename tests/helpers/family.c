@@ -1,16 +1,16 @@
 /*
- * A process, or a small family of them, for the tests of processes and trees. What each prints on stdout, one line,
- * says that it stands; each lives until its stdin ends, so none outlives the test.
+ * A process, or a small family of them, for the tests of processes and trees. What each prints on
+ * stdout, one line, says that it stands; each lives until its stdin ends, so none outlives the
+ * test.
  *
  *   chain N           N descendants in a row; each prints "pid"
  *   bare              a child with an empty environment; each prints "pid"
- *   daemon            a grandchild in its own session whose parent has ended; it prints "pid", the first "pid" too
- *   threads           a child forked by a second thread
- *   leaderless        its first thread ends, a second one lives on
- *   parentheses       is called ") Z 1 ("
- *   listen ADDRESS    listens on ADDRESS (127.0.0.1, 0.0.0.0, ::), prints "port"
- *   unix PATH [fork]  listens on the socket file; with fork in the parent, which then ends
- *   notify TEXT       sends TEXT to $NOTIFY_SOCKET with a descriptor and prints "closed" when that has been closed
+ *   daemon            a grandchild in its own session whose parent has ended; it prints "pid", the
+ * first "pid" too threads           a child forked by a second thread leaderless        its first
+ * thread ends, a second one lives on parentheses       is called ") Z 1 (" listen ADDRESS listens
+ * on ADDRESS (127.0.0.1, 0.0.0.0, ::), prints "port" unix PATH [fork]  listens on the socket file;
+ * with fork in the parent, which then ends notify TEXT       sends TEXT to $NOTIFY_SOCKET with a
+ * descriptor and prints "closed" when that has been closed
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -35,6 +35,7 @@ RULES = {
 
 # The arguments of world.Run; not said: 2 clients once, 1 crash, command mode.
 WORLDS = {
+    'command, 1 client, 2 crashes': dict(clients=1, crashes=2),
     'command, 2 clients, 1 crash': dict(),
     'command, 2 clients, 2 crashes': dict(crashes=2),
     'command, 3 clients, 1 crash': dict(clients=3),
@@ -42,13 +43,16 @@ WORLDS = {
     'command, 2 clients, 1 crash, 1 gives up': dict(cancels=1),
     'command, 2 clients, 2 crashes, hint lost': dict(crashes=2, lost_hints=1),
     'command, 2 clients, 2 crashes, no undo': dict(crashes=2, undo=False),
+    'callback, 1 client, 1 crash, unhealthy': dict(callback=True, clients=1, sickness=1),
     'callback, 2 clients, 1 crash': dict(callback=True),
     'callback, 2 clients, 2 crashes': dict(callback=True, crashes=2),
     'callback, 3 clients, 1 crash': dict(callback=True, clients=3),
     'callback, 2 clients, 1 crash, unhealthy': dict(callback=True, sickness=1),
     'callback, 2 clients, 1 crash, 1 gives up': dict(callback=True, cancels=1),
+    'ipcrm, 1 client, 2 crashes': dict(removals=1, clients=1, crashes=2),
     'ipcrm, 2 clients, 1 crash': dict(removals=1),
     'ipcrm, 2 clients twice, 1 crash': dict(removals=1, rounds=2),
+    'ipcrm, callback, 2 clients, 1 crash': dict(removals=1, callback=True),
 }
 LARGER = {
     'larger: command, 3 clients, 2 crashes': dict(clients=3, crashes=2),
@@ -59,8 +63,12 @@ LARGER = {
     'larger: callback, 2 clients, 2 crashes, unhealthy': dict(callback=True, crashes=2, sickness=1),
     'larger: callback, 2 clients, 1 crash, unhealthy, 1 gives up': dict(callback=True, sickness=1, cancels=1),
     'larger: callback, 3 clients, 2 crashes': dict(callback=True, clients=3, crashes=2),
+    'larger: ipcrm, 2 clients, 1 crash, 1 gives up': dict(removals=1, cancels=1),
+    'larger: ipcrm, 2 clients, 2 crashes': dict(removals=1, crashes=2),
+    'larger: ipcrm, 3 clients, 1 crash': dict(removals=1, clients=3),
     'larger: ipcrm twice, 2 clients twice, 1 crash': dict(removals=2, rounds=2),
-    'larger: ipcrm, 3 clients, 1 crash': dict(clients=3, removals=1),
+    'larger: ipcrm, callback, 2 clients twice, 1 crash': dict(removals=1, callback=True, rounds=2),
+    'larger: ipcrm, callback, 3 clients, 1 crash': dict(removals=1, callback=True, clients=3),
 }
 SURVIVORS = {}
 HINTS = {}

@@ -1,4 +1,5 @@
-/* The helper program "family" and its processes, as the unit tests see them; and a scratch directory. */
+/* The helper program "family" and its processes, as the unit tests see them; and a scratch
+ * directory. */
 #ifndef TEST_FAMILY_H
 #define TEST_FAMILY_H
 

@@ -1,4 +1,5 @@
-/* keeper/files.h: the directory, the hint and the log, with everything that can stand in their way. */
+/* keeper/files.h: the directory, the hint and the log, with everything that can stand in their way.
+ */
 #include "unit/family.h"
 
 #include <dirent.h>
@@ -201,7 +202,8 @@ static void no_damaged_hint_is_read(void **state) {
         put("s.hint", text, i);
         assert_false(is_read());
     }
-    for (size_t i = 0; i < length; i++) { /* any byte replaced; another digit may make another valid hint */
+    for (size_t i = 0; i < length;
+         i++) { /* any byte replaced; another digit may make another valid hint */
         static const char bytes[] = {'\0', '\n', ' ', '-', '\xff', 'Z'};
         for (size_t k = 0; k < sizeof bytes; k++) {
             memcpy(damaged, text, length);
@@ -502,7 +504,8 @@ static void the_tail_has_whole_lines_and_is_text(void **state) {
     }
 }
 
-/* What the keeper's loop does: wait until the log wants a look, then look. False if it wants none for timeout_ms. */
+/* What the keeper's loop does: wait until the log wants a look, then look. False if it wants none
+ * for timeout_ms. */
 static bool look(struct pri_log *log, int timeout_ms) {
     int64_t end = pri_deadline(timeout_ms);
     int64_t until = log->next_ns < end ? log->next_ns : end;

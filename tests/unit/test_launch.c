@@ -1,4 +1,5 @@
-/* os/launch.h: the process exists, waits, and runs only when told to, with nothing of its starter's. */
+/* os/launch.h: the process exists, waits, and runs only when told to, with nothing of its
+ * starter's. */
 #include "unit/family.h"
 
 #include <dirent.h>
@@ -130,7 +131,8 @@ static void what_cannot_be_run_is_named(void **state) {
         struct pri_launch launch = a_launch(WORDS(cases[i].command));
         assert_int_equal(run(&launch, &launched, &error), PROCREF_E_SERVICE_START);
         assert_int_equal(error.os_code, cases[i].os);
-        snprintf(expected, sizeof expected, "cannot run '%s': %s", cases[i].command, cases[i].reason);
+        snprintf(expected, sizeof expected, "cannot run '%s': %s", cases[i].command,
+                 cases[i].reason);
         assert_string_equal(error.message, expected);
         assert_true(WIFEXITED(family_reap((pid_t)launched.process.pid)));
         close(launch.output);
@@ -336,7 +338,8 @@ static void without_descriptors_the_limit_is_named(void **state) {
         must(setrlimit(RLIMIT_NOFILE, &few) == 0, "setrlimit");
         int code = pri_launch_prepare(&launch, &launched, &error);
         must(setrlimit(RLIMIT_NOFILE, &before) == 0, "setrlimit");
-        if (code == 0) { /* enough for the keeper, perhaps not for /proc: then nothing is left either */
+        if (code ==
+            0) { /* enough for the keeper, perhaps not for /proc: then nothing is left either */
             pri_launch_forget(&launched);
             family_reap((pid_t)launched.process.pid);
             launched.process.pid = 4;

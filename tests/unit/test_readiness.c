@@ -1,4 +1,5 @@
-/* keeper/readiness.h: each kind on real sockets, files and processes. The test process plays the keeper. */
+/* keeper/readiness.h: each kind on real sockets, files and processes. The test process plays the
+ * keeper. */
 #include "unit/family.h"
 
 #include <sys/mman.h>
@@ -66,7 +67,7 @@ static bool becomes_ready(struct pri_readiness *r, const struct pri_tree *tree, 
 
 static void only_the_known_kinds_are_valid(void **state) {
     (void)state;
-    static const char *const good[] = {NULL,     "notify",   "tcp",          "unix:/x",
+    static const char *const good[] = {NULL,      "notify",    "tcp",         "unix:/x",
                                        "unix:@x", "exec:true", "log:^ready$", "log:a|(b)"};
     static const char *const bad[] = {"",      "Notify", "tcp:80", "unix:", "exec:",  "log:",
                                       "log:(", "log:a[", "unix",   "http",  "notify "};
@@ -78,9 +79,9 @@ static void only_the_known_kinds_are_valid(void **state) {
         char name[108] = "x";
         procref_error error = PROCREF_ERROR_INIT;
         assert_false(pri_readiness_valid(bad[i]));
-        assert_int_equal(pri_readiness_start(&r, bad[i], 0, "/dev/null", 0, environment, "/", name,
-                                             &error),
-                         PROCREF_E_INVALID);
+        assert_int_equal(
+            pri_readiness_start(&r, bad[i], 0, "/dev/null", 0, environment, "/", name, &error),
+            PROCREF_E_INVALID);
         assert_non_null(strstr(error.message, bad[i]));
         assert_string_equal(name, "");
         pri_readiness_stop(&r);
@@ -91,9 +92,8 @@ static void tcp_without_a_port_and_too_long_a_path_are_invalid(void **state) {
     (void)state;
     struct pri_readiness r;
     char name[108], path[200];
-    assert_int_equal(
-        pri_readiness_start(&r, "tcp", 0, NULL, 0, environment, "/", name, NULL),
-        PROCREF_E_INVALID);
+    assert_int_equal(pri_readiness_start(&r, "tcp", 0, NULL, 0, environment, "/", name, NULL),
+                     PROCREF_E_INVALID);
     memset(path, 'x', sizeof path);
     memcpy(path, "unix:/", 6);
     path[sizeof path - 1] = '\0';
@@ -151,8 +151,8 @@ static void a_notification_of_the_tree_makes_ready(void **state) {
 static void what_does_not_say_ready_does_not_make_ready(void **state) {
     (void)state;
     char longer[1200];
-    const char *const texts[] = {"READY=10", "STATUS=READY=1", "READY=0", "xREADY=1", "ready=1",
-                                 " READY=1", longer};
+    const char *const texts[] = {"READY=10", "STATUS=READY=1", "READY=0", "xREADY=1",
+                                 "ready=1",  " READY=1",       longer};
     struct pri_tree tree = below_us();
     memset(longer, 'x', sizeof longer); /* "READY=1" stands where the message is cut */
     memcpy(longer + 1024 - 8, "\nREADY=12", 9);
@@ -416,8 +416,8 @@ static void earlier_output_zero_bytes_and_long_lines_do_not_confuse(void **state
     struct pri_tree tree = below_us();
     int fd = make_log(path);
     say(fd, "ready\n");
-    assert_int_equal(pri_readiness_start(&r, "log:^ready$", 0, path, 6, environment, "/", unused, NULL),
-                     0);
+    assert_int_equal(
+        pri_readiness_start(&r, "log:^ready$", 0, path, 6, environment, "/", unused, NULL), 0);
     assert_int_equal(pri_readiness_step(&r, &tree), PRI_READINESS_WAIT);
     must(write(fd, "\0\xff\n", 3) == 3, "write");
     memset(longer, 'x', sizeof longer);

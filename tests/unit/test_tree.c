@@ -1,4 +1,5 @@
-/* os/tree.h on real processes. The test process is a subreaper and plays the keeper, or the standby. */
+/* os/tree.h on real processes. The test process is a subreaper and plays the keeper, or the
+ * standby. */
 #include "unit/family.h"
 
 #include "os/tree.h"
@@ -16,7 +17,8 @@ static struct pri_tree below_us(void) {
     return (struct pri_tree){.keeper = (uint32_t)getpid(), .token = token};
 }
 
-/* A tree of which nothing but its carriers of the token can be found: its pair is a process without children. */
+/* A tree of which nothing but its carriers of the token can be found: its pair is a process without
+ * children. */
 static struct pri_tree below(const struct family *pair) {
     return (struct pri_tree){.keeper = (uint32_t)pair->pid, .token = token};
 }
@@ -91,7 +93,8 @@ static void a_child_of_any_thread_belongs(void **state) {
 static void the_pair_is_not_part_of_the_tree(void **state) {
     (void)state;
     struct family f;
-    family_start(&f, "chain", "2", NULL, token); /* its first process plays the keeper, we the standby */
+    family_start(&f, "chain", "2", NULL,
+                 token); /* its first process plays the keeper, we the standby */
     family_says(&f);
     family_says(&f);
     unsigned last = family_says(&f);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/sem.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/crash.h"
@@ -398,6 +399,17 @@ void pri_counter_interrupt(void) {
     if (op != NULL) {
         op->sem_flg |= IPC_NOWAIT;
     }
+}
+
+bool pri_counter_undo_works(struct pri_counter *counter) {
+    pid_t child = fork();
+    if (child == 0) {
+        pri_counter_step(counter, PRI_PROBE, 0);
+        _exit(0);
+    }
+    while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR) {
+    }
+    return pri_counter_read(counter, PRI_REG_CALL) <= 0;
 }
 
 int pri_counter_read(const struct pri_counter *counter, enum pri_register reg) {

@@ -1,6 +1,7 @@
 /*
- * Starting the service's process on Linux (os/launch.h): a forked child that sheds what it has of the keeper, waits for
- * one byte and execs. What goes wrong there comes back through a pipe that a successful exec closes.
+ * Starting the service's process on Linux (os/launch.h): a forked child that sheds what it has of
+ * the keeper, waits for one byte and execs. What goes wrong there comes back through a pipe that a
+ * successful exec closes.
  *
  * The keeper may have a second thread, so until it execs the child makes system calls only.
  */
@@ -23,7 +24,8 @@
 #define SYS_close_range 436
 #endif
 
-/* What failed in the child, as it comes through the report pipe; small enough to be written at once. */
+/* What failed in the child, as it comes through the report pipe; small enough to be written at
+ * once. */
 struct report {
     int32_t os;
     enum step { STEP_SHED, STEP_DIR, STEP_RUN } step;
@@ -32,7 +34,8 @@ struct report {
 
 enum { GO = 3, REPORT = 4, FIRST_FREE = 5 }; /* the child's descriptors after 0, 1 and 2 */
 
-/* ---- In the child ----------------------------------------------------------------------------- */
+/* ---- In the child -----------------------------------------------------------------------------
+ */
 
 static void reset_signals(void) {
     struct sigaction action;
@@ -58,7 +61,8 @@ static void close_from(unsigned first) {
     }
 }
 
-/* Only 0, 1, 2, GO and REPORT stay open. All are first moved above, for any of them may have the number of another. */
+/* Only 0, 1, 2, GO and REPORT stay open. All are first moved above, for any of them may have the
+ * number of another. */
 static bool shed_descriptors(int *go, int *report, int output) {
     int null = open("/dev/null", O_RDWR);
     if (null > 0) {
@@ -78,7 +82,8 @@ static bool shed_descriptors(int *go, int *report, int output) {
     return true;
 }
 
-/* execvp(3) looks at this program's PATH, not at envp's, and differs between libcs. Returns only on failure. */
+/* execvp(3) looks at this program's PATH, not at envp's, and differs between libcs. Returns only on
+ * failure. */
 static int run(char *const *argv, char *const *envp) {
     const char *path = "/usr/local/bin:/usr/bin:/bin"; /* when the environment has none */
     size_t name_length = strlen(argv[0]);
@@ -123,7 +128,8 @@ _Noreturn static void give_up(int report_to, struct report *report, enum step st
     _exit(127);
 }
 
-/* The keeper raised its own, to have many clients; programs that use select(2) rely on the old one. */
+/* The keeper raised its own, to have many clients; programs that use select(2) rely on the old one.
+ */
 static void restore_files_limit(uint64_t soft) {
     struct rlimit limit;
     if (soft != 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0 && soft <= limit.rlim_max) {
@@ -162,7 +168,8 @@ _Noreturn static void child(const struct pri_launch *launch, int go, int report_
     give_up(report_to, &report, STEP_RUN);
 }
 
-/* ---- In the keeper ---------------------------------------------------------------------------- */
+/* ---- In the keeper ----------------------------------------------------------------------------
+ */
 
 static void close_one(procref_waitable *fd) {
     if (*fd >= 0) {
@@ -180,8 +187,9 @@ static int fail(int os, const char *op, procref_error *err) {
         return pri_fail(err, PROCREF_E_LIMIT, os, op,
                         "no descriptors to start a process; see 'ulimit -n' and fs.file-max");
     case EAGAIN:
-        return pri_fail(err, PROCREF_E_LIMIT, os, op,
-                        "no more processes; see 'ulimit -u', kernel.pid_max and the cgroup's pids.max");
+        return pri_fail(
+            err, PROCREF_E_LIMIT, os, op,
+            "no more processes; see 'ulimit -u', kernel.pid_max and the cgroup's pids.max");
     default:
         return pri_fail(err, PROCREF_E_PLATFORM, os, op, "cannot start a process");
     }
@@ -202,7 +210,8 @@ static bool move_up(int pair[2]) {
     return true;
 }
 
-int pri_launch_prepare(const struct pri_launch *launch, struct pri_launched *ret, procref_error *err) {
+int pri_launch_prepare(const struct pri_launch *launch, struct pri_launched *ret,
+                       procref_error *err) {
     struct pri_launch moved = *launch;
     struct pri_proc_stat stat;
     int go[2] = {-1, -1}, report[2] = {-1, -1};
@@ -247,9 +256,8 @@ int pri_launch_prepare(const struct pri_launch *launch, struct pri_launched *ret
         code = fail(os, "/proc", err); /* it ends itself: nobody tells it to go */
         goto done;
     }
-    *ret = (struct pri_launched){.process = {.pid = (uint32_t)pid, .start = stat.start},
-                                 .go = go[0],
-                                 .report = report[0]};
+    *ret = (struct pri_launched){
+        .process = {.pid = (uint32_t)pid, .start = stat.start}, .go = go[0], .report = report[0]};
     go[0] = report[0] = -1;
 
 done:

@@ -1,6 +1,7 @@
 /*
- * Processes on Linux (os/process.h): the start time in /proc/PID/stat tells a pid's owner from its next one, a
- * pidfd holds the owner while it is signalled or watched. No libc wraps the pidfd calls everywhere yet.
+ * Processes on Linux (os/process.h): the start time in /proc/PID/stat tells a pid's owner from its
+ * next one, a pidfd holds the owner while it is signalled or watched. No libc wraps the pidfd calls
+ * everywhere yet.
  */
 #include "os/process.h"
 
@@ -87,8 +88,8 @@ bool pri_process_alive(const struct pri_process *process) {
 }
 
 /*
- * A pidfd of that very process: -1 with errno ESRCH if it is dead. The process was there before the pidfd was
- * opened; if it is still there afterwards, nobody else can have had the pid in between.
+ * A pidfd of that very process: -1 with errno ESRCH if it is dead. The process was there before the
+ * pidfd was opened; if it is still there afterwards, nobody else can have had the pid in between.
  */
 static int open_pidfd(const struct pri_process *process) {
     if (process->pid == 0 || process->pid > INT32_MAX) {
@@ -112,7 +113,8 @@ static int open_pidfd(const struct pri_process *process) {
 procref_waitable pri_process_watch(const struct pri_process *process) {
     int fd = open_pidfd(process);
     if (fd < 0 && errno == ESRCH) {
-        return eventfd(1, EFD_CLOEXEC); /* readable at once and for ever, as a dead process's pidfd */
+        return eventfd(1,
+                       EFD_CLOEXEC); /* readable at once and for ever, as a dead process's pidfd */
     }
     return fd;
 }

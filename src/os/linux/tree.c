@@ -1,10 +1,10 @@
 /*
- * A service's processes on Linux (os/tree.h). They are found by ancestry: keeper and standby are subreapers, so
- * whatever daemonises below them becomes a child of one of them. If both have died since, ancestry is broken
- * and the token in the environment is looked for as well.
+ * A service's processes on Linux (os/tree.h). They are found by ancestry: keeper and standby are
+ * subreapers, so whatever daemonises below them becomes a child of one of them. If both have died
+ * since, ancestry is broken and the token in the environment is looked for as well.
  *
- * Every found process is verified by climbing from it to a member or to the pair. A climb reads pids
- * one after the other, and each may be recycled in between; that is noticed because a parent
+ * Every found process is verified by climbing from it to a member or to the pair. A climb reads
+ * pids one after the other, and each may be recycled in between; that is noticed because a parent
  * never starts later than its child, and the next owner of a dead parent's pid always does.
  */
 #include "os/tree.h"
@@ -99,7 +99,8 @@ static void list_add(struct list *list, const struct pri_process *process) {
                                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
                                    : mremap(list->at, list->size, size, MREMAP_MAYMOVE);
         if (at == MAP_FAILED) {
-            return; /* out of memory: what was found so far is acted upon, the rest at the next call */
+            return; /* out of memory: what was found so far is acted upon, the rest at the next call
+                     */
         }
         list->at = at;
         list->size = size;
@@ -113,7 +114,8 @@ static void list_free(struct list *list) {
     }
 }
 
-/* ---- What a process carries in its environment ------------------------------------------------ */
+/* ---- What a process carries in its environment ------------------------------------------------
+ */
 
 enum carries {
     CARRIES_NOTHING, /* or the environment cannot be read: then ancestry decides */
@@ -135,8 +137,9 @@ static void pattern_feed(struct pattern *pattern, size_t at, char c) {
 }
 
 /*
- * Another service's token does not belong to the tree either: when a service that some process of ours
- * started has lost its pair, its processes come under our pair, but wait for their own next one.
+ * Another service's token does not belong to the tree either: when a service that some process of
+ * ours started has lost its pair, its processes come under our pair, but wait for their own next
+ * one.
  */
 static enum carries environment_of(uint32_t pid, const char *token_text) {
     struct pattern keeper = {.text = PRI_KEEPER_MARK, .length = strlen(PRI_KEEPER_MARK)};
@@ -182,8 +185,8 @@ static enum carries environment_of(uint32_t pid, const char *token_text) {
 /* ---- Who belongs ----------------------------------------------------------------------------- */
 
 /*
- * Whether pid is one of the pair now. We hold no identity of the standby, but while it lives it is the
- * keeper's parent; a dead standby's pid, used again, is not.
+ * Whether pid is one of the pair now. We hold no identity of the standby, but while it lives it is
+ * the keeper's parent; a dead standby's pid, used again, is not.
  */
 static bool is_of_pair(const struct pri_tree *tree, uint32_t pid) {
     struct pri_proc_stat stat;
@@ -205,7 +208,8 @@ static enum climb climb(const struct pri_tree *tree, const struct list *known, u
             return at == pid ? CLIMB_OUTSIDE : CLIMB_MEMBER;
         }
         if (!pri_proc_stat(at, &stat) || stat.start > child_start) {
-            return at == pid ? CLIMB_OUTSIDE : CLIMB_AGAIN; /* a parent died, its child has another now */
+            return at == pid ? CLIMB_OUTSIDE
+                             : CLIMB_AGAIN; /* a parent died, its child has another now */
         }
         if (at == pid) {
             *ret_stat = stat;
@@ -317,7 +321,8 @@ static void collect(const struct pri_tree *tree, struct list *list) {
     }
 }
 
-/* ---- The contract ----------------------------------------------------------------------------- */
+/* ---- The contract -----------------------------------------------------------------------------
+ */
 
 static void deliver(const struct pri_process *process, int signal) {
     pri_process_signal(process, signal);
@@ -329,7 +334,8 @@ static void deliver(const struct pri_process *process, int signal) {
 
 int pri_tree_signal(const struct pri_tree *tree, enum pri_tree_who who, int signal,
                     struct pri_process *ret_one) {
-    /* Only SIGKILL chases what forks meanwhile: after a polite signal the service may start helpers to shut down. */
+    /* Only SIGKILL chases what forks meanwhile: after a polite signal the service may start helpers
+     * to shut down. */
     int rounds = signal == SIGKILL ? 16 : 1;
     struct pri_process one = {0};
     struct list list = {0};
@@ -398,13 +404,13 @@ bool pri_tree_find_by_token(const char *token, struct pri_process *ret_main) {
 /* ---- Who listens ----------------------------------------------------------------------------- */
 
 struct listeners {
-    bool readable;       /* at least one of the kernel's tables could be read */
+    bool readable; /* at least one of the kernel's tables could be read */
     unsigned count;
     uint64_t inodes[16]; /* more than one only with SO_REUSEPORT, or one for each IP version */
 };
 
-/* Whether the hexadecimal address is 127.0.0.1 or the wildcard, in IPv4, IPv6 or mapped form. The kernel prints
- * the words of an address in host byte order. */
+/* Whether the hexadecimal address is 127.0.0.1 or the wildcard, in IPv4, IPv6 or mapped form. The
+ * kernel prints the words of an address in host byte order. */
 static bool is_reached_by_loopback(const char *address) {
     char mapped[33];
     snprintf(mapped, sizeof mapped, "0000000000000000%08X%08X", (unsigned)htonl(0xffff),
@@ -413,9 +419,9 @@ static bool is_reached_by_loopback(const char *address) {
            strcmp(address, mapped + 24) == 0;
 }
 
-/* One line of /proc/net/tcp: number, local address, remote address, state, queues, timer, retransmits, user,
- * timeout, inode. False where the listening sockets end: the kernel lists them first, and there may
- * be a hundred thousand connections after them. */
+/* One line of /proc/net/tcp: number, local address, remote address, state, queues, timer,
+ * retransmits, user, timeout, inode. False where the listening sockets end: the kernel lists them
+ * first, and there may be a hundred thousand connections after them. */
 static bool read_listener(char *line, uint16_t port, struct listeners *ret) {
     char *fields[10], *rest = NULL;
     unsigned count = 0;

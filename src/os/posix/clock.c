@@ -4,7 +4,8 @@
 #include <limits.h>
 #include <time.h>
 
-/* CLOCK_MONOTONIC stands still while the machine sleeps: a deadline does not pass unseen overnight. */
+/* CLOCK_MONOTONIC stands still while the machine sleeps: a deadline does not pass unseen overnight.
+ */
 int64_t pri_clock_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -27,7 +28,8 @@ int pri_deadline_poll_ms(int64_t deadline_ns) {
     if (deadline_ns <= now) {
         return 0;
     }
-    /* Rounded up: rounded down, poll would return early and the caller spin through the last millisecond. */
+    /* Rounded up: rounded down, poll would return early and the caller spin through the last
+     * millisecond. */
     int64_t left = deadline_ns - now;
     int64_t ms = left / PRI_MS + (left % PRI_MS != 0);
     return ms > INT_MAX ? INT_MAX : (int)ms;
