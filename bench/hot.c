@@ -90,7 +90,7 @@ static void nested(procref_service *service) {
     }
     must_release(outer);
     report("nested acquire + release", "ns", ns, BLOCKS, 50,
-           "the process holds the service already; an error check each");
+           "the process holds the service already; both results are checked");
 }
 
 static void first_acquire(struct world *world) {

@@ -46,8 +46,9 @@ void report_quantile(const char *what, const char *unit, double *values, size_t 
     struct result result = {.goal = goal};
     qsort(values, count, sizeof *values, by_value);
     result.median = quantile_of(values, count, quantile);
-    result.low = quantile_of(values, count, 0.25);
-    result.high = quantile_of(values, count, 0.75);
+    bool spread = quantile == 0.5; /* of another quantile the quartiles would say nothing */
+    result.low = spread ? quantile_of(values, count, 0.25) : result.median;
+    result.high = spread ? quantile_of(values, count, 0.75) : result.median;
     snprintf(result.group, sizeof result.group, "%s", group_name);
     snprintf(result.what, sizeof result.what, "%s", what);
     snprintf(result.unit, sizeof result.unit, "%s", unit);

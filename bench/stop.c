@@ -36,6 +36,6 @@ void bench_stop(void) {
     report_quantile("SIGKILL of the last client to the stop signal, p50", "ms", ms, ROUNDS, 0.50,
                     1.0, "301 rounds, each with a service of its own; a small client");
     report_quantile("SIGKILL of the last client to the stop signal, p99", "ms", ms, ROUNDS, 0.99,
-                    10.0, "");
+                    10.0, "the same rounds");
     world_end(&world);
 }

@@ -137,13 +137,6 @@ pid_t look_parent(pid_t pid) {
     return after_name != NULL && sscanf(after_name, ") %*c %d", &parent) == 1 ? (pid_t)parent : -1;
 }
 
-long look_number(pid_t pid, const char *key) {
-    static char environment[128 * 1024];
-    size_t size = read_proc(pid, "environ", environment, sizeof environment);
-    const char *entry = find_entry(environment, size, key);
-    return entry == NULL ? -1 : strtol(entry + strlen(key), NULL, 10);
-}
-
 /* Calls back for each line of /proc/net/unix that has an abstract name, until it returns true. */
 static bool each_socket(bool (*visit)(unsigned long inode, const char *name, void *data),
                         void *data) {

@@ -34,9 +34,6 @@ size_t look_keepers(const char *name, pid_t *ret_pids /* [LOOK_FEW] */);
 
 pid_t look_parent(pid_t pid);
 
-/* The number after "KEY=" in the environment that pid was started with; -1 if there is none. */
-long look_number(pid_t pid, const char *key);
-
 /* Abstract sockets that pid has open, as /proc/net/unix shows them ("@…"). */
 size_t look_sockets(pid_t pid, char (*ret_names)[LOOK_SOCKET] /* [LOOK_FEW] */);
 

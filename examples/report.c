@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,7 +42,8 @@ void report_event(int64_t when_ns, const char *who, int client, enum report_chan
     *event = (struct event){
         .when_ns = when_ns, .order = event_count, .client = client, .change = change};
     event_count++;
-    snprintf(event->who, sizeof event->who, client > 0 ? "%s %d" : "%s", who, client);
+    snprintf(event->who, sizeof event->who, strcmp(who, "client") == 0 ? "%s %d" : "%s", who,
+             client);
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(event->text, sizeof event->text, format, arguments);
@@ -104,7 +106,8 @@ bool report_print(int64_t begin_ns, int clients) {
         }
         printf("%8.2f ", (double)(event->when_ns - begin_ns) / 1e6);
         print_holders(holds, clients);
-        printf("  %s%-10s%s %s\n", event->client > 0 ? "" : BOLD, event->who, PLAIN, event->text);
+        printf("  %s%-10s%s %s\n", strncmp(event->who, "client", 6) == 0 ? "" : BOLD, event->who,
+               PLAIN, event->text);
     }
     int true_count = 0;
     printf("\n");

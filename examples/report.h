@@ -12,7 +12,7 @@ enum report_change { REPORT_NOTHING, REPORT_HOLDS, REPORT_LETS_GO };
 
 int64_t report_now_ns(void);
 
-/* client is 1 to 5, or 0 for who is not a client. */
+/* client is 1 to 5: whose hold changes, or who does something; 0 if this is about none of them. */
 void report_event(int64_t when_ns, const char *who, int client, enum report_change change,
                   const char *format, ...) __attribute__((format(printf, 5, 6)));
 

@@ -40,7 +40,9 @@ static void witness(const char *path, const char *what, int64_t when_ns) {
     }
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     if (fd >= 0) {
-        dprintf(fd, "%s %" PRId64 " %d\n", what, when_ns, (int)getpid());
+        const char *client = getenv("DEMO_CLIENT"); /* inherited from who started it */
+        dprintf(fd, "%s %" PRId64 " %d %s\n", what, when_ns, (int)getpid(),
+                client != NULL ? client : "-1");
         close(fd);
     }
 }

@@ -25,8 +25,14 @@ bool shared_fill(struct shared *shared, const char *kind, const char *name, cons
         const char *command[] = {shared->server, "${PORT}", witness, NULL};
         memcpy(shared->command, command, sizeof command);
     } else if (strcmp(kind, "redis") == 0) {
-        const char *command[] = {"redis-server", "--port", "${PORT}",      "--bind", "127.0.0.1",
-                                 "--save",       "",       "--appendonly", "no",     NULL};
+        /* The shell adds the witness's line and becomes redis-server: same process, same pid. */
+        const char *command[] = {"sh",
+                                 "-c",
+                                 "test -z \"$0\" || echo start 0 $$ $DEMO_CLIENT >>\"$0\"\n"
+                                 "exec redis-server --bind 127.0.0.1 --save '' --port \"$1\"",
+                                 witness != NULL ? witness : "",
+                                 "${PORT}",
+                                 NULL};
         memcpy(shared->command, command, sizeof command);
     } else {
         return false;

@@ -177,9 +177,10 @@ static Actions publishing(M *m, enum pri_event event) {
     switch (event) {
     case PRI_E_DONE:
         m->zero = false;
-        return go(m, PRI_S_UP, m->lone || !m->alive
-                                   ? consider(m)
-                                   : DO(PRI_A_TELL_UP, PRI_A_AWAIT_REFS));
+        if (m->lone || !m->alive) {
+            return consider(m);
+        }
+        return go(m, PRI_S_UP, DO(PRI_A_TELL_UP, PRI_A_AWAIT_REFS));
     case PRI_E_GONE: return refound(m);
     case PRI_E_REFUSED: /* nobody but us changes gen: the set is not what we think; end it all */
     case PRI_E_BROKEN:

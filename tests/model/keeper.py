@@ -1,6 +1,6 @@
 """What a keeper, its probing child and its standby do. p is the pair, s its number; a function is one atomic step, as in client.py."""
 from table import FINGERPRINT
-from world import (CALL, CALLS, CHILD, CONN, CRASHED, CUR, FLAG, FREE, G, GEN, GONE, ID, INST, LATER, LOST_HINTS, NAMED, NO, OK,
+from world import (CALL, CALLS, CHILD, CONN, CRASHED, CUR, FLAG, FREE, G, GEN, GONE, ID, INST, LATER, LOST_HINTS, MOST_CLIENTS, NAMED, NO, OK,
                    OLD, OWNER, PC, PHASE, PUBLISHED, RECOVERS, REFS, RUN, SICK, STANDBY, STOPPING, UNDO, UP,
                    WAITING, ZERO)
 
@@ -212,15 +212,21 @@ def tell_starter(w, p, s):
 
 
 # ---- serving: any of these, as its loop finds them
-def answer_up(w, p, s):
-    for c in w.asking(s, 'wait'):
-        if p[CUR]:
-            w.tell(c, s, 'up', 'attach', p[G])
-            return 'tells a client: up(%d)' % p[G]
+def any_client(step):
+    """The keeper may answer any of those who ask: one step for each."""
+    return [lambda w, p, s, k=k: step(w, p, s, k) for k in range(MOST_CLIENTS)]
 
 
-def answer_close(w, p, s):
-    for c in w.asking(s, 'asked'):
+def answer_up(w, p, s, k):
+    c = w.asker(k, s, 'wait')
+    if c and p[CUR]:
+        w.tell(c, s, 'up', 'attach', p[G])
+        return 'tells a client: up(%d)' % p[G]
+
+
+def answer_close(w, p, s, k):
+    c = w.asker(k, s, 'asked')
+    if c:
         r = GONE if p[OLD] and w.rule('no_close_old') else w.semop(p, 'close', p[G])
         if r == GONE:
             w.tell(c, s, 'detach', 'plain', 0)
@@ -234,8 +240,9 @@ def answer_close(w, p, s):
         return 'close(%d) %s' % (p[G], r)
 
 
-def answer_sick(w, p, s):
-    for c in w.asking(s, 'sickasked'):
+def answer_sick(w, p, s, k):
+    c = w.asker(k, s, 'sickasked')
+    if c:
         if c[G] != p[G]:
             c[CONN], c[PC] = None, 'hold'
             return 'tells a client: recovered since'
@@ -334,28 +341,33 @@ def failed(w, p, s):
 
 
 # ---- callback services: elections
-def elect(w, p, s):
-    if not p[CUR] and w.rule('elect_old_set'):
-        return finds_set_gone(w, p, s)
-    for c in w.asking(s, 'asked'):
+def answer_detach(w, p, s, k):
+    c = w.asker(k, s, 'asked')
+    if c:
         w.tell(c, s, 'detach', 'plain', 0)
         return 'tells a client: just detach'
-    for c in w.asking(s, 'sickasked') + w.asking(s, 'wait'):
+
+
+def elect(w, p, s, k):
+    if not p[CUR] and w.rule('elect_old_set'):
+        return finds_set_gone(w, p, s) if k == 0 else None
+    c = w.asker(k, s, 'sickasked' if w.asking(s, 'sickasked') else 'wait')
+    if c:
         c[RECOVERS] = c[PC] == 'sickasked'
         c[INST] = p[NAMED] if c[RECOVERS] or w.rule('old_info') else None
         w.tell(c, s, 'start', 'enter', p[G])
         p[PC] = 'elected'
         return 'elects a client: start it as %d' % p[G]
-    if not p[CUR] or w.S[REFS] == 0 and not p[OLD]:
+
+
+def elect_nobody(w, p, s):
+    if not w.asking(s, 'asked', 'sickasked', 'wait') and (not p[CUR] or w.S[REFS] == 0 and not p[OLD]):
         p[PHASE], p[PC] = 'stopping', 'ending'
         return 'has nobody to elect'
 
 
 def elected(w, p, s):
     i = p[NAMED]
-    for c in w.asking(s, 'asked'):
-        w.tell(c, s, 'detach', 'plain', 0)
-        return 'tells a client: just detach'
     if any(c[CONN] == (s, 'ready') for c in w.C):
         if w.I[i] == CRASHED:
             w.gone(i)
@@ -445,9 +457,10 @@ STEPS = {
     'probe': [probe], 'probing': [], 'probed': [probed], 'begin': [begin], 'ending': [ending, forget_old],
     'fork': [fork], 'record': [record], 'go': [go], 'starting': [starting], 'publish': [publish], 'late_up': [late_up],
     'tell_starter': [tell_starter],
-    'serve': [answer_up, answer_close, answer_sick, wake, sees_death, hand_over, finds_set_gone, forget_old],
+    'serve': [*any_client(answer_up), *any_client(answer_close), *any_client(answer_sick), wake, sees_death, hand_over, finds_set_gone, forget_old],
     'refound': [refound], 'restart': [restart, give_up], 'failed': [failed, forget_old],
-    'elect': [elect, forget_old], 'elected': [elected],
+    'elect': [*any_client(elect), *any_client(answer_detach), elect_nobody, forget_old],
+    'elected': [elected, *any_client(answer_detach)],
     'drain': [drain], 'closing': [closing], 'stop': [stop], 'reap': [reap], 'retire': [retire], 'unlink': [unlink],
     'exit': [leaves], 'dying': [closes_files], '-': [], 'dead': [], 'gone': [],
 }

@@ -14,7 +14,7 @@ OK, NO, GONE = 'ok', 'no', 'gone'                    # semop: applied; EAGAIN; E
 # A service instance. UP: it was published. SICK: procref may end it although a client holds it.
 FREE, WAITING, RUN, UP, SICK, STOPPING, CRASHED = range(7)
 ALIVE = (RUN, UP, SICK, STOPPING)
-INSTANCES = 3
+INSTANCES = MOST_CLIENTS = 3
 
 # Fields of every process: what it does next, whether the set it knows still exists, what the kernel undoes at its
 # death, the generation it knows.
@@ -38,6 +38,14 @@ USING = {'hold', 'flag'}          # a client that relies on the service now
 CRASHES, REMOVALS, SICKNESS, CANCELS, LOST_HINTS = range(5)
 
 
+class Ranks(dict):
+    """Numbers clients as they are met, to sort what has no order of its own."""
+
+    def __missing__(self, client):
+        self[client] = len(self)
+        return self[client]
+
+
 class Run:
     """What is explored: the table, the rules that hold, the number of clients and of what may go wrong."""
 
@@ -49,15 +57,12 @@ class Run:
         self.page = removals > 0                     # the record page matters only where a set may be removed
         self.pairs = 1 if 'barrier' not in self.off else 2
         self.seen = set()                            # what a mutant may differ in: see semop and rule
-        self.clients_met = {}
+        self.ranks = Ranks()
 
     def start(self):
         client = ('look', False, ZERO, 0, None, self.rounds, 0, None, False, 0, False)
         return (None, (client,) * self.clients, (NO_PAIR,) * self.pairs, (FREE,) * INSTANCES, (), None, 0,
                 self.left, False)
-
-    def rank(self, c):
-        return self.clients_met.setdefault(c, len(self.clients_met))
 
 
 class World:
@@ -78,7 +83,7 @@ class World:
 
     def canonical(self):
         """Clients are interchangeable: of the states that differ only in their order, one stands for all."""
-        return self.state(sorted(map(tuple, self.C), key=self.run.rank))
+        return self.state(sorted(map(tuple, self.C), key=self.run.ranks.__getitem__))
 
     def state(self, C):
         B = self.B
@@ -180,6 +185,12 @@ class World:
 
     def asking(self, slot, *pcs):
         return [c for c in self.C if c[CONN] == (slot, 'pend') and c[PC] in pcs]
+
+    def asker(self, k, slot, pc):
+        """The k-th client that asks, None if there is none, or none that differs from the one before."""
+        asking = self.asking(slot, pc)
+        if k < len(asking) and (k == 0 or asking[k] != asking[k - 1]):
+            return asking[k]
 
     def bound(self):
         return [s for s, p in enumerate(self.P) if p[STANDBY] != '-']

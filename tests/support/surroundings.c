@@ -146,6 +146,22 @@ static const char *open_files(long count) {
     return NULL;
 }
 
+/* Uses up all descriptors but `left` of a small limit. */
+static const char *use_up_descriptors(long left) {
+    struct rlimit small = {64, 64};
+    int last = -1;
+    if (setrlimit(RLIMIT_NOFILE, &small) < 0) {
+        return "setrlimit";
+    }
+    for (int fd; (fd = open("/dev/null", O_RDWR)) >= 0;) {
+        last = fd;
+    }
+    for (; left > 0; left--) {
+        close(last--);
+    }
+    return NULL;
+}
+
 const char *surroundings_change(char *const *words, size_t count, int *ret_known) {
     const char *verb = words[0];
     const char *first = count > 1 ? words[1] : "";
@@ -186,6 +202,8 @@ const char *surroundings_change(char *const *words, size_t count, int *ret_known
         return write_text(first, second);
     } else if (VERB("tmpfs")) {
         return small_tmpfs(first, second);
+    } else if (VERB("descriptors_left")) {
+        return use_up_descriptors(number);
     } else if (VERB("fill")) {
         return fill(first);
     } else if (VERB("files_open")) {

@@ -14,18 +14,29 @@ enum { REGISTER_REFS = 5 };
 TEST(a_client_without_descriptors_is_told_which_limit) {
     struct client *c = client_start(w);
     client_open(c, ON_PORT, TCP);
-    client_do(c, "rlimit nofile 3");
+    client_do(c, "descriptors_left 0");
     struct reply r = client_ask(c, "acquire 20000");
     assert_error(&r, "LIMIT");
     assert_says(r.message, "RLIMIT_NOFILE");
     await_no_trace(w);
 }
 
+TEST(a_client_with_one_descriptor_is_told_which_limit_or_can_hold) {
+    struct client *c = client_start(w);
+    client_open(c, ON_PORT, TCP);
+    client_do(c, "descriptors_left 1");
+    struct reply r = client_ask(c, "acquire 20000");
+    if (strcmp(r.verb, "held") != 0) {
+        assert_error(&r, "LIMIT");
+        assert_says(r.message, "RLIMIT_NOFILE");
+        await_no_trace(w);
+    }
+}
+
 TEST(a_client_with_few_descriptors_can_still_hold) {
     struct client *c = client_start(w);
     client_open(c, ON_PORT, TCP);
-    client_do(c, "files_open 100");
-    client_do(c, "rlimit nofile 105");
+    client_do(c, "descriptors_left 2");
     struct reply held = client_hold(c);
     assert_int_equal(held.generation, 1);
     struct watched service = watch(held.pid);
@@ -90,6 +101,7 @@ TEST(a_kernel_without_undo_is_found_by_a_probe_and_not_by_a_leak) {
 }
 
 TEST_MAIN(T(a_client_without_descriptors_is_told_which_limit),
+          T(a_client_with_one_descriptor_is_told_which_limit_or_can_hold),
           T(a_client_with_few_descriptors_can_still_hold),
           T(more_references_than_the_kernel_can_count_are_refused_naming_the_limit),
           T(a_sandbox_that_refuses_semaphores_is_told_and_nothing_leaks),

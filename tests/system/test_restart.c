@@ -93,8 +93,8 @@ TEST(a_fresh_start_that_fails_tells_why_and_holders_stay_holders) {
 
 TEST(a_service_that_dies_again_and_again_is_given_up_with_the_reason) {
     struct client *c = client_start(w), *comes = client_start(w);
-    client_open(c, ON_PORT " --print last-gasp --live-ms 10 --exit 9", TCP " restart=on-failure");
-    client_open(comes, ON_PORT " --print last-gasp --live-ms 10 --exit 9", TCP " restart=on-failure");
+    client_open(c, "--notify --print last-gasp --live-ms 250 --exit 9", "ready=notify restart=on-failure");
+    client_open(comes, "--notify --print last-gasp --live-ms 250 --exit 9", "ready=notify restart=on-failure");
     client_hold(c);
     /* Back-off grows between the starts, and there is a limit: at some time no start follows any more. */
     size_t starts;
@@ -114,7 +114,7 @@ TEST(a_service_that_dies_again_and_again_is_given_up_with_the_reason) {
 
 TEST(restarts_are_further_and_further_apart) {
     struct client *c = client_start(w);
-    client_open(c, ON_PORT " --live-ms 1 --exit 9", TCP " restart=always");
+    client_open(c, "--notify --live-ms 250 --exit 9", "ready=notify restart=always");
     client_hold(c);
     await_events(w, "start", 4);
     long long times[4] = {0};

@@ -187,8 +187,8 @@ TEST(another_service_that_the_service_itself_started_survives_while_others_hold_
     struct client *c = client_start(w), *other = client_start(w);
     char options[512], name[96], settings[512];
     snprintf(name, sizeof name, "%s-other", w->name);
-    snprintf(options, sizeof options, ON_PORT " --other %s %s", name, w->base);
-    client_open(c, options, TCP);
+    snprintf(options, sizeof options, ON_PORT " --notify --other %s %s", name, w->base);
+    client_open(c, options, "ready=notify");
     client_hold(c);
     struct event held;
     assert_true(events_last(w, "other", &held));
@@ -214,8 +214,8 @@ TEST(another_service_that_only_the_service_held_ends_with_it) {
     struct client *c = client_start(w);
     char options[512], name[96];
     snprintf(name, sizeof name, "%s-other", w->name);
-    snprintf(options, sizeof options, ON_PORT " --other %s %s", name, w->base);
-    client_open(c, options, TCP);
+    snprintf(options, sizeof options, ON_PORT " --notify --other %s %s", name, w->base);
+    client_open(c, options, "ready=notify");
     client_hold(c);
     assert_int_equal(events_count(w, "other "), 1);
     client_kill(c);
