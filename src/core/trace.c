@@ -12,16 +12,20 @@
 #include "os/clock.h"
 #include "os/folder.h"
 
-bool pri_tracing;
+_Atomic bool pri_tracing;
 static char trace_path[1024];
-static const char *trace_role = "";
+static const char *_Atomic trace_role = "";
+static _Atomic bool begun;
 
 void pri_trace_begin(const char *role) {
+    atomic_store(&trace_role, role);
+    if (atomic_exchange(&begun, true)) {
+        return;
+    }
     const char *path = pri_environment("PROCREF_TRACE");
-    trace_role = role;
     if (path != NULL && path[0] != '\0' && strlen(path) < sizeof trace_path) {
         memcpy(trace_path, path, strlen(path) + 1);
-        pri_tracing = true;
+        atomic_store(&pri_tracing, true);
     }
 }
 

@@ -6,11 +6,12 @@
 #ifndef PRI_TRACE_H
 #define PRI_TRACE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "procref/procref.h"
 
-extern bool pri_tracing;
+extern _Atomic bool pri_tracing;
 
 /* Reads the environment once; role ("client", "keeper", "standby") stands in each line. */
 void pri_trace_begin(const char *role);
@@ -18,7 +19,7 @@ void pri_trace_line(const char *format, ...) PROCREF_PRINTF(1, 2);
 
 #define PRI_TRACE(...)                                                                              \
     do {                                                                                            \
-        if (pri_tracing) {                                                                          \
+        if (atomic_load_explicit(&pri_tracing, memory_order_relaxed)) {                                                                          \
             pri_trace_line(__VA_ARGS__);                                                            \
         }                                                                                           \
     } while (0)

@@ -90,7 +90,6 @@ static void ignores_nothing(pid_t pid) {
 
 static void is_clean(struct world *w, pid_t pid, struct client *c) {
     ignores_nothing(pid);
-    status_is(pid, "SigBlk", "0000000000000000");
     descriptors_are_its_own(w, pid);
     link_is(pid, "cwd", w->dir);
     assert_int_not_equal(session_of(pid), session_of(c->program.pid));

@@ -1,0 +1,150 @@
+/* A pair's processes and memory on Linux (os/pair.h). */
+#include "os/pair.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/table.h"
+#include "os/spawn.h"
+
+#ifndef PR_SET_TIMERSLACK
+#define PR_SET_TIMERSLACK 29
+#endif
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x8U
+#endif
+
+/* Everything default and nothing blocked, whatever the client ignored (nohup: SIGHUP, Python: SIGPIPE). */
+static void shed_signals(void) {
+    struct sigaction action = {.sa_handler = SIG_DFL};
+    sigset_t none;
+    for (int number = 1; number < NSIG; number++) {
+        sigaction(number, &action, NULL);
+    }
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Some of these can be raised back only with privilege; then they stay as the client had them. */
+static void shed_priority(void) {
+    cpu_set_t all;
+    struct sched_param normal = {0};
+    memset(&all, 0xff, sizeof all);
+    sched_setaffinity(0, sizeof all, &all);
+    if (sched_getscheduler(0) != SCHED_OTHER) {
+        sched_setscheduler(0, SCHED_OTHER, &normal);
+    }
+    setpriority(PRIO_PROCESS, 0, 0);
+    prctl(PR_SET_TIMERSLACK, 0, 0, 0, 0);
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        ssize_t written = write(fd, "0", 1);
+        (void)written;
+        close(fd);
+    }
+}
+
+/* Thousands of clients may wait at once, each a descriptor; the service gets the old limit back. */
+static uint64_t raise_files(void) {
+    struct rlimit limit;
+    uint64_t soft = 0;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        soft = limit.rlim_cur;
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    return soft;
+}
+
+/* The session and the descriptors are new since pri_spawn_pair(). */
+bool pri_pair_shed(uint64_t *ret_files_soft) {
+    shed_signals();
+    shed_priority();
+    *ret_files_soft = raise_files();
+    umask(022);
+    prctl(PR_SET_NAME, "procref-keeper", 0, 0, 0);
+    return chdir("/") == 0;
+}
+
+void pri_pair_adopt_orphans(void) {
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+}
+
+bool pri_pair_inherit(procref_waitable *ret_listener, const void **ret_config, size_t *ret_size) {
+    int listens = 0;
+    socklen_t size = sizeof listens;
+    struct stat status;
+    if (getsockopt(PRI_FD_LISTENER, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 || !listens ||
+        fstat(PRI_FD_CONFIG, &status) < 0 || status.st_size <= 0) {
+        return false;
+    }
+    void *memory = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, PRI_FD_CONFIG, 0);
+    if (memory == MAP_FAILED) {
+        return false;
+    }
+    close(PRI_FD_CONFIG);
+    fcntl(PRI_FD_LISTENER, F_SETFD, FD_CLOEXEC);
+    *ret_listener = PRI_FD_LISTENER;
+    *ret_config = memory;
+    *ret_size = (size_t)status.st_size;
+    return true;
+}
+
+void *pri_pair_share(size_t size) {
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return memory != MAP_FAILED ? memory : NULL;
+}
+
+/* A sealed memory file: a file that a client could truncate would kill the others with SIGBUS (memfd_create(2)). */
+struct pri_record *pri_record_make(procref_waitable *ret_page) {
+    struct pri_record *record;
+    int fd = memfd_create("procref-record", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+    if (fd < 0) {
+        fd = memfd_create("procref-record", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    }
+    if (fd < 0) {
+        return NULL;
+    }
+    if (ftruncate(fd, sizeof *record) < 0 ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+        goto close_fd;
+    }
+    record = mmap(NULL, sizeof *record, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (record == MAP_FAILED) {
+        goto close_fd;
+    }
+    record->magic = PRI_RECORD_MAGIC;
+    record->layout = PRI_LAYOUT_VERSION;
+    *ret_page = fd;
+    return record;
+
+close_fd:
+    close(fd);
+    return NULL;
+}
+
+int32_t pri_pair_fork(void) {
+    return fork();
+}
+
+uint32_t pri_pair_wait(int *ret_status) {
+    for (;;) {
+        pid_t pid = waitpid(-1, ret_status, 0);
+        if (pid > 0) {
+            return (uint32_t)pid;
+        }
+        if (errno == ECHILD) {
+            return 0;
+        }
+    }
+}

@@ -1,0 +1,36 @@
+/*
+ * The port contract for what a pair is made of: a process that sheds its starter, memory that its members share,
+ * and the forking and waiting by which one watches over the other.
+ */
+#ifndef PRI_OS_PAIR_H
+#define PRI_OS_PAIR_H
+
+#include "core/record.h"
+#include "procref/procref.h"
+
+/*
+ * Lets go of everything of the client: signals (mask and dispositions), terminal and session, folder, umask,
+ * priority, out-of-memory score, affinity. *ret_files_soft is the starter's soft limit of open files, which is raised here.
+ * False if even that is refused.
+ */
+bool pri_pair_shed(uint64_t *ret_files_soft);
+
+/* Makes orphans of what is below come to this process. To be called in each member: fork does not pass it on. */
+void pri_pair_adopt_orphans(void);
+
+/* What pri_spawn_pair() left: the listener, and the configuration's bytes mapped for reading. False: started by hand. */
+bool pri_pair_inherit(procref_waitable *ret_listener, const void **ret_config, size_t *ret_size);
+
+/* Zeroed memory that stays shared with forked processes; NULL without memory. */
+void *pri_pair_share(size_t size);
+
+/* The record page, and the waitable by which clients map it; nobody can make it shorter. */
+struct pri_record *pri_record_make(procref_waitable *ret_page);
+
+/* The other member: 0 in the child, its pid in the parent, -1 if there are no processes left. */
+int32_t pri_pair_fork(void);
+
+/* Waits for the end of any child. Its pid, or 0 if there is none. */
+uint32_t pri_pair_wait(int *ret_status);
+
+#endif
