@@ -9,9 +9,6 @@
 
 SERVICE ?= server
 
-# The variables that make hands to its children would otherwise reach the builds and programs below.
-unexport MAKEFLAGS MAKELEVEL MFLAGS MAKEOVERRIDES
-
 .PHONY: demo test bench clean help
 help:
 	@sed -n 's/^#   //p' Makefile

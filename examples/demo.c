@@ -18,13 +18,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sem.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CLIENTS = 5, PATIENCE_MS = 15000 };
+enum { CLIENTS = 5, PATIENCE_MS = 10000 };
 
 struct client {
     int number; /* 1 to 5, for people */
@@ -391,7 +392,9 @@ static void kill_last(struct client *last) {
     double told_ms = (double)(testimony.stop_ns - demo.kill_ns) / 1e6;
     double ended_ms = (double)(ended_ns - demo.kill_ns) / 1e6;
     report_check(testimony.starts == 1, "it was not started again");
-    if (strcmp(demo.kind, "server") == 0) {
+    if (ended_ns == 0) {
+        report_check(false, "it had ended within %d s of the begin", PATIENCE_MS / 1000);
+    } else if (strcmp(demo.kind, "server") == 0) {
         report_event(testimony.stop_ns, "service", 0, REPORT_NOTHING,
                      "is told to stop, %.2f ms after the kill", told_ms);
         report_check(testimony.stop_ns > demo.kill_ns && ended_ns > demo.kill_ns,
@@ -484,6 +487,9 @@ static void clean_up_and_exit(void) {
                              (int)demo.watched[i].pid);
                 syscall(SYS_pidfd_send_signal, demo.watched[i].fd, SIGKILL, NULL, 0);
             }
+        }
+        for (size_t i = 0; i < demo.set_count; i++) {
+            semctl(demo.sets[i], 0, IPC_RMID); /* gone already, unless a check said otherwise */
         }
         if (*demo.base_dir != '\0') {
             check_files();

@@ -3,6 +3,7 @@
 set -eu
 preset=$1
 cd "$(dirname "$0")/.."
+unset MAKEFLAGS MAKELEVEL MFLAGS || true # of the make that called; another one builds
 mkdir -p build
 log=build/$preset.log
 begin=$(date +%s.%N)

@@ -58,8 +58,7 @@ void pri_file_name(const char *name, const char *suffix, char *to) {
     if (length <= room) {
         memcpy(to, name, length);
     } else {
-        /* pri_format cuts at the end of a character; the hash keeps apart what the cut makes equal.
-         */
+        /* pri_format cuts between characters; the hash keeps apart what the cut makes equal. */
         pri_format(to, room - 17 + 1, "%s", name);
         length = strlen(to);
         pri_format(to + length, 18, "~%016" PRIx64, pri_hash(0, name, strlen(name)));

@@ -45,8 +45,7 @@ static bool is_ours(const struct stat *status) {
            (status->st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-/* Looked at before it is opened, as opening a FIFO or a device has effects, and again afterwards.
- */
+/* Looked at before it is opened, for opening a FIFO or a device has effects, and afterwards. */
 static int open_file(int dir, const char *name) {
     int flags = O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
     struct stat status;
@@ -172,8 +171,7 @@ static void keep_end(const struct pri_log *log, int64_t from) {
     }
 }
 
-/* Whoever appends goes on at the new end, which is the beginning. Returns the length that is left.
- */
+/* Whoever appends goes on at the new end, the beginning. Returns the length that is left. */
 static int64_t cut(struct pri_log *log) {
     int64_t length = length_of(log);
     if (length <= PRI_LOG_LIMIT) {
@@ -230,11 +228,9 @@ void pri_log_trim(struct pri_log *log) {
     }
 }
 
-/* ---- Its end, for people ----------------------------------------------------------------------
- */
+/* ---- Its end, for people --------------------------------------------------------------------- */
 
-/* The length of the valid UTF-8 character at text, of which left bytes are there; 0 if it is none.
- */
+/* The length of the valid UTF-8 character at text, of which left bytes are there; else 0. */
 static size_t character(const unsigned char *text, size_t left) {
     static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
     size_t length = text[0] < 0x80             ? 1

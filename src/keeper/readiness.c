@@ -121,8 +121,7 @@ static int start_notify(struct pri_readiness *r, char *notify_name, procref_erro
     for (size_t i = 0; i < sizeof random; i++) {
         snprintf(hex + 2 * i, 3, "%02x", random[i]);
     }
-    /* Random, so that nobody can sit on the name; not secret: /proc/net/unix shows it to everyone.
-     */
+    /* Random, so that nobody can sit on the name; not secret: /proc/net/unix shows it. */
     pri_format(notify_name, NOTIFY_NAME_SIZE, "@procref/notify/%u/%s", (unsigned)getpid(), hex);
     size_t length = strlen(notify_name);
     memcpy(address.sun_path + 1, notify_name + 1, length - 1); /* '@' is a zero byte: abstract */
@@ -202,8 +201,7 @@ static enum pri_readiness_result step_notify(struct pri_readiness *r, const stru
     }
 }
 
-/* ---- tcp and unix: somebody of the tree accepts connections -----------------------------------
- */
+/* ---- tcp and unix: somebody of the tree accepts connections ---------------------------------- */
 
 /*
  * First who listens, then whether a connection succeeds: a connect to a port without a listener may
@@ -305,8 +303,7 @@ static enum pri_readiness_result step_unix(struct pri_readiness *r, const struct
     return wait_more(r, POLL_LAST_NS);
 }
 
-/* ---- exec: a command succeeds -----------------------------------------------------------------
- */
+/* ---- exec: a command succeeds ---------------------------------------------------------------- */
 
 static enum pri_readiness_result step_exec(struct pri_readiness *r) {
     if (r->probe.pid != 0) {
@@ -314,8 +311,8 @@ static enum pri_readiness_result step_exec(struct pri_readiness *r) {
     }
     char shell[] = "/bin/sh", option[] = "-c";
     char *argv[] = {shell, option, NULL, NULL};
-    memcpy(&argv[2], &r->text,
-           sizeof argv[2]); /* exec(3) does not write to it, but is not declared so */
+    /* exec(3) does not write to it, but is not declared so. */
+    memcpy(&argv[2], &r->text, sizeof argv[2]);
     struct pri_launch launch = {.argv = argv, .envp = r->envp, .dir = r->dir};
     struct pri_launched launched;
 
@@ -355,8 +352,7 @@ static void stop_exec(struct pri_readiness *r) {
     }
 }
 
-/* ---- log: a line of the output matches --------------------------------------------------------
- */
+/* ---- log: a line of the output matches ------------------------------------------------------- */
 
 static int start_log(struct pri_readiness *r, const char *log, int64_t offset, procref_error *err) {
     struct stat status;
@@ -449,8 +445,7 @@ static enum pri_readiness_result step_log(struct pri_readiness *r) {
     return r->next_ns == PRI_NEVER ? PRI_READINESS_WAIT : wait_more(r, POLL_LAST_NS);
 }
 
-/* ---- The machine ------------------------------------------------------------------------------
- */
+/* ---- The machine ----------------------------------------------------------------------------- */
 
 int pri_readiness_start(struct pri_readiness *r, const char *ready, uint16_t port, const char *log,
                         int64_t offset, char *const *envp, const char *dir, char *notify_name,
@@ -506,8 +501,7 @@ int pri_readiness_start(struct pri_readiness *r, const char *ready, uint16_t por
     return code;
 }
 
-/* What is not needed any more. The notify socket stays, so that nobody who writes to it is refused.
- */
+/* Closes what is not needed any more. The notify socket stays: who writes to it is not refused. */
 static void settle(struct pri_readiness *r) {
     r->ready = true;
     r->next_ns = PRI_NEVER;

@@ -1,5 +1,4 @@
-/* The port contract for time: a clock that nobody can set and that counts while the machine runs.
- */
+/* The port contract for time: a clock that nobody can set, counting while the machine runs. */
 #ifndef PRI_OS_CLOCK_H
 #define PRI_OS_CLOCK_H
 

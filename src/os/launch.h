@@ -22,9 +22,9 @@ struct pri_launch {
 struct pri_launched {
     struct pri_process process;
     procref_waitable go; /* written to by pri_launch_go(), -1 afterwards */
-    procref_waitable
-        report; /* readable once the program runs or could not be run, -1 after result(); a
-                   working directory that cannot be entered may show before go() */
+    /* Readable (or hung up: poll for any event) once the program runs or could not be run, -1 after
+     * result(). A working directory that cannot be entered may show before go(). */
+    procref_waitable report;
 };
 
 /*

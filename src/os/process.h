@@ -19,8 +19,7 @@ struct pri_process {
 /* This process. */
 struct pri_process pri_process_self(void);
 
-/* Reads the identity of a living pid. False if there is none or it is a zombie (all threads ended).
- */
+/* Reads the identity of a living pid. False if there is none or all its threads have ended. */
 bool pri_process_identify(uint32_t pid, struct pri_process *ret_process);
 
 /* Whether that very process still runs. */

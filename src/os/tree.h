@@ -33,7 +33,9 @@ enum pri_tree_who {
  * Sends signal (0: none, only looks) to the processes of the tree that live now and returns how
  * many it found alive (zombies are not). *ret_one becomes one of them, to watch, pid 0 if none.
  * Identity is verified between finding and signalling. The result is a snapshot: what forks
- * meanwhile shows at the next call.
+ * meanwhile shows at the next call (SIGKILL chases it for a few rounds). After a polite signal
+ * SIGCONT is sent too, so that a stopped process hears of it. What refuses our signals (a program
+ * that runs as another user) is counted all the same.
  */
 int pri_tree_signal(const struct pri_tree *tree, enum pri_tree_who who, int signal,
                     struct pri_process *ret_one);

@@ -131,6 +131,17 @@ static void look_at_sets(void) {
     }
 }
 
+/* A connection that waits to be accepted is nobody's: its name tells whose keeper it waits for. */
+static bool foreign_name(size_t count, const char *name) {
+    for (size_t i = 0; i < count; i++) {
+        pid_t owner = strcmp(socket_names[i], name) == 0 ? look_socket_owner(sockets_now[i]) : 0;
+        if (owner > 0 && foreign_keeper(owner)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void look_at_sockets(void) {
     size_t count = look_sockets(sockets_now, socket_names, LOOK_MAX);
     for (size_t i = 0; i < count; i++) {
@@ -138,8 +149,7 @@ static void look_at_sockets(void) {
         for (size_t j = 0; j < sockets_before_count; j++) {
             known = known || sockets_before[j] == sockets_now[i];
         }
-        pid_t owner = known ? 0 : look_socket_owner(sockets_now[i]);
-        if (!known && !(owner > 0 && foreign_keeper(owner))) {
+        if (!known && !foreign_name(count, socket_names[i])) {
             report("socket", socket_names[i]);
         }
     }

@@ -1,12 +1,13 @@
-"""What a client does. Each function is one atomic step: it returns a label, or None, having changed nothing, if it cannot run now."""
-from world import (CALLS, CANCELS, CONN, CRASHED, CUR, FLAG, G, INST, NAMED, NO, NONE, OK, PAGE, PC, READY, RECOVERS, REFS, ROUNDS, RUN,
-                   SICKNESS, STOPPING, UNDO, UP, USING, ZERO)
+"""What a client does. Each function is one atomic step of client c: it returns a label, or None,
+having changed nothing, if it cannot run now."""
+from world import (CALLS, CANCELS, CONN, CRASHED, CUR, FLAG, G, INST, NAMED, NO, NONE, OK, PAGE, PC,
+                   READY, RECOVERS, REFS, ROUNDS, RUN, SICKNESS, STOPPING, UNDO, UP, USING, ZERO)
 
 
 # ---- acquire
 def look(w, c):
     if w.run.page and (c[PAGE] == NONE or not c[CUR]) and w.rule('page_first'):
-        c[PAGE] = NONE                                # another set, perhaps another pair: connect for its page
+        c[PAGE] = NONE                # another set, perhaps another pair: connect for its page
     elif w.S and w.S[READY] and w.trusted():
         c[CUR], c[G], c[PC] = True, w.S[READY], 'attach'
         w.flag_first(c)
@@ -25,7 +26,7 @@ def attach(w, c):
     label = 'attach(%d) fails' % c[G]
     c[FLAG], c[G], c[PC] = 0, 0, 'look' if told else 'connect'
     if not told:
-        c[PAGE] = NONE                                # it gets one with the answer
+        c[PAGE] = NONE                # it gets one with the answer
     return label
 
 
@@ -38,7 +39,8 @@ def flag(w, c):
 def connect_to(slot):
     def connect(w, c):
         if slot in w.bound():
-            c[CONN], c[PC] = (slot, 'pend'), {'connect': 'wait', 'ask': 'asked', 'sick': 'sickasked'}[c[PC]]
+            c[CONN] = (slot, 'pend')
+            c[PC] = {'connect': 'wait', 'ask': 'asked', 'sick': 'sickasked'}[c[PC]]
             return 'connects'
     return connect
 
@@ -99,8 +101,8 @@ def detach(w, c):
 def finished(w, c):
     c[FLAG] = 0
     c[ROUNDS] -= 1
-    if c[ROUNDS] and c[G]:                            # attach(0) would succeed while nothing is up
-        c[PC] = 'attach'                              # the hot path, with what it knows from last time
+    if c[ROUNDS] and c[G]:            # attach(0) would succeed while nothing is up
+        c[PC] = 'attach'              # the hot path, with what it knows from last time
         w.flag_first(c)
     else:
         c[G], c[PC] = 0, 'look' if c[ROUNDS] else 'done'
@@ -199,7 +201,7 @@ def enter(w, c):
 
 
 def create(w, c):
-    if c[INST] is not None:                           # on_recover: replaces the old one
+    if c[INST] is not None:           # on_recover: replaces the old one
         w.gone(c[INST])
     c[INST], c[PC] = w.spawn(RUN), 'name'
     return 'on_first_acquire or on_recover starts S%d' % c[INST]
@@ -238,11 +240,17 @@ def closes_connection(w, c):
 
 CONNECT = [connect_to(0), connect_to(1)]
 STEPS = {
+    # acquire
     'look': [look], 'attach': [attach], 'flag': [flag], 'connect': CONNECT + [spawn_pair],
-    'wait': [end_of_file], 'hold': [release, falls_sick], 'notlast': [notlast], 'ask': CONNECT + [no_keeper],
-    'asked': [end_of_file], 'plain': [detach], 'sick': CONNECT + [no_keeper], 'sickasked': [end_of_file],
-    'enter': [enter], 'create': [create], 'name': [name], 'leave': [leave], 'ready': [ready], 'started': [end_of_file],
+    'wait': [end_of_file], 'hold': [release, falls_sick],
+    # release of a callback service
+    'notlast': [notlast], 'ask': CONNECT + [no_keeper], 'asked': [end_of_file], 'plain': [detach],
     'enter_close': [enter_close], 'last': [last], 'last2': [last2], 'finish': [finish],
+    # start and recovery of a callback service
+    'sick': CONNECT + [no_keeper], 'sickasked': [end_of_file], 'enter': [enter],
+    'create': [create], 'name': [name], 'leave': [leave], 'ready': [ready],
+    'started': [end_of_file],
+    # the end
     'done': [exits, lives_on], 'dying': [closes_connection], 'dead': [], 'lives': [],
 }
 ENDED = {'done', 'dead', 'lives'}

@@ -1,4 +1,4 @@
-"""Breadth-first exploration of all states, the search for cycles, and the shortest trace to what was found."""
+"""Explores all states, breadth first, so that the trace to what it finds is a shortest one."""
 from array import array
 
 from steps import left_over, successors
@@ -8,13 +8,14 @@ TOO_MANY = 'runs away: states without end'
 
 
 class Result:
-    """states: how many; complete: nothing is left to explore; found: {violation: the states on the way to it}."""
+    """states: how many; complete: all were explored; found: {violation: the states on the way}."""
 
-    def __init__(self, run, states, complete, found):
-        self.run, self.states, self.complete, self.found = run, states, complete, found
+    def __init__(self, states, complete, found):
+        self.states, self.complete, self.found = states, complete, found
 
 
-def explore(run, first=False, limit=3_000_000):
+def explore(run, first, limit):
+    """first: stop at the first violation; limit: so many states are taken for endless."""
     start = run.start()
     index, states, parent = {start: 0}, [start], array('i', [-1])
     offset, edges, found = array('i'), array('i'), {}
@@ -57,26 +58,27 @@ def explore(run, first=False, limit=3_000_000):
         cycle = find_cycle(offset, edges)
         if cycle:
             found[LIVELOCK] = path(cycle[0]) + [LIVELOCK] + [states[m] for m in cycle[1:]]
-    return Result(run, len(states), complete, found)
+    return Result(len(states), complete, found)
 
 
 def trace(run, path):
-    """The labels along a path of canonical states, told by clients that keep their numbers: the way is walked again."""
+    """The labels along a path of canonical states. The way is walked again, by clients that keep
+    their numbers."""
     state, labels = run.start(), []
     for goal in path[1:]:
         if goal == LIVELOCK:
             labels.append('THEN ROUND:')
             continue
-        for label, _, w in successors(state, run):
-            if w.bad == goal if isinstance(goal, str) else not w.bad and w.canonical() == goal:
-                labels.append(label)
-                state = w.freeze()
-                break
+        label, state = next(
+            (label, w.freeze()) for label, _, w in successors(state, run)
+            if (w.bad == goal if isinstance(goal, str) else not w.bad and w.canonical() == goal))
+        labels.append(label)
     return labels
 
 
 def find_cycle(offset, edges):
-    """A crash-free run must end, whatever the schedule: the crash-free graph has no cycle. Returns one, or None."""
+    """A crash-free run must end, whatever the schedule: that graph has no cycle. Returns one if it
+    has, else None."""
     size = len(offset)
     offset.append(len(edges))
     indegree = array('i', bytes(4 * size))
@@ -91,11 +93,12 @@ def find_cycle(offset, edges):
             indegree[m] -= 1
             if not indegree[m]:
                 todo.append(m)
-    back = {m: n for n in range(size) if not gone[n] for m in edges[offset[n]:offset[n + 1]] if not gone[m]}
+    back = {m: n for n in range(size) if not gone[n]
+            for m in edges[offset[n]:offset[n + 1]] if not gone[m]}
     if not back:
         return None
     n, seen = next(iter(back)), []
-    while n not in seen:                               # walk backwards: every state left has a predecessor left
+    while n not in seen:              # backwards: every state left has a predecessor left
         seen.append(n)
         n = back[n]
     return [n] + seen[:seen.index(n):-1] + [n]

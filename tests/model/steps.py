@@ -1,9 +1,10 @@
-"""All that can happen next in a state: a step of somebody, or malice (a kill, a removed set, a client that gives up); and what must
-hold where nothing more happens."""
+"""All that can happen next in a state: somebody's step, or malice (a kill, a removed set, a client
+that gives up); and what must hold where nothing more happens."""
 import client
 import keeper
-from world import (ALIVE, CANCELS, CONN, CRASHED, CRASHES, DEAD_CLIENT, INST, LATER, NO_PAIR, PC, REMOVALS, RUN,
-                   STANDBY, STOPPING, UNDO, UP, WAITING, World, ZERO)
+import takeover
+from world import (ALIVE, CANCELS, CONN, CRASHED, CRASHES, DEAD_CLIENT, INST, LATER, NO_PAIR, PC,
+                   REMOVALS, RUN, STANDBY, STOPPING, UNDO, UP, WAITING, World, ZERO)
 
 WAITS = {'wait', 'asked', 'sickasked', 'started'}    # a client that polls its connection
 # Where a kill changes nothing, or (name) is the header's documented gap.
@@ -11,7 +12,8 @@ NOT_KILLED = {'look', 'done', 'dead', 'dying', 'lives', 'name'}
 
 
 def successors(state, run):
-    """Yields (label, is it malice, the new world). A function that returns None has changed nothing, so its world serves the next."""
+    """Yields (label, is it malice, the new world). A step that returns None has changed nothing, so
+    its world serves the next one."""
     S, C, P, I, B, hint, eggs, left, _ = state
     spare = None
     for i, c in enumerate(C):
@@ -42,7 +44,7 @@ def successors(state, run):
                 spare = w
     for i in range(len(B)):
         w = World(state, run)
-        yield 'the probing child ' + keeper.probing(w, w.B[i], i), False, w
+        yield 'the probing child ' + takeover.probing(w, w.B[i], i), False, w
     for i, x in enumerate(I):
         if x == STOPPING and not any(c[INST] == i for c in C):
             w = World(state, run)
@@ -78,7 +80,8 @@ def hatchings(state, run):
                 conn = (free[0], 'pend') if w.rule('spawner_connected') else None
             if of is not None:
                 w.C[of][CONN] = conn
-            yield 'pair of C%s %s' % (of, 'binds' if binds else 'finds the name bound, exits'), False, w
+            what = 'binds' if binds else 'finds the name bound, exits'
+            yield 'pair of C%s %s' % (of, what), False, w
 
 
 def malice(state, run):
@@ -116,7 +119,7 @@ def crashes(state, run):
             w = World(state, run)
             w.undo(w.P[s])
             w.P[s][PC] = 'dying'
-            keeper.orphan_probers(w, s)
+            takeover.orphan_probers(w, s)
             yield 'K%d KILLED' % s, w
         if p[STANDBY] in ('watch', 'leave'):
             w = World(state, run)
@@ -129,7 +132,7 @@ def crashes(state, run):
             yield 'P%d KILLED' % s, w
     for i in range(len(B)):
         w = World(state, run)
-        keeper.kill_prober(w, i)
+        takeover.kill_prober(w, i)
         yield 'the probing child KILLED', w
     for i, x in enumerate(I):
         if x in (RUN, UP) and not any(c[INST] == i for c in C):

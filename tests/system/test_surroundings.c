@@ -30,14 +30,6 @@ static struct client *messy_client(struct world *w) {
     return c;
 }
 
-static void status_is(pid_t pid, const char *key, const char *wanted) {
-    char value[256];
-    assert_true(look_status(pid, key, value, sizeof value));
-    if (strcmp(value, wanted) != 0) {
-        fail_msg("%s of process %d is %s, not %s", key, (int)pid, value, wanted);
-    }
-}
-
 /* Names what each descriptor of a process is; none may lead to the client. */
 static void descriptors_are_its_own(struct world *w, pid_t pid) {
     char path[64];

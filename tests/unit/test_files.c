@@ -1,5 +1,4 @@
-/* keeper/files.h: the directory, the hint and the log, with everything that can stand in their way.
- */
+/* keeper/files.h: the directory, the hint and the log, with all that can stand in their way. */
 #include "unit/family.h"
 
 #include <dirent.h>

@@ -34,8 +34,7 @@ struct report {
 
 enum { GO = 3, REPORT = 4, FIRST_FREE = 5 }; /* the child's descriptors after 0, 1 and 2 */
 
-/* ---- In the child -----------------------------------------------------------------------------
- */
+/* ---- In the child ---------------------------------------------------------------------------- */
 
 static void reset_signals(void) {
     struct sigaction action;
@@ -128,8 +127,7 @@ _Noreturn static void give_up(int report_to, struct report *report, enum step st
     _exit(127);
 }
 
-/* The keeper raised its own, to have many clients; programs that use select(2) rely on the old one.
- */
+/* The keeper raised its own, to have many clients; users of select(2) rely on the old one. */
 static void restore_files_limit(uint64_t soft) {
     struct rlimit limit;
     if (soft != 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0 && soft <= limit.rlim_max) {
@@ -168,8 +166,7 @@ _Noreturn static void child(const struct pri_launch *launch, int go, int report_
     give_up(report_to, &report, STEP_RUN);
 }
 
-/* ---- In the keeper ----------------------------------------------------------------------------
- */
+/* ---- In the keeper --------------------------------------------------------------------------- */
 
 static void close_one(procref_waitable *fd) {
     if (*fd >= 0) {

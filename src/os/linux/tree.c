@@ -114,8 +114,7 @@ static void list_free(struct list *list) {
     }
 }
 
-/* ---- What a process carries in its environment ------------------------------------------------
- */
+/* ---- What a process carries in its environment ----------------------------------------------- */
 
 enum carries {
     CARRIES_NOTHING, /* or the environment cannot be read: then ancestry decides */
@@ -321,8 +320,7 @@ static void collect(const struct pri_tree *tree, struct list *list) {
     }
 }
 
-/* ---- The contract -----------------------------------------------------------------------------
- */
+/* ---- The contract ---------------------------------------------------------------------------- */
 
 static void deliver(const struct pri_process *process, int signal) {
     pri_process_signal(process, signal);

@@ -4,8 +4,7 @@
 #include <limits.h>
 #include <time.h>
 
-/* CLOCK_MONOTONIC stands still while the machine sleeps: a deadline does not pass unseen overnight.
- */
+/* CLOCK_MONOTONIC stands still while the machine sleeps: no deadline passes overnight. */
 int64_t pri_clock_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
