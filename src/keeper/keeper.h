@@ -94,7 +94,7 @@ struct pri_keeper {
     const char *service_dir;
     uint16_t port;
     int port_tries;
-    bool status_known;
+    bool status_known, launch_failed;
     int status;
     enum pri_end_stage end_stage;
 
@@ -146,7 +146,8 @@ void pri_run_launch(struct pri_keeper *k);
 void pri_run_report(struct pri_keeper *k);
 void pri_run_readiness(struct pri_keeper *k);
 void pri_run_watch_main(struct pri_keeper *k);
-void pri_run_main_event(struct pri_keeper *k);
+void pri_run_main_ended(struct pri_keeper *k);
+void pri_run_status(struct pri_keeper *k);
 void pri_run_reap(struct pri_keeper *k);
 void pri_run_end_tree(struct pri_keeper *k);
 void pri_run_end_step(struct pri_keeper *k, bool timed_out);

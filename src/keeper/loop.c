@@ -8,6 +8,7 @@
 #include "core/trace.h"
 #include "keeper/keeper.h"
 #include "os/clock.h"
+#include "os/folder.h"
 #include "os/poller.h"
 #include "os/rendezvous.h"
 
@@ -239,7 +240,9 @@ static void perform(struct pri_keeper *k, enum pri_action action) {
         pri_clients_tell_failed(k);
         break;
     case PRI_A_TELL_STAYS: pri_clients_tell_stays(k); break;
-    case PRI_A_ARM_LINGER: k->linger_ns = pri_deadline(k->pair->config->linger_ms); break;
+    case PRI_A_ARM_LINGER:
+        pri_counter_sign(&k->counter, PRI_REG_REFS);
+        k->linger_ns = pri_deadline(k->pair->config->linger_ms); break;
     case PRI_A_ARM_BACK_OFF: back_off(k); break;
     case PRI_A_COUNT_OLD: pri_clients_count_old(k); break;
     case PRI_A_RETIRE: retire(k); break;
@@ -311,12 +314,14 @@ static void dispatch(struct pri_keeper *k, uint64_t tag) {
     case PRI_TAG_LISTENER: pri_clients_accept(k); break;
     case PRI_TAG_CHILDREN:
         pri_run_reap(k);
-        pri_run_main_event(k);
-        pri_run_readiness(k);
+        pri_run_status(k);
+        if (k->readiness.next_ns <= pri_clock_ns()) {
+            pri_run_readiness(k); /* its probe command ended */
+        }
         break;
     case PRI_TAG_NUDGE:
         pri_nudge_drain(k->pair->nudge);
-        pri_run_main_event(k);
+        pri_run_status(k);
         break;
     case PRI_TAG_WAITER: waiter_event(k); break;
     case PRI_TAG_STANDBY:
@@ -327,7 +332,7 @@ static void dispatch(struct pri_keeper *k, uint64_t tag) {
         break;
     case PRI_TAG_REPORT: pri_run_report(k); break;
     case PRI_TAG_READINESS: pri_run_readiness(k); break;
-    case PRI_TAG_MAIN: pri_run_main_event(k); break;
+    case PRI_TAG_MAIN: pri_run_main_ended(k); break;
     case PRI_TAG_END: pri_run_end_step(k, false); break;
     case PRI_TAG_LOG:
         pri_run_readiness(k);
@@ -353,7 +358,7 @@ static bool due(int64_t *deadline_ns, int64_t now) {
 /* A client may have come and gone during the linger; then it begins anew. The kernel notes who was last at refs. */
 static enum pri_event linger_event(const struct pri_keeper *k) {
     uint32_t last = pri_counter_last_user(&k->counter, PRI_REG_REFS);
-    return last == 0 || last == (uint32_t)getpid() ? PRI_E_LINGERED : PRI_E_LINGER_TOUCHED;
+    return last == pri_own_pid() ? PRI_E_LINGERED : PRI_E_LINGER_TOUCHED;
 }
 
 static void timers(struct pri_keeper *k) {
@@ -372,7 +377,7 @@ static void timers(struct pri_keeper *k) {
         pri_keeper_push(k, PRI_E_BACKED_OFF);
     }
     if (k->status_ns <= now) {
-        pri_run_main_event(k);
+        pri_run_status(k);
     }
     if (k->machine.state == PRI_S_STARTING && k->readiness.next_ns <= now) {
         pri_run_readiness(k);

@@ -269,6 +269,13 @@ static void stop_polling_readiness(struct pri_keeper *k) {
     }
 }
 
+static void forget_arena(struct pri_keeper *k) {
+    if (k->arena != NULL) {
+        munmap(k->arena, k->arena_size);
+        k->arena = NULL;
+    }
+}
+
 /* All that only the start needed. */
 void pri_run_forget_start(struct pri_keeper *k) {
     stop_polling_readiness(k);
@@ -277,10 +284,7 @@ void pri_run_forget_start(struct pri_keeper *k) {
         pri_poller_remove(k->poller, k->launched.report);
     }
     pri_launch_forget(&k->launched);
-    if (k->arena != NULL) {
-        munmap(k->arena, k->arena_size);
-        k->arena = NULL;
-    }
+    forget_arena(k);
     k->start_ns = PRI_NEVER;
 }
 
@@ -318,6 +322,7 @@ static void record_start(struct pri_keeper *k) {
 }
 
 static void launch_failed(struct pri_keeper *k, const procref_error *error) {
+    k->launch_failed = true;
     keep_error(k, error);
     pri_keeper_push(k, PRI_E_LAUNCH_FAILED);
 }
@@ -331,7 +336,7 @@ void pri_run_launch(struct pri_keeper *k) {
     pri_run_forget_start(k);
     unwatch_main(k);
     k->pair->page->main = (struct pri_process){0};
-    k->status_known = false;
+    k->status_known = k->launch_failed = false;
     pri_run_open_files(k);
     pri_log_mark(&k->log);
     pick_port(k);
@@ -376,8 +381,13 @@ void pri_run_launch(struct pri_keeper *k) {
 void pri_run_report(struct pri_keeper *k) {
     procref_error error = PROCREF_ERROR_INIT;
     const struct pri_config *config = k->pair->config;
-    pri_poller_remove(k->poller, k->launched.report);
-    if (pri_launch_result(&k->launched, pri_config_text(config, config->command), &error) < 0) {
+    procref_waitable report = k->launched.report;
+    int code = pri_launch_result(&k->launched, pri_config_text(config, config->command), &error);
+    if (code == PROCREF_E_AGAIN) {
+        return;
+    }
+    pri_poller_remove(k->poller, report);
+    if (code < 0) {
         launch_failed(k, &error);
         return;
     }
@@ -386,24 +396,28 @@ void pri_run_report(struct pri_keeper *k) {
 
 /* One step of the readiness machine, and what it wants to be woken by next. */
 void pri_run_readiness(struct pri_keeper *k) {
-    if (k->machine.state != PRI_S_STARTING || k->launched.report >= 0) {
+    bool starting = k->machine.state == PRI_S_STARTING;
+    if (k->launched.report >= 0 || (!starting && k->readiness_polled < 0)) {
         return;
     }
     struct pri_tree tree = pri_run_tree(k);
     bool ready = pri_readiness_step(&k->readiness, &tree) == PRI_READINESS_READY;
-    if (ready && !pri_process_alive(&tree.main)) {
-        return; /* its end is on the way: what answered was not the service, or is no more */
-    }
-    if (ready) {
-        pri_run_forget_start(k);
-        k->port_tries = 0;
-        pri_keeper_push(k, PRI_E_READY);
-    } else if (k->readiness.waitable != k->readiness_polled) {
+    if (k->readiness.waitable != k->readiness_polled) {
         stop_polling_readiness(k);
         if (k->readiness.waitable >= 0 &&
             pri_poller_add(k->poller, k->readiness.waitable, PRI_TAG_READINESS) == 0) {
             k->readiness_polled = k->readiness.waitable;
         }
+    }
+    /* A dead one's end is on the way: what answered was not the service, or is no more. */
+    if (ready && starting && pri_process_alive(&tree.main)) {
+        k->port_tries = 0;
+        k->start_ns = PRI_NEVER;
+        forget_arena(k);
+        if (k->readiness_polled < 0) {
+            pri_readiness_stop(&k->readiness);
+        } /* else "notify": later notifications find a reader, as systemd-notify expects */
+        pri_keeper_push(k, PRI_E_READY);
     }
 }
 
@@ -456,6 +470,12 @@ static void main_died(struct pri_keeper *k) {
     const struct pri_config *config = k->pair->config;
     bool starting = k->machine.state == PRI_S_STARTING;
     k->status_ns = PRI_NEVER;
+    if (k->launched.report >= 0) {
+        pri_run_report(k); /* that it could not be run says more than its exit status */
+    }
+    if (k->launch_failed) {
+        return;
+    }
     describe_end(k, how, sizeof how);
     PRI_TRACE("the service ended: %s", how);
     pri_fail(&error, PROCREF_E_SERVICE_START, 0, "", "'%s' ended %s: %s", name_of(k),
@@ -473,27 +493,28 @@ static void main_died(struct pri_keeper *k) {
     }
 }
 
-/*
- * The first process ended (or the time for its status is over). Its status is ours if it is our child; else the
- * standby reaps it and nudges us.
- */
-void pri_run_main_event(struct pri_keeper *k) {
-    pri_run_reap(k);
-    if (k->main_watch >= 0) {
-        unwatch_main(k);
-        if (k->end_stage != PRI_END_NONE) {
-            pri_run_end_step(k, false);
-            return;
-        }
-        k->status_ns = pri_deadline(STATUS_WAIT_MS);
-    }
+/* Its status is ours if it is our child; else the standby reaps it and nudges us. */
+void pri_run_status(struct pri_keeper *k) {
     if (k->status_ns == PRI_NEVER) {
         return;
     }
-    bool nobody_tells = k->pair->standby == 0 && !k->status_known;
+    pri_run_reap(k);
+    bool nobody_tells = k->pair->standby == 0;
     if (k->status_known || nobody_tells || pri_clock_ns() >= k->status_ns) {
         main_died(k);
     }
+}
+
+/* The first process ended: because we end the tree, or by itself; then its status says how. */
+void pri_run_main_ended(struct pri_keeper *k) {
+    unwatch_main(k);
+    pri_run_reap(k);
+    if (k->end_stage != PRI_END_NONE) {
+        pri_run_end_step(k, false);
+        return;
+    }
+    k->status_ns = pri_deadline(STATUS_WAIT_MS);
+    pri_run_status(k);
 }
 
 /* ---- We end it ------------------------------------------------------------------------------- */

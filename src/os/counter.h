@@ -70,7 +70,11 @@ bool pri_counter_undo_works(struct pri_counter *counter);
 /* Reads a register (not ID): its value, or -1 if the counter is gone, -2 if it cannot be read. */
 int pri_counter_read(const struct pri_counter *counter, enum pri_register reg);
 
-/* The pid of the process that last changed or awaited the register; 0 if unknown. */
+/*
+ * Who changed or awaited the register last: this process's own pid after pri_counter_sign() found it 0, until somebody else
+ * comes. (semctl(2), GETPID: set by each successful operation, a wait for zero included.)
+ */
+void pri_counter_sign(const struct pri_counter *counter, enum pri_register reg);
 uint32_t pri_counter_last_user(const struct pri_counter *counter, enum pri_register reg);
 
 /* Never 0; differs between a removed counter and the one that took its place. */

@@ -420,6 +420,11 @@ int pri_counter_read(const struct pri_counter *counter, enum pri_register reg) {
     return value;
 }
 
+void pri_counter_sign(const struct pri_counter *counter, enum pri_register reg) {
+    struct sembuf op = {sem_of(reg), 0, IPC_NOWAIT};
+    semop(counter->id, &op, 1);
+}
+
 uint32_t pri_counter_last_user(const struct pri_counter *counter, enum pri_register reg) {
     int pid = semctl(counter->id, sem_of(reg), GETPID);
     return pid > 0 ? (uint32_t)pid : 0;
