@@ -225,8 +225,13 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
 
     char machine[512];
+    double load = 0;
     describe_machine(machine, sizeof machine);
-    printf("procref %s, %s\n\n", procref_version(), machine);
+    printf("procref %s, %s\n", procref_version(), machine);
+    if (getloadavg(&load, 1) == 1 && load > 0.5) {
+        printf("The machine is busy with something else: these are not figures to quote.\n");
+    }
+    printf("\n");
     for (int group = 0; group < GROUPS; group++) {
         if (!any || chosen[group]) {
             fprintf(stderr, "measuring %s ...\n", groups[group].name);

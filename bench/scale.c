@@ -124,7 +124,8 @@ static void units(procref_service *service) {
 static double pairs_over_bare(procref_service *service, int bare) {
     int64_t begin = now_ns();
     bare_pairs(bare, PAIRS);
-    return PLACE;
+    double bare_ns = (double)(now_ns() - begin) / PAIRS;
+    return pairs_ns(service) / bare_ns;
 }
 
 static void processes(struct world *world, procref_service *service) {

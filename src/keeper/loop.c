@@ -118,10 +118,6 @@ static void adopt(struct pri_keeper *k) {
         PRI_CRASH_POINT("adopted, not published");
         atomic_store(&k->pair->page->generation, k->machine.generation);
         atomic_store(&k->pair->page->phase, PRI_PHASE_UP); /* it may have been the hint that said so */
-        pri_run_open_files(k);
-        k->log.start = k->pair->page->log_start;
-        k->port = k->pair->page->port;
-        pri_run_watch_main(k);
     }
     report(k, result);
 }
@@ -439,6 +435,14 @@ static void recall(struct pri_keeper *k) {
     }
 }
 
+/* A service that a predecessor started: its end and its output are ours to watch, whatever becomes of the set. */
+static void take_over(struct pri_keeper *k) {
+    pri_run_open_files(k);
+    k->log.start = k->pair->page->log_start;
+    k->port = k->pair->page->port;
+    pri_run_watch_main(k);
+}
+
 static int open_all(struct pri_keeper *k) {
     if (pri_poller_open(&k->poller) < 0 || pri_children_open(&k->children) < 0 ||
         pri_poller_add(k->poller, k->children, PRI_TAG_CHILDREN) < 0 ||
@@ -494,6 +498,9 @@ int pri_keeper_run(struct pri_pair *pair) {
         return PRI_LOOP_CANNOT_SERVE;
     }
     recall(k);
+    if (k->machine.phase == PRI_PHASE_UP) {
+        take_over(k);
+    }
     pri_keeper_push(k, PRI_E_RESUME);
     feed(k);
     while (!k->finished) {

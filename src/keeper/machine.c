@@ -191,12 +191,14 @@ static Actions publishing(M *m, enum pri_event event) {
 }
 
 static Actions up(M *m, enum pri_event event) {
+    if (m->refs < 0) {
+        return refound(m); /* removed while we did not wait on it */
+    }
     switch (event) {
     case PRI_E_ASKED: return DO(PRI_A_TELL_UP);
     case PRI_E_ZERO: m->zero = true; return consider(m);
     case PRI_E_HUNG_UP:
     case PRI_E_OLD_GONE: return consider(m);
-    case PRI_E_GONE: return refound(m);
     case PRI_E_STANDBY_DIED:
     case PRI_E_DIED: return consider(m);
     default: return nothing;
@@ -231,6 +233,9 @@ static Actions handing_over(M *m, enum pri_event event) {
 }
 
 static Actions lingering(M *m, enum pri_event event) {
+    if (m->refs < 0) {
+        return refound(m);
+    }
     switch (event) {
     case PRI_E_LINGER_TOUCHED: return m->refs > 0 ? consider(m) : DO(PRI_A_ARM_LINGER);
     case PRI_E_LINGERED:
@@ -239,7 +244,6 @@ static Actions lingering(M *m, enum pri_event event) {
         }
         return go(m, PRI_S_DRAINING, DO(PRI_A_DRAIN));
     case PRI_E_ASKED: return DO(PRI_A_TELL_UP);
-    case PRI_E_GONE: return refound(m);
     case PRI_E_STANDBY_DIED:
     case PRI_E_DIED: return consider(m);
     default: return nothing;

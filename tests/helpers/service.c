@@ -195,6 +195,45 @@ static void notify(const char *text) {
     close(fd);
 }
 
+/* sd_notify_barrier(3): returns when the receiver has read all that was sent before, so that it can still see who we are. */
+static void notify_barrier(void) {
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    static char text[] = "BARRIER=1";
+    union {
+        struct cmsghdr align;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control;
+    int ends[2];
+    if (path == NULL || pipe(ends) < 0) {
+        return;
+    }
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    struct iovec part = {text, sizeof text - 1};
+    struct msghdr message = {.msg_name = &address,
+                             .msg_namelen = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)),
+                             .msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.room,
+                             .msg_controllen = sizeof control.room};
+    if (path[0] == '@') {
+        address.sun_path[0] = '\0';
+    }
+    memset(&control, 0, sizeof control);
+    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = SCM_RIGHTS;
+    head->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(head), &ends[1], sizeof(int));
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    sendmsg(fd, &message, MSG_NOSIGNAL);
+    close(ends[1]);
+    struct pollfd closed = {.fd = ends[0]};
+    poll(&closed, 1, 10000);
+    close(ends[0]);
+    close(fd);
+}
+
 /* A daemon: another session, no parent, deaf to SIGTERM, gone only by SIGKILL. */
 static void daemonise_child(char *self) {
     pid_t child = fork();
@@ -281,6 +320,7 @@ static void announce_ready(void) {
         pid_t child = fork();
         if (child == 0) {
             notify("READY=1\n");
+            notify_barrier();
             _exit(0);
         }
         waitpid(child, NULL, 0);

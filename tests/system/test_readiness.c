@@ -124,11 +124,11 @@ TEST(the_placeholders_are_replaced_everywhere) {
     struct reply r = client_open_raw(c, w->name, settings);
     assert_string_equal(r.verb, "ok");
     assert_int_equal(world_shell(w, "mkdir base/%s", w->name), 0);
+    w->keeps_files = true;
     struct reply held = client_hold(c);
     char text[1024], wanted[1024];
     snprintf(wanted, sizeof wanted, "%s:%u:${HOME}\n%s\n%s/%s\n", w->name, held.port, w->base, w->base, w->name);
     AWAIT((file_text(world_path(w, "out"), text, sizeof text), strcmp(text, wanted) == 0));
-    w->keeps_files = true;
 }
 
 TEST_MAIN(T(notify_waits_for_ready_1), T(notify_believes_a_child_of_the_service),
