@@ -6,8 +6,10 @@
 procref_info *procref_info_copy(const procref_info *info) {
     procref_info *copy = info != NULL ? malloc(sizeof *copy) : NULL;
     if (copy != NULL) {
-        *copy = *info;
-        copy->users = 1;
+        *copy = (procref_info){.users = 1,
+                               .generation = info->generation,
+                               .process = info->process,
+                               .port = info->port};
     }
     return copy;
 }

@@ -26,6 +26,7 @@ struct pri_record {
     _Atomic uint32_t port;
     _Atomic uint64_t start;
     _Atomic uint32_t used; /* slots 0 … used - 1 were ever given out */
+    _Atomic uint32_t keeper, standby; /* signs of life that the system itself takes back (os/pages.h) */
     uint32_t unused;
     struct pri_slot slots[PRI_RECORD_SLOTS];
 };

@@ -92,6 +92,7 @@ procref_waitable procref_handle_gone(const procref_handle *h) {
     if (known >= 0 || h->info->process.pid == 0) {
         return known;
     }
+    atomic_store(&h->info->watched, true);
     procref_waitable made = pri_process_watch(&h->info->process);
     if (made >= 0 && !atomic_compare_exchange_strong(gone, &known, made)) {
         pri_link_close(made);

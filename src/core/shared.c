@@ -169,6 +169,18 @@ static bool accepts(const struct pri_shared *shared, const struct pri_config *co
     return true;
 }
 
+/*
+ * Whether what this process holds is still what is up. The keeper may not have heard of the service's end
+ * yet; somebody who waited for that end and acquires again must not get the dead one.
+ */
+static bool is_up(const struct pri_shared *shared) {
+    const procref_info *info = shared->info;
+    return atomic_load_explicit(&shared->record->ready, memory_order_acquire) == info->generation &&
+           pri_record_is_kept(shared->record) &&
+           (!atomic_load_explicit(&info->watched, memory_order_relaxed) ||
+            pri_process_alive(&info->process));
+}
+
 int pri_shared_try(struct pri_shared *shared, const struct pri_config *config,
                    procref_handle **ret_handle, procref_error *err) {
     int code = PROCREF_E_AGAIN;
@@ -182,8 +194,7 @@ int pri_shared_try(struct pri_shared *shared, const struct pri_config *config,
             code = attach(shared, ret_handle, err);
             first = code == 0 && shared->inherited == 0;
         }
-    } else if (atomic_load_explicit(&shared->record->ready, memory_order_acquire) ==
-               shared->info->generation) {
+    } else if (is_up(shared)) {
         procref_handle *handle = make_handle(shared);
         if (handle == NULL) {
             code = pri_fail(err, PROCREF_E_NO_MEMORY, 0, "malloc", "out of memory for a handle of '%s'",

@@ -17,6 +17,7 @@ struct procref_info {
     uint32_t generation;
     struct pri_process process;
     uint16_t port;
+    _Atomic bool watched; /* somebody waits for its end, and will acquire again at once when it comes */
 };
 
 struct pri_shared {

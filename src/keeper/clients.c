@@ -166,6 +166,9 @@ static void tell_up(struct pri_keeper *k, struct pri_client *client) {
 }
 
 void pri_clients_tell_up(struct pri_keeper *k) {
+    if (k->main_watch >= 0 && pri_link_wait(k->main_watch, 0)) {
+        return; /* the service has just ended: the event is next, and its outcome is their answer */
+    }
     for (struct pri_client *client = k->clients; client != NULL; client = client->next) {
         if (client->link >= 0 && client->state == CLIENT_ASKING) {
             tell_up(k, client);

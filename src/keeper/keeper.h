@@ -30,6 +30,7 @@ struct pri_page {
     int64_t since_ms, log_start;
     _Atomic uint32_t reaped_pid; /* the standby reaped the service: with this status */
     _Atomic int reaped_status;
+    procref_error error; /* with the phase "gave up": why */
 };
 
 struct pri_pair {

@@ -157,7 +157,8 @@ static void drain(struct pri_keeper *k) {
 }
 
 static void hand_over(struct pri_keeper *k) {
-    int result = pri_counter_step(&k->counter, PRI_HAND_OVER, k->machine.generation);
+    int ready = pri_counter_read(&k->counter, PRI_REG_READY); /* 0 after it was given up: ready stays 0 */
+    int result = ready < 0 ? PRI_GONE : pri_counter_step(&k->counter, PRI_HAND_OVER, (uint32_t)ready);
     if (result == PRI_OK) {
         PRI_CRASH_POINT("handed over");
         k->finished = k->handed_over = true;
@@ -185,6 +186,11 @@ static void record_up(struct pri_keeper *k) {
     atomic_store(&page->phase, PRI_PHASE_UP);
     PRI_CRASH_POINT("page says up, not published");
     pri_run_hint(k, "up");
+}
+
+static void record_gave_up(struct pri_keeper *k) {
+    pri_fail_copy(&k->pair->page->error, &k->error);
+    atomic_store(&k->pair->page->phase, PRI_PHASE_GAVE_UP);
 }
 
 static void record_stopping(struct pri_keeper *k) {
@@ -225,6 +231,7 @@ static void perform(struct pri_keeper *k, enum pri_action action) {
     case PRI_A_AWAIT_CALL: await_zero(k, PRI_REG_CALL); break;
     case PRI_A_LAUNCH: pri_run_launch(k); break;
     case PRI_A_RECORD_UP: record_up(k); break;
+    case PRI_A_RECORD_GAVE_UP: record_gave_up(k); break;
     case PRI_A_RECORD_STOPPING: record_stopping(k); break;
     case PRI_A_END_TREE: pri_run_end_tree(k); break;
     case PRI_A_TELL_UP: pri_clients_tell_up(k); break;
@@ -410,6 +417,9 @@ static void recall(struct pri_keeper *k) {
     struct pri_counter counter;
     m->phase = (enum pri_phase)atomic_load(&page->phase);
     m->generation = atomic_load(&page->generation);
+    if (m->phase == PRI_PHASE_GAVE_UP) {
+        pri_fail_copy(&k->error, &page->error);
+    }
     if (m->phase != PRI_PHASE_FRESH) {
         return;
     }

@@ -2,6 +2,7 @@
 #include "keeper/machine.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #define PRI_NAME_ENTRY(name, text) text,
 static const char *const state_names[] = {PRI_STATES(PRI_NAME_ENTRY)};
@@ -54,6 +55,15 @@ static Actions launch(M *m) {
     return go(m, PRI_S_STARTING, DO(PRI_A_LAUNCH));
 }
 
+/* It stays while it is held, with the reason kept, and asks nobody to start it. */
+static Actions give_up(M *m) {
+    m->phase = PRI_PHASE_GAVE_UP;
+    if (m->lone) {
+        return go(m, PRI_S_HANDING_OVER, DO(PRI_A_RECORD_GAVE_UP, PRI_A_HAND_OVER));
+    }
+    return go(m, PRI_S_GAVE_UP, DO(PRI_A_RECORD_GAVE_UP, PRI_A_AWAIT_REFS));
+}
+
 static Actions refound(M *m) {
     return go(m, PRI_S_REFOUNDING, DO(PRI_A_REFOUND));
 }
@@ -94,7 +104,7 @@ static Actions resuming(M *m, enum pri_event event) {
         if (m->phase == PRI_PHASE_UP) {
             return DO(PRI_A_ADOPT);
         }
-        m->start_wanted = m->phase_from_hint || m->phase != PRI_PHASE_STOPPING;
+        m->start_wanted = m->phase == PRI_PHASE_FRESH || m->phase == PRI_PHASE_STARTING;
         return begin(m);
     case PRI_E_DONE:
         m->phase_from_hint = false;
@@ -135,6 +145,9 @@ static Actions ending(M *m, enum pri_event event) {
     if (event != PRI_E_TREE_GONE) {
         return nothing;
     }
+    if (m->phase == PRI_PHASE_GAVE_UP && m->refs > 0) {
+        return m->asking > 0 ? launch(m) : give_up(m);
+    }
     return m->start_wanted || m->refs > 0 ? launch(m) : retire(m);
 }
 
@@ -170,7 +183,11 @@ static Actions failing(M *m, enum pri_event event) {
     if (m->restart && m->failures < PRI_RESTARTS_MOST) {
         return go(m, PRI_S_WAITING, DO(PRI_A_TELL_FAILED, PRI_A_ARM_BACK_OFF));
     }
-    return go(m, PRI_S_GAVE_UP, DO(PRI_A_TELL_FAILED, PRI_A_AWAIT_REFS));
+    Actions actions = give_up(m);
+    memmove(actions.list + 1, actions.list, sizeof actions.list - sizeof actions.list[0]);
+    actions.list[0] = PRI_A_TELL_FAILED;
+    actions.count++;
+    return actions;
 }
 
 static Actions publishing(M *m, enum pri_event event) {
@@ -263,7 +280,7 @@ static Actions dying(M *m, enum pri_event event) {
     if (m->restart && m->failures < PRI_RESTARTS_MOST) {
         return go(m, PRI_S_WAITING, DO(PRI_A_ARM_BACK_OFF));
     }
-    return go(m, PRI_S_GAVE_UP, DO(PRI_A_AWAIT_REFS));
+    return give_up(m);
 }
 
 static Actions waiting(M *m, enum pri_event event) {
@@ -285,6 +302,7 @@ static Actions gave_up(M *m, enum pri_event event) {
         m->failures = 0;
         return launch(m);
     case PRI_E_GONE: return refound(m);
+    case PRI_E_STANDBY_DIED: return give_up(m);
     case PRI_E_ZERO:
     case PRI_E_HUNG_UP:
     case PRI_E_OLD_GONE:

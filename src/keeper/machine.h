@@ -78,6 +78,7 @@ enum pri_event {
     X(AWAIT_CALL, "await call") /* wait for call = 0 */                                              \
     X(LAUNCH, "launch")       /* start the service and the wait for it to be ready */                \
     X(RECORD_UP, "record up") /* page and hint say "up" */                                           \
+    X(RECORD_GAVE_UP, "record gave up") /* the page says so, and why */                              \
     X(RECORD_STOPPING, "record stopping")                                                           \
     X(END_TREE, "end tree")   /* polite signal, deadline, kill; then TREE_GONE */                    \
     X(TELL_UP, "tell up")     /* to all who ask */                                                   \
@@ -98,7 +99,7 @@ enum pri_action {
 };
 
 /* The phase that page and hint carry from keeper to keeper. */
-enum pri_phase { PRI_PHASE_FRESH, PRI_PHASE_STARTING, PRI_PHASE_UP, PRI_PHASE_STOPPING };
+enum pri_phase { PRI_PHASE_FRESH, PRI_PHASE_STARTING, PRI_PHASE_UP, PRI_PHASE_STOPPING, PRI_PHASE_GAVE_UP };
 
 /* The last generation is never started: what runs can then always be withdrawn or drained, which adds one. */
 enum { PRI_RESTARTS_MOST = 5, PRI_GENERATION_LAST = 32767 };

@@ -45,6 +45,8 @@ int main(int argc, char **argv) {
     if (pair.page == NULL || pair.record == NULL || pri_nudge_open(&pair.nudge) < 0) {
         return PRI_LOOP_CANNOT_SERVE;
     }
+    pair.page->error.size = sizeof pair.page->error;
+    pri_pair_sign_life(&pair.record->standby);
     PRI_CRASH_POINT("pair begins");
     pri_standby_run(&pair);
 }

@@ -33,7 +33,9 @@ static int32_t fork_keeper(struct pri_pair *pair) {
             return keeper;
         }
         pri_pair_adopt_orphans();
+        pri_pair_sign_life(&pair->record->keeper);
         run_keeper(pair);
+        pri_pair_sign_life(&pair->record->standby);
         pri_trace_begin("standby");
         PRI_TRACE("a keeper becomes the standby");
     }

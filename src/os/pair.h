@@ -18,6 +18,9 @@ bool pri_pair_shed(uint64_t *ret_files_soft);
 /* Makes orphans of what is below come to this process. To be called in each member: fork does not pass it on. */
 void pri_pair_adopt_orphans(void);
 
+/* Puts a sign of life into word that the system itself takes back when this process ends, however. One word for each process. */
+void pri_pair_sign_life(_Atomic uint32_t *word);
+
 /* What pri_spawn_pair() left: the listener, and the configuration's bytes mapped for reading. False: started by hand. */
 bool pri_pair_inherit(procref_waitable *ret_listener, const void **ret_config, size_t *ret_size);
 

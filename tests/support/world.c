@@ -275,7 +275,8 @@ int world_close(void **state) {
     bool clean = leaves_no_trace(w);
     file_text(w->violations, text, sizeof text);
     bool alone = text[0] == '\0';
-    if (!w->passed || !clean || !alone) {
+    bool wanted = getenv("PROCREF_TEST_VERBOSE") != NULL;
+    if (!w->passed || !clean || !alone || wanted) {
         char log[512];
         snprintf(log, sizeof log, "%s/%s.log", w->base, w->name);
         print_file("trace", w->trace);

@@ -9,6 +9,18 @@
 
 #include "core/table.h"
 
+/* set_robust_list(2): at a thread's end the kernel sets this bit in the words that carry its thread id. */
+enum { OWNER_DIED = 0x40000000 };
+
+static bool lives(const _Atomic uint32_t *word) {
+    uint32_t value = atomic_load_explicit(word, memory_order_relaxed);
+    return value != 0 && (value & OWNER_DIED) == 0;
+}
+
+bool pri_record_is_kept(const struct pri_record *record) {
+    return lives(&record->keeper) || lives(&record->standby);
+}
+
 struct pri_record *pri_record_map(procref_waitable page) {
     struct stat status;
     struct pri_record *record = NULL;

@@ -5,12 +5,14 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -78,6 +80,25 @@ bool pri_pair_shed(uint64_t *ret_files_soft) {
 
 void pri_pair_adopt_orphans(void) {
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+}
+
+/* The layout that set_robust_list(2) wants; the libcs' own lists are not used in the keeper. */
+static struct {
+    struct list {
+        struct list *next;
+    } list;
+    long futex_offset;
+    struct list *pending;
+    struct list entry;
+} robust;
+
+void pri_pair_sign_life(_Atomic uint32_t *word) {
+    robust.list.next = &robust.entry;
+    robust.entry.next = &robust.list;
+    robust.futex_offset = (long)((uintptr_t)word - (uintptr_t)&robust.entry);
+    robust.pending = NULL;
+    atomic_store(word, (uint32_t)syscall(SYS_gettid));
+    syscall(SYS_set_robust_list, &robust, offsetof(__typeof__(robust), entry));
 }
 
 bool pri_pair_inherit(procref_waitable *ret_listener, const void **ret_config, size_t *ret_size) {
