@@ -24,6 +24,9 @@ int64_t now_ns(void) {
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
+static struct world *current; /* of the process that began it, not of its children */
+static pid_t current_owner;
+
 void die(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
@@ -31,6 +34,9 @@ void die(const char *format, ...) {
     vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
     va_end(arguments);
+    if (current != NULL && current_owner == getpid()) {
+        world_end(current);
+    }
     exit(1);
 }
 
@@ -56,6 +62,8 @@ void world_begin(struct world *world, const char *ready) {
         (world->fifo = open(world->fifo_path, O_RDWR | O_CLOEXEC)) < 0) {
         die("%s: %s", world->fifo_path, strerror(errno));
     }
+    current = world;
+    current_owner = getpid();
     world->command[0] = world->service_path;
     world->command[1] = world->fifo_path;
     world->command[2] = ready != NULL ? "${PORT}" : NULL;
@@ -66,6 +74,7 @@ void world_begin(struct world *world, const char *ready) {
 }
 
 void world_end(struct world *world) {
+    current = NULL;
     close(world->fifo);
     DIR *folder = opendir(world->folder);
     for (const struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {

@@ -8,6 +8,7 @@
 #include "core/fail.h"
 #include "core/hash.h"
 #include "os/folder.h"
+#include "os/ready.h"
 
 enum { CONFIG_MAGIC = 0x70726302, START_TIMEOUT_MS = 30000, STOP_TIMEOUT_MS = 10000 };
 
@@ -25,24 +26,11 @@ static bool size_accepted(const void *object, uint32_t size, size_t known) {
     return true;
 }
 
-static bool ready_known(const char *ready) {
-    static const char *const prefixes[] = {"unix:", "exec:", "log:"};
-    if (ready == NULL || strcmp(ready, "notify") == 0 || strcmp(ready, "tcp") == 0) {
-        return true;
-    }
-    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
-        size_t length = strlen(prefixes[i]);
-        if (strncmp(ready, prefixes[i], length) == 0 && ready[length] != '\0') {
-            return true;
-        }
-    }
-    return false;
-}
-
 static int check_settings(const procref_service_config *from, procref_error *err) {
-    if (!ready_known(from->ready)) {
+    if (!pri_ready_valid(from->ready)) {
         return pri_fail(err, PROCREF_E_INVALID, 0, "",
-                        "ready is '%s': use \"notify\", \"tcp\", \"unix:PATH\", \"exec:CMD\" or \"log:REGEX\"",
+                        "ready is '%s': use \"notify\", \"tcp\", \"unix:PATH\", \"exec:CMD\" or \"log:REGEX\" "
+                        "(an extended regular expression)",
                         from->ready);
     }
     if (from->restart < PROCREF_RESTART_ON_FAILURE || from->restart > PROCREF_RESTART_NEVER) {

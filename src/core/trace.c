@@ -51,7 +51,7 @@ void pri_crash_point(const char *name) {
     const char *plan = getenv("PROCREF_CRASH");
     size_t length = strlen(name);
     while (plan != NULL && *plan != '\0') {
-        const char *end = strchr(plan, ',');
+        const char *end = strchr(plan, ';');
         size_t size = end != NULL ? (size_t)(end - plan) : strlen(plan);
         char file[512];
         if (size > length + 1 && memcmp(plan, name, length) == 0 && plan[length] == '@' &&

@@ -24,8 +24,7 @@
 #include "core/fail.h"
 #include "os/clock.h"
 #include "os/launch.h"
-
-enum kind { KIND_NONE, KIND_NOTIFY, KIND_TCP, KIND_UNIX, KIND_EXEC, KIND_LOG };
+#include "os/ready.h"
 
 enum { NOTIFY_NAME_SIZE = 108 };
 
@@ -34,48 +33,8 @@ enum { NOTIFY_NAME_SIZE = 108 };
 #define PROBE_FIRST_NS (10 * PRI_MS) /* exec: a process each time */
 #define PROBE_LAST_NS (200 * PRI_MS)
 
-/* The kind, and where its text begins; KIND_NONE for NULL, -1 for what is none. */
-static int parse(const char *ready, const char **ret_text) {
-    static const struct {
-        const char *prefix;
-        enum kind kind;
-    } kinds[] = {{"unix:", KIND_UNIX}, {"exec:", KIND_EXEC}, {"log:", KIND_LOG}};
-
-    *ret_text = NULL;
-    if (ready == NULL) {
-        return KIND_NONE;
-    }
-    if (strcmp(ready, "notify") == 0) {
-        return KIND_NOTIFY;
-    }
-    if (strcmp(ready, "tcp") == 0) {
-        return KIND_TCP;
-    }
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        size_t length = strlen(kinds[i].prefix);
-        if (strncmp(ready, kinds[i].prefix, length) == 0 && ready[length] != '\0') {
-            *ret_text = ready + length;
-            return kinds[i].kind;
-        }
-    }
-    return -1;
-}
-
 static int compile(regex_t *regex, const char *text) {
     return regcomp(regex, text, REG_EXTENDED | REG_NOSUB);
-}
-
-bool pri_readiness_valid(const char *ready) {
-    const char *text;
-    int kind = parse(ready, &text);
-    if (kind == KIND_LOG) {
-        regex_t regex;
-        if (compile(&regex, text) != 0) {
-            return false;
-        }
-        regfree(&regex);
-    }
-    return kind >= 0;
 }
 
 /* ---- Common parts ---------------------------------------------------------------------------- */
@@ -330,7 +289,7 @@ static enum pri_readiness_result step_exec(struct pri_readiness *r) {
 }
 
 void pri_readiness_reaped(struct pri_readiness *r, uint32_t pid, int status) {
-    if (r->kind != KIND_EXEC || r->probe.pid == 0 || r->probe.pid != pid) {
+    if (r->kind != PRI_READY_EXEC || r->probe.pid == 0 || r->probe.pid != pid) {
         return;
     }
     r->probe.pid = 0;
@@ -454,42 +413,42 @@ int pri_readiness_start(struct pri_readiness *r, const char *ready, uint16_t por
     socklen_t size;
     const char *text;
     int code = 0;
-    int kind = parse(ready, &text);
+    int kind = pri_ready_parse(ready, &text);
 
     notify_name[0] = '\0';
     *r = (struct pri_readiness){.kind = kind,
                                 .waitable = -1,
                                 .other = -1,
-                                .delay_ns = kind == KIND_EXEC ? PROBE_FIRST_NS : POLL_FIRST_NS,
+                                .delay_ns = kind == PRI_READY_EXEC ? PROBE_FIRST_NS : POLL_FIRST_NS,
                                 .text = text,
                                 .port = port,
                                 .envp = envp,
                                 .dir = dir};
     switch (kind) {
-    case KIND_NONE:
-    case KIND_EXEC:
+    case PRI_READY_NONE:
+    case PRI_READY_EXEC:
         break;
-    case KIND_TCP:
+    case PRI_READY_TCP:
         if (port == 0) {
             code = pri_fail(err, PROCREF_E_INVALID, 0, "", "ready 'tcp' needs a port");
         }
         break;
-    case KIND_UNIX:
+    case PRI_READY_UNIX:
         if (!unix_address(r, &address, &size)) {
             code = pri_fail(err, PROCREF_E_INVALID, 0, "",
                             "ready 'unix:%s': a socket's path has at most %u bytes", text,
                             (unsigned)sizeof address.sun_path - 1);
         }
         break;
-    case KIND_NOTIFY:
+    case PRI_READY_NOTIFY:
         r->next_ns = PRI_NEVER;
         code = start_notify(r, notify_name, err);
         break;
-    case KIND_LOG:
+    case PRI_READY_LOG:
         code = start_log(r, log, offset, err);
         break;
     default:
-        r->kind = KIND_NONE;
+        r->kind = PRI_READY_NONE;
         code = pri_fail(err, PROCREF_E_INVALID, 0, "",
                         "ready '%s' is not notify, tcp, unix:PATH, exec:CMD or log:REGEX", ready);
         break;
@@ -506,7 +465,7 @@ static void settle(struct pri_readiness *r) {
     r->ready = true;
     r->next_ns = PRI_NEVER;
     close_one(&r->other);
-    if (r->kind != KIND_NOTIFY) {
+    if (r->kind != PRI_READY_NOTIFY) {
         close_one(&r->waitable);
     }
     if (r->regex != NULL) {
@@ -519,23 +478,23 @@ static void settle(struct pri_readiness *r) {
 enum pri_readiness_result pri_readiness_step(struct pri_readiness *r, const struct pri_tree *tree) {
     enum pri_readiness_result result = r->ready ? PRI_READINESS_READY : PRI_READINESS_WAIT;
     bool due = !r->ready && pri_clock_ns() >= r->next_ns;
-    switch ((enum kind)r->kind) {
-    case KIND_NONE:
+    switch ((enum pri_ready_kind)r->kind) {
+    case PRI_READY_NONE:
         result = PRI_READINESS_READY;
         break;
-    case KIND_NOTIFY:
+    case PRI_READY_NOTIFY:
         result = step_notify(r, tree);
         break;
-    case KIND_TCP:
+    case PRI_READY_TCP:
         result = due ? step_tcp(r, tree) : result;
         break;
-    case KIND_UNIX:
+    case PRI_READY_UNIX:
         result = due ? step_unix(r, tree) : result;
         break;
-    case KIND_EXEC:
+    case PRI_READY_EXEC:
         result = due ? step_exec(r) : result;
         break;
-    case KIND_LOG:
+    case PRI_READY_LOG:
         result = r->ready ? result : step_log(r);
         break;
     }
@@ -546,12 +505,12 @@ enum pri_readiness_result pri_readiness_step(struct pri_readiness *r, const stru
 }
 
 void pri_readiness_stop(struct pri_readiness *r) {
-    if (r->kind == KIND_NONE) {
+    if (r->kind == PRI_READY_NONE) {
         return; /* a zeroed struct: descriptor 0 is not ours */
     }
     stop_exec(r);
     settle(r);
     close_one(&r->waitable);
     *r = (struct pri_readiness){
-        .kind = KIND_NONE, .waitable = -1, .other = -1, .next_ns = PRI_NEVER};
+        .kind = PRI_READY_NONE, .waitable = -1, .other = -1, .next_ns = PRI_NEVER};
 }

@@ -34,10 +34,6 @@ struct pri_readiness {
     void *regex;
 };
 
-/* Whether the text is a known kind: "notify", "tcp", "unix:PATH", "exec:CMD", "log:REGEX" (which
- * must compile), or NULL. */
-bool pri_readiness_valid(const char *ready);
-
 /*
  * Called before the service is launched. ready has its variables replaced. log is the path of the
  * log file or a /proc/self/fd/N path, offset where this start's output begins. For "notify",

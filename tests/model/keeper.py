@@ -123,6 +123,14 @@ def restart(w, p, s):
     return 'will start again'
 
 
+def nobody_wants_it(w, p, s):
+    asked = w.asking(s, 'wait', 'asked', 'sickasked')
+    held = p[OLD] or (w.S[REFS] > 0 if p[CUR] else w.rule('dead_old_set'))
+    if not asked and not held:
+        p[PC] = 'stop'
+        return 'has nobody who wants it again'
+
+
 def give_up(w, p, s):
     if not w.run.callback:
         restart(w, p, s)
@@ -211,7 +219,7 @@ STEPS = {
     # serving
     'serve': [*any_client(answer_up), *any_client(answer_close), *any_client(answer_sick), wake,
               sees_death, hand_over, finds_set_gone, forget_old],
-    'restart': [restart, give_up], 'failed': [failed, forget_old],
+    'restart': [restart, give_up, nobody_wants_it], 'failed': [failed, forget_old],
     # stopping
     'drain': [drain], 'closing': [closing], 'stop': [stop], 'reap': [reap], 'retire': [retire],
     'unlink': [unlink], 'exit': [leaves], 'dying': [closes_files], '-': [], 'dead': [], 'gone': [],

@@ -11,7 +11,8 @@ RULES = {
     'keeper_opens': 'only a keeper that holds the barrier creates the set '
                     '(else: a client opens it, then spawns)',
     'trust': 'a client believes only a set whose id is the fingerprint',
-    'probe': 'a set on which nothing has begun is probed for undo before the first begin',
+    'probe': 'a keeper that opens a set probes for undo before it begins',
+    'probe_found': 'one that finds a set opened by another probes too, if nothing has begun on it',
     'probe_again': 'a probing child that was killed before it could say how it went is followed '
                    'by another',
     'probe_waits': 'call is given time to be 0 before the kernel is called UNSUPPORTED: the child '
@@ -27,6 +28,7 @@ RULES = {
     'page_first': 'a client that has no page, or whose set is gone, connects before it attaches',
     'gen0_refounds': 'a successor that finds gen = 0 under a page that says "up" refounds',
     'ask_old_set': 'a keeper that gave up looks after a removed set too (refound, no publish)',
+    'dead_old_set': 'a keeper whose service died and whose set is gone does not think it unwanted',
     'begin_notes': 'a keeper that begins on a new set, not only one that refounds, notes who '
                    'holds the removed one',
     'ending_old_set': 'a keeper that ended remains and finds the set gone begins on a new one',

@@ -67,7 +67,12 @@ def semget(w, p, s):
 
 def open_set(w, p, s):
     r = w.semop(p, 'open')
-    p[PC] = 'semget' if r == GONE else 'probe' if w.rule('probe') else 'begin'
+    if r == GONE:
+        p[PC] = 'semget'
+    elif r == OK:
+        p[PC] = 'probe' if w.rule('probe') else 'begin'
+    else:                             # another keeper opened it and may have died before it probed
+        p[PC] = 'probe' if w.rule('probe_found') else 'begin'
     check_id(w, r)
     return 'open ' + r
 

@@ -144,6 +144,7 @@ TEST(the_set_is_removed_and_then_the_service_dies) {
     struct reply held = client_hold(c);
     remove_set(w);
     kill_and_await(held.pid);
+    assert_string_equal(client_ask(c, "gone 20000").verb, "gone");
     struct reply fresh = client_hold(c);
     assert_int_not_equal(fresh.pid, held.pid);
     client_answered(c, fresh.pid);

@@ -9,6 +9,7 @@
 
 #include "core/fail.h"
 #include "keeper/readiness.h"
+#include "os/ready.h"
 #include "os/clock.h"
 
 static char scratch[64], token[64];
@@ -72,13 +73,13 @@ static void only_the_known_kinds_are_valid(void **state) {
     static const char *const bad[] = {"",      "Notify", "tcp:80", "unix:", "exec:",  "log:",
                                       "log:(", "log:a[", "unix",   "http",  "notify "};
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
-        assert_true(pri_readiness_valid(good[i]));
+        assert_true(pri_ready_valid(good[i]));
     }
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         struct pri_readiness r;
         char name[108] = "x";
         procref_error error = PROCREF_ERROR_INIT;
-        assert_false(pri_readiness_valid(bad[i]));
+        assert_false(pri_ready_valid(bad[i]));
         assert_int_equal(
             pri_readiness_start(&r, bad[i], 0, "/dev/null", 0, environment, "/", name, &error),
             PROCREF_E_INVALID);
