@@ -260,8 +260,10 @@ static void fill_facts(struct pri_keeper *k) {
     m->told = pri_clients_count(k, CLIENT_TOLD);
     m->old_holders = k->old_count;
     m->refs = pri_counter_read(&k->counter, PRI_REG_REFS);
-    m->gen = m->refs >= 0 ? pri_counter_read(&k->counter, PRI_REG_GEN) : -1;
-    m->keeper = m->refs >= 0 ? pri_counter_read(&k->counter, PRI_REG_KEEPER) : -1;
+    if (m->state == PRI_S_RESUMING || m->state == PRI_S_BEGINNING) {
+        m->gen = m->refs >= 0 ? pri_counter_read(&k->counter, PRI_REG_GEN) : -1;
+        m->keeper = m->refs >= 0 ? pri_counter_read(&k->counter, PRI_REG_KEEPER) : -1;
+    }
     m->alive = k->main_watch >= 0;
     m->linger = k->pair->config->linger_ms > 0;
     m->long_up = pri_clock_ns() - k->up_since_ns > LONG_UP_MS * PRI_MS;

@@ -118,7 +118,7 @@ struct pri_machine {
     uint32_t told;        /* clients that were told "up" and have neither attached nor gone */
     uint32_t old_holders; /* of a removed set, alive */
     int32_t refs;         /* -1: no set */
-    int32_t gen, keeper;  /* registers, -1: no set */
+    int32_t gen, keeper;  /* registers, -1: no set; read in RESUMING and BEGINNING only */
     bool alive;           /* the service's first process runs */
     bool long_up;         /* it had been up so long that earlier failures do not count */
     bool restart;         /* the policy says to start it again */

@@ -1,4 +1,5 @@
-/* The public functions and their arguments: what is refused, with which code, and what is left untouched. */
+/* The public functions and their arguments: what is refused, with which code, and what is left
+ * untouched. */
 #include "support/check.h"
 
 #include <stdbool.h>
@@ -58,8 +59,8 @@ static void name_is(const char *name, int code) {
     config.name = name;
     int result = open_code(&config, &error);
     if (result != code) {
-        fail_msg("the name '%s' gives %s: %s", name != NULL ? name : "(null)", procref_code_name(result),
-                 error.message);
+        fail_msg("the name '%s' gives %s: %s", name != NULL ? name : "(null)",
+                 procref_code_name(result), error.message);
     }
 }
 
@@ -71,13 +72,40 @@ static void names_are_1_to_255_bytes_of_utf8_without_slash_and_control_character
     name_is(longest, PROCREF_E_INVALID);
     longest[255] = '\0';
     name_is(longest, 0);
-    static const char *const good[] = {"a", " ", ".", "..", "-", "a b", "%s%n", "\xc3\xbc", "\xe2\x82\xac",
-                                       "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf", "a\\b", "'\"`$"};
-    static const char *const bad[] = {
-        NULL,           "",             "/",        "a/b",      "a\nb",         "\t",
-        "\x01",         "\x7f",         "\xc2\x80" /* U+0080 */, "\xc2\x9f", "\xff",         "\xc3",
-        "a\xc3",        "\xc0\xaf" /* overlong */,  "\xe0\x80\xaf", "\xf0\x80\x80\xaf",
-        "\xed\xa0\x80" /* surrogate */, "\xf4\x90\x80\x80" /* beyond */, "\x80", "\xbf", "\xf8\x88\x80\x80\x80"};
+    static const char *const good[] = {"a",
+                                       " ",
+                                       ".",
+                                       "..",
+                                       "-",
+                                       "a b",
+                                       "%s%n",
+                                       "\xc3\xbc",
+                                       "\xe2\x82\xac",
+                                       "\xf0\x9f\x98\x80",
+                                       "\xf4\x8f\xbf\xbf",
+                                       "a\\b",
+                                       "'\"`$"};
+    static const char *const bad[] = {NULL,
+                                      "",
+                                      "/",
+                                      "a/b",
+                                      "a\nb",
+                                      "\t",
+                                      "\x01",
+                                      "\x7f",
+                                      "\xc2\x80" /* U+0080 */,
+                                      "\xc2\x9f",
+                                      "\xff",
+                                      "\xc3",
+                                      "a\xc3",
+                                      "\xc0\xaf" /* overlong */,
+                                      "\xe0\x80\xaf",
+                                      "\xf0\x80\x80\xaf",
+                                      "\xed\xa0\x80" /* surrogate */,
+                                      "\xf4\x90\x80\x80" /* beyond */,
+                                      "\x80",
+                                      "\xbf",
+                                      "\xf8\x88\x80\x80\x80"};
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
         name_is(good[i], 0);
     }
@@ -104,8 +132,8 @@ static void a_larger_config_is_accepted_only_with_a_tail_of_zero(void **state) {
 }
 
 static void a_size_that_no_release_had_is_refused(void **state) {
-    static const uint32_t sizes[] = {0, 1, 4, 8, sizeof(procref_service_config) - 1,
-                                     sizeof(procref_service_config) / 2};
+    static const uint32_t sizes[] = {
+        0, 1, 4, 8, sizeof(procref_service_config) - 1, sizeof(procref_service_config) / 2};
     procref_error error;
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
@@ -154,10 +182,13 @@ static void an_error_is_untouched_by_success(void **state) {
 }
 
 static void settings_that_make_no_sense_are_refused(void **state) {
-    static const char *const bad_ready[] = {"", "tpc", "tcp ", "unix", "unix:", "exec:", "log:", "log:(", "NOTIFY"};
-    static const char *const good_ready[] = {"notify", "tcp", "unix:/tmp/x", "exec:true", "log:^up$"};
+    static const char *const bad_ready[] = {
+        "", "tpc", "tcp ", "unix", "unix:", "exec:", "log:", "log:(", "NOTIFY"};
+    static const char *const good_ready[] = {"notify", "tcp", "unix:/tmp/x", "exec:true",
+                                             "log:^up$"};
     static const char *const no_command[] = {NULL}, *const empty_command[] = {"", NULL};
-    static const char *const bad_environment[] = {"NAME", NULL}, *const nameless[] = {"=value", NULL};
+    static const char *const bad_environment[] = {"NAME", NULL}, *const nameless[] = {"=value",
+                                                                                      NULL};
     procref_error error;
     procref_service_config config;
     (void)state;
@@ -173,9 +204,9 @@ static void settings_that_make_no_sense_are_refused(void **state) {
         config.ready = good_ready[i];
         assert_int_equal(open_code(&config, &error), 0);
     }
-#define REFUSED(member, value)                                                                      \
-    config = valid();                                                                               \
-    config.member = (value);                                                                        \
+#define REFUSED(member, value)                                                                     \
+    config = valid();                                                                              \
+    config.member = (value);                                                                       \
     assert_int_equal(open_code(&config, &error), PROCREF_E_INVALID)
     REFUSED(command, NULL);
     REFUSED(command, no_command);
@@ -237,14 +268,29 @@ static void codes_have_names_values_and_texts_that_never_change(void **state) {
     static const struct {
         int value;
         const char *name;
-    } codes[] = {{-1, "COUNTER_INIT"},   {-2, "ACQUIRE"},           {-3, "RELEASE"},
-                 {-4, "COUNT"},          {-5, "LOCK"},              {-6, "SERVICE_START"},
-                 {-7, "SERVICE_UNHEALTHY"}, {-8, "SERVICE_RECOVERY"}, {-9, "SERVICE_INFO"},
-                 {-10, "PLATFORM"},      {-11, "IO"},               {-12, "OTHER"},
-                 {-32, "INVALID"},       {-33, "NO_MEMORY"},        {-34, "PERMISSION"},
-                 {-35, "LIMIT"},         {-36, "TIMEOUT"},          {-37, "NOT_FOUND"},
-                 {-38, "FORKED"},        {-39, "CONFLICT"},         {-40, "UNSUPPORTED"},
-                 {-41, "AGAIN"},         {0, "OK"}};
+    } codes[] = {{-1, "COUNTER_INIT"},
+                 {-2, "ACQUIRE"},
+                 {-3, "RELEASE"},
+                 {-4, "COUNT"},
+                 {-5, "LOCK"},
+                 {-6, "SERVICE_START"},
+                 {-7, "SERVICE_UNHEALTHY"},
+                 {-8, "SERVICE_RECOVERY"},
+                 {-9, "SERVICE_INFO"},
+                 {-10, "PLATFORM"},
+                 {-11, "IO"},
+                 {-12, "OTHER"},
+                 {-32, "INVALID"},
+                 {-33, "NO_MEMORY"},
+                 {-34, "PERMISSION"},
+                 {-35, "LIMIT"},
+                 {-36, "TIMEOUT"},
+                 {-37, "NOT_FOUND"},
+                 {-38, "FORKED"},
+                 {-39, "CONFLICT"},
+                 {-40, "UNSUPPORTED"},
+                 {-41, "AGAIN"},
+                 {0, "OK"}};
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
         assert_string_equal(procref_code_name(codes[i].value), codes[i].name);

@@ -1,4 +1,5 @@
-/* What os/counter.h promises, on the counter of this system. Another process is a forked child that only acts. */
+/* What os/counter.h promises, on the counter of this system. Another process is a forked child that
+ * only acts. */
 #include "support/check.h"
 
 #include <signal.h>
@@ -38,7 +39,8 @@ static int tear_down(void **state) {
 }
 
 /* A child that executes the rows and then waits to be killed; returns once it has done them. */
-static pid_t child_that_does(struct pri_counter *c, const enum pri_transition *rows, size_t count, uint32_t g) {
+static pid_t child_that_does(struct pri_counter *c, const enum pri_transition *rows, size_t count,
+                             uint32_t g) {
     int done[2];
     char byte = 0;
     must(pipe(done) == 0, "pipe");
@@ -160,7 +162,8 @@ static void the_death_of_a_client_gives_its_references_back(void **state) {
 
 static void the_death_of_a_keeper_takes_ready_back_and_not_the_generation(void **state) {
     struct state *s = *state;
-    pid_t child = child_that_does(&s->counter, (const enum pri_transition[]){PRI_BEGIN, PRI_PUBLISH}, 2, 1);
+    pid_t child =
+        child_that_does(&s->counter, (const enum pri_transition[]){PRI_BEGIN, PRI_PUBLISH}, 2, 1);
     assert_int_equal(pri_counter_step(&s->counter, PRI_ATTACH, 1), PRI_OK);
     end(child);
     assert_int_equal(pri_counter_read(&s->counter, PRI_REG_READY), 0);
@@ -181,7 +184,8 @@ static void hand_over_leaves_the_same_as_a_death(void **state) {
     assert_int_equal(pri_counter_read(&s->counter, PRI_REG_READY), 0);
     assert_int_equal(pri_counter_read(&s->counter, PRI_REG_KEEPER), 0);
     assert_int_equal(pri_counter_read(&s->counter, PRI_REG_GEN), 1);
-    pid_t next = child_that_does(&s->counter, (const enum pri_transition[]){PRI_ADOPT, PRI_PUBLISH}, 2, 1);
+    pid_t next =
+        child_that_does(&s->counter, (const enum pri_transition[]){PRI_ADOPT, PRI_PUBLISH}, 2, 1);
     assert_int_equal(pri_counter_read(&s->counter, PRI_REG_READY), 1);
     end(next);
 }

@@ -1,4 +1,5 @@
-/* What os/rendezvous.h promises: one taker of a name, verified packets, an end of file at every death. */
+/* What os/rendezvous.h promises: one taker of a name, verified packets, an end of file at every
+ * death. */
 #include "support/check.h"
 
 #include <poll.h>
@@ -45,7 +46,8 @@ static void connect_both(procref_waitable *ret_client, procref_waitable *ret_kee
 static void a_name_that_nobody_took_is_not_found(void **state) {
     procref_waitable link;
     tear_down(state);
-    assert_int_equal(pri_rendezvous_connect(&ident, pri_deadline(LONG_MS), &link, NULL), PROCREF_E_NOT_FOUND);
+    assert_int_equal(pri_rendezvous_connect(&ident, pri_deadline(LONG_MS), &link, NULL),
+                     PROCREF_E_NOT_FOUND);
 }
 
 static void a_name_is_taken_by_one_and_free_after_its_end(void **state) {

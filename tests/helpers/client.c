@@ -5,14 +5,14 @@
  *   open NAME key=value…   base_dir arg… env… working_dir ready port share restart stop_signal
  *                          start_timeout stop_timeout linger          -> ok | error …
  *   use N / close          choose the Nth opened service; close it
- *   acquire MS [TIMES]     -> held handle=N pid= port= gen= ms=  |  error code= os= op= ms= message= detail=
- *   release [N]  release_wait MS [N]  count  gone MS  info [N]  answer [N]
- *   fork / fork_acquire MS / fork_keep / spawn ARG…    what a child may do; keep and spawn leave one running
+ *   acquire MS [TIMES]     -> held handle=N pid= port= gen= ms=  |  error code= os= op= ms=
+ * message= detail= release [N]  release_wait MS [N]  count  gone MS  info [N]  answer [N] fork /
+ * fork_acquire MS / fork_keep / spawn ARG…    what a child may do; keep and spawn leave one running
  *   exec [ARG…]            becomes that program, or itself again
- *   threads N TIMES        N threads acquire and release; "cross" acquires in one and releases in another
- *   churn SEED MS          acquires, checks, releases at random
- *   quit                   gives everything back and ends; the end of stdin ends it too, giving nothing back
- * and what surroundings.h and squatting.h know.
+ *   threads N TIMES        N threads acquire and release; "cross" acquires in one and releases in
+ * another churn SEED MS          acquires, checks, releases at random quit                   gives
+ * everything back and ends; the end of stdin ends it too, giving nothing back and what
+ * surroundings.h and squatting.h know.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -89,16 +89,17 @@ static void say_error(const procref_error *e, int code, int64_t began_ms) {
     words_encode(detail, sizeof detail, e->detail);
     words_encode(op, sizeof op, e->op);
     say("error code=%s same=%d os=%lld op=%s ms=%lld message=%s detail=%s", procref_code_name(code),
-        e->code == code, (long long)e->os_code, op, (long long)(now_ms() - began_ms), message, detail);
+        e->code == code, (long long)e->os_code, op, (long long)(now_ms() - began_ms), message,
+        detail);
 }
 
 /* ---- services and handles ---- */
 
 static int32_t restart_named(const char *name) {
-    return name == NULL                      ? PROCREF_RESTART_ON_FAILURE
-           : strcmp(name, "always") == 0     ? PROCREF_RESTART_ALWAYS
-           : strcmp(name, "never") == 0      ? PROCREF_RESTART_NEVER
-                                             : PROCREF_RESTART_ON_FAILURE;
+    return name == NULL                  ? PROCREF_RESTART_ON_FAILURE
+           : strcmp(name, "always") == 0 ? PROCREF_RESTART_ALWAYS
+           : strcmp(name, "never") == 0  ? PROCREF_RESTART_NEVER
+                                         : PROCREF_RESTART_ON_FAILURE;
 }
 
 static void do_open(char **words, size_t count) {
@@ -142,8 +143,8 @@ static void do_acquire(char **words, size_t count) {
     int64_t began = now_ms();
     for (long i = 0; i < times; i++) {
         procref_error error = PROCREF_ERROR_INIT;
-        int code = procref_service_acquire(services[current], timeout_ms, &handles[handles_count],
-                                           &error);
+        int code =
+            procref_service_acquire(services[current], timeout_ms, &handles[handles_count], &error);
         if (code < 0) {
             say_error(&error, code, began);
             return;
@@ -151,9 +152,8 @@ static void do_acquire(char **words, size_t count) {
         handles_count++;
     }
     procref_handle *h = handles[handles_count - 1];
-    say("held handle=%zu pid=%u port=%u gen=%llu ms=%lld", handles_count - 1,
-        procref_handle_pid(h), procref_handle_port(h),
-        (unsigned long long)procref_info_generation(procref_handle_info(h)),
+    say("held handle=%zu pid=%u port=%u gen=%llu ms=%lld", handles_count - 1, procref_handle_pid(h),
+        procref_handle_port(h), (unsigned long long)procref_info_generation(procref_handle_info(h)),
         (long long)(now_ms() - began));
 }
 
@@ -283,10 +283,12 @@ static void do_fork(char **words, size_t count, bool acquire) {
         procref_handle *h = handle_named(words, 1, 1, false);
         int length;
         if (acquire) {
-            int code = procref_service_acquire(services[current], strtoll(words[1], NULL, 10), &h, &error);
-            length = snprintf(text, sizeof text, "child code=%s gen=%llu", procref_code_name(code),
-                              code < 0 ? 0ULL
-                                       : (unsigned long long)procref_info_generation(procref_handle_info(h)));
+            int code =
+                procref_service_acquire(services[current], strtoll(words[1], NULL, 10), &h, &error);
+            length = snprintf(
+                text, sizeof text, "child code=%s gen=%llu", procref_code_name(code),
+                code < 0 ? 0ULL
+                         : (unsigned long long)procref_info_generation(procref_handle_info(h)));
             code = code < 0 ? code : procref_handle_release(h, &error);
             length += snprintf(text + length, sizeof text - (size_t)length, " released=%s",
                                procref_code_name(code));
@@ -312,7 +314,8 @@ static void do_fork(char **words, size_t count, bool acquire) {
     say("%s", text);
 }
 
-/* A child that keeps a copy of everything and does nothing. It survives this process, not the test. */
+/* A child that keeps a copy of everything and does nothing. It survives this process, not the test.
+ */
 static void do_fork_keep(void) {
     pid_t child = fork();
     if (child == 0) {
@@ -415,7 +418,8 @@ static uint32_t roll(uint64_t *state) {
     return (uint32_t)(*state >> 33);
 }
 
-/* While the service is held it must answer; if it does not, it must be because it was killed, which gone tells. */
+/* While the service is held it must answer; if it does not, it must be because it was killed, which
+ * gone tells. */
 static const char *check_held(procref_handle *h) {
     uint16_t port = procref_handle_port(h);
     long pid = answer_of(port);
@@ -426,7 +430,8 @@ static const char *check_held(procref_handle *h) {
     if (gone < 0) {
         return "no descriptor tells when the service is gone";
     }
-    return readable_within(gone, 10000) ? NULL : "a service that is held and not gone does not answer";
+    return readable_within(gone, 10000) ? NULL
+                                        : "a service that is held and not gone does not answer";
 }
 
 static void do_churn(char **words) {

@@ -1,15 +1,17 @@
 /*
- * The service that the tests share. It proves with an exclusive lock that it is alone, writes down what happens to
- * it, and answers its pid to whoever connects.
+ * The service that the tests share. It proves with an exclusive lock that it is alone, writes down
+ * what happens to it, and answers its pid to whoever connects.
  *
  * Files, all appended to:  --lock F  --violations F  --events F ("NANOSECONDS PID EVENT DETAIL")
  * Listening:               --port N  --unix PATH
- * Readiness:               --notify  --notify-by-child  --ready-line TEXT  --ready-file PATH  --start-delay-ms N (before any of these)
- * Failing to start:        --print TEXT  --print-lines N  --fail EXIT  --die SIGNAL  --fail-times N (only so many starts fail)  --fail-after-bind
- * Ending by itself:        SIGUSR1: exit 0, SIGUSR2: exit 3; --live-ms N --exit STATUS
- * Being stopped:           --ignore-term  --stop-delay-ms N; each signal that asks to stop is an event
- * Others:                  --child F (a daemonised grandchild that ignores SIGTERM and locks F; --child-bare: with an empty
- *                          environment)  --other NAME DIR (is itself a client of that service)  --tell-environment (each variable is an event)
+ * Readiness:               --notify  --notify-by-child  --ready-line TEXT  --ready-file PATH
+ * --start-delay-ms N (before any of these) Failing to start:        --print TEXT  --print-lines N
+ * --fail EXIT  --die SIGNAL  --fail-times N (only so many starts fail)  --fail-after-bind Ending by
+ * itself:        SIGUSR1: exit 0, SIGUSR2: exit 3; --live-ms N --exit STATUS Being stopped:
+ * --ignore-term  --stop-delay-ms N; each signal that asks to stop is an event Others: --child F (a
+ * daemonised grandchild that ignores SIGTERM and locks F; --child-bare: with an empty environment)
+ * --other NAME DIR (is itself a client of that service)  --tell-environment (each variable is an
+ * event)
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -39,7 +41,8 @@
 static struct {
     const char *lock, *violations, *events, *unix_path, *print, *ready_line, *ready_file, *child;
     const char *other_name, *other_dir;
-    long port, start_delay_ms, stop_delay_ms, live_ms, print_lines, fail, die, fail_times, exit_status;
+    long port, start_delay_ms, stop_delay_ms, live_ms, print_lines, fail, die, fail_times,
+        exit_status;
     bool notify, notify_by_child, fail_after_bind, ignore_term, child_bare, tell_environment;
 } options = {.fail = -1, .fail_times = -1};
 
@@ -195,7 +198,8 @@ static void notify(const char *text) {
     close(fd);
 }
 
-/* sd_notify_barrier(3): returns when the receiver has read all that was sent before, so that it can still see who we are. */
+/* sd_notify_barrier(3): returns when the receiver has read all that was sent before, so that it can
+ * still see who we are. */
 static void notify_barrier(void) {
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -211,7 +215,8 @@ static void notify_barrier(void) {
     snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
     struct iovec part = {text, sizeof text - 1};
     struct msghdr message = {.msg_name = &address,
-                             .msg_namelen = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)),
+                             .msg_namelen =
+                                 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)),
                              .msg_iov = &part,
                              .msg_iovlen = 1,
                              .msg_control = control.room,
@@ -386,7 +391,8 @@ static int obey_signal(int signals) {
 }
 
 static int block_signals(sigset_t *ret_before) {
-    static const int heard[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCHLD, SIGALRM};
+    static const int heard[] = {SIGTERM, SIGINT,  SIGHUP,  SIGQUIT,
+                                SIGUSR1, SIGUSR2, SIGCHLD, SIGALRM};
     sigset_t set;
     sigemptyset(&set);
     for (size_t i = 0; i < sizeof heard / sizeof heard[0]; i++) {

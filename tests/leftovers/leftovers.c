@@ -1,9 +1,10 @@
 /*
- * The first and the last test of a run: `remember FILE` writes down which semaphore sets and sockets there are, and
- * `compare FILE` fails if any process, set, socket or file of the suite is left.
+ * The first and the last test of a run: `remember FILE` writes down which semaphore sets and
+ * sockets there are, and `compare FILE` fails if any process, set, socket or file of the suite is
+ * left.
  *
- * What others do on this machine meanwhile is not ours: a set or socket of a living keeper whose service does not
- * bear our mark (TEST_RUN) is passed over.
+ * What others do on this machine meanwhile is not ours: a set or socket of a living keeper whose
+ * service does not bear our mark (TEST_RUN) is passed over.
  */
 #include <dirent.h>
 #include <glob.h>
@@ -102,7 +103,8 @@ static void look_at_process(pid_t pid, void *context) {
     snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
     ssize_t length = readlink(path, program, sizeof program - 1);
     (void)length;
-    bool keeper = strncmp(line, "procref-keeper " TEST_RUN ".", strlen("procref-keeper " TEST_RUN ".")) == 0;
+    bool keeper =
+        strncmp(line, "procref-keeper " TEST_RUN ".", strlen("procref-keeper " TEST_RUN ".")) == 0;
     if (keeper || strncmp(program, TEST_BINARIES "/", strlen(TEST_BINARIES "/")) == 0 ||
         environment_is_ours(pid)) {
         char text[600];
@@ -159,7 +161,8 @@ static void look_at_files(void) {
     const char *tmp = getenv("TMPDIR");
     char pattern[512];
     glob_t files;
-    snprintf(pattern, sizeof pattern, "%.40s/procref-test-%s-*", tmp != NULL ? tmp : "/tmp", TEST_RUN);
+    snprintf(pattern, sizeof pattern, "%.40s/procref-test-%s-*", tmp != NULL ? tmp : "/tmp",
+             TEST_RUN);
     glob(pattern, 0, NULL, &files);
     for (size_t i = 0; i < files.gl_pathc; i++) {
         report("folder", files.gl_pathv[i]);

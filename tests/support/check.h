@@ -12,11 +12,11 @@
 #include <cmocka.h>
 
 /* For calls of the test itself that are not what is tested. */
-#define must(condition, call)                                                                       \
-    do {                                                                                            \
-        if (!(condition)) {                                                                         \
-            fail_msg("the test's own %s failed: %s", (call), strerror(errno));                      \
-        }                                                                                           \
+#define must(condition, call)                                                                      \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fail_msg("the test's own %s failed: %s", (call), strerror(errno));                     \
+        }                                                                                          \
     } while (0)
 
 #define ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))

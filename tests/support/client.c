@@ -104,8 +104,8 @@ struct reply client_open_raw(struct client *c, const char *name, const char *set
     char encoded[2048];
     words_encode(encoded, sizeof encoded, name);
     bool has_base = strstr(settings, "base_dir=") != NULL;
-    client_tell(c, "open %s %s%s %s", encoded, has_base ? "" : "base_dir=",
-                has_base ? "" : c->world->base, settings);
+    client_tell(c, "open %s %s%s %s", encoded,
+                has_base ? "" : "base_dir=", has_base ? "" : c->world->base, settings);
     return client_reply(c);
 }
 

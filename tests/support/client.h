@@ -20,7 +20,8 @@ struct client *client_start(struct world *w);
 /* Another program that speaks as client.c does. */
 struct client *client_start_as(struct world *w, const char *path);
 
-/* The default command: the helper service with its files and these options, then what else goes into `open`. */
+/* The default command: the helper service with its files and these options, then what else goes
+ * into `open`. */
 void client_open(struct client *c, const char *service_options, const char *settings);
 void client_open_named(struct client *c, const char *name, const char *service_options,
                        const char *settings);

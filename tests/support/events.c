@@ -12,8 +12,7 @@ static bool read_event(FILE *file, struct event *ret) {
     int at = 0;
     long long ns;
     int pid;
-    if (fgets(line, sizeof line, file) == NULL ||
-        sscanf(line, "%lld %d %n", &ns, &pid, &at) != 2) {
+    if (fgets(line, sizeof line, file) == NULL || sscanf(line, "%lld %d %n", &ns, &pid, &at) != 2) {
         return false;
     }
     ret->ns = ns;

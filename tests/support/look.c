@@ -90,8 +90,8 @@ static void collect_keeper(pid_t pid, void *context) {
     struct keepers *k = context;
     char line[512];
     look_command_line(pid, line, sizeof line);
-    if (strcmp(line, k->line) == 0 && k->count < k->max &&
-        look_process(pid, &k->to[k->count]) && k->to[k->count].state != 'Z') {
+    if (strcmp(line, k->line) == 0 && k->count < k->max && look_process(pid, &k->to[k->count]) &&
+        k->to[k->count].state != 'Z') {
         k->count++;
     }
 }

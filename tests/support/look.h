@@ -1,6 +1,6 @@
 /*
- * What a bystander can see of procref: processes in /proc, semaphore sets in /proc/sysvipc/sem, abstract
- * sockets in /proc/net/unix. Nothing here asks procref.
+ * What a bystander can see of procref: processes in /proc, semaphore sets in /proc/sysvipc/sem,
+ * abstract sockets in /proc/net/unix. Nothing here asks procref.
  */
 #ifndef TEST_LOOK_H
 #define TEST_LOOK_H
@@ -55,7 +55,8 @@ pid_t look_set_user(int id, unsigned index);
 /* Its value; -1 if the set is gone. */
 int look_set_value(int id, unsigned index);
 
-/* The inodes of the abstract sockets whose name begins with "procref", and their names if names is not NULL. */
+/* The inodes of the abstract sockets whose name begins with "procref", and their names if names is
+ * not NULL. */
 size_t look_sockets(unsigned long *inodes, char (*names)[108], size_t max);
 
 /* The process that has the socket open; 0 if nobody has. */

@@ -48,7 +48,8 @@ static bool readable_within(int fd, int64_t timeout_ms) {
     }
 }
 
-/* The environment with the strings of extra in place of those of the same name. The array is the caller's to free. */
+/* The environment with the strings of extra in place of those of the same name. The array is the
+ * caller's to free. */
 static char **environment_with(const char *const *extra) {
     size_t count = 0, more = 0;
     while (environ[count] != NULL) {
@@ -85,8 +86,8 @@ void program_start(struct program *p, const char *const *argv, const char *const
     posix_spawn_file_actions_adddup2(&actions, in[0], 0);
     posix_spawn_file_actions_adddup2(&actions, out[1], 1);
     char **environment = environment_with(extra);
-    int error = posix_spawn(&p->pid, argv[0], &actions, NULL,
-                            (char *const *)(uintptr_t)argv, environment);
+    int error =
+        posix_spawn(&p->pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environment);
     free(environment);
     posix_spawn_file_actions_destroy(&actions);
     close(in[0]);
@@ -181,7 +182,9 @@ bool watched_ends_within(const struct watched *p, int64_t timeout_ms) {
     return p->fd < 0 || readable_within(p->fd, timeout_ms);
 }
 
-bool watched_ended(const struct watched *p) { return watched_ends_within(p, 0); }
+bool watched_ended(const struct watched *p) {
+    return watched_ends_within(p, 0);
+}
 
 void watched_await_end(struct watched *p) {
     if (!watched_ends_within(p, PATIENCE_MS)) {

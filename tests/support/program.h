@@ -25,13 +25,14 @@ struct program {
     char line[LINE_MAX_BYTES];
 };
 
-/* Starts argv[0] with two pipes and the environment of this process; extra ("K=V", may be NULL) goes on top. */
+/* Starts argv[0] with two pipes and the environment of this process; extra ("K=V", may be NULL)
+ * goes on top. */
 void program_start(struct program *p, const char *const *argv, const char *const *extra);
 
-void program_send(struct program *p, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void program_send(struct program *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* One line without its end, valid until the next read. Fails the test at the deadline and at the end of file. */
+/* One line without its end, valid until the next read. Fails the test at the deadline and at the
+ * end of file. */
 char *program_read(struct program *p);
 
 /* The same, but NULL at the end of file and when timeout_ms pass. */
@@ -73,15 +74,15 @@ void kill_and_await(pid_t pid);
 int64_t now_ms(void);
 
 /*
- * Re-checks a condition that the kernel announces in no way, a few milliseconds apart, until it holds; fails the
- * test when it does not hold within PATIENCE_MS.
+ * Re-checks a condition that the kernel announces in no way, a few milliseconds apart, until it
+ * holds; fails the test when it does not hold within PATIENCE_MS.
  */
-#define AWAIT(condition)                                                                            \
-    do {                                                                                            \
-        int64_t await_until_ = now_ms() + PATIENCE_MS;                                              \
-        while (!(condition)) {                                                                      \
-            await_tick(await_until_, #condition, __FILE__, __LINE__);                               \
-        }                                                                                           \
+#define AWAIT(condition)                                                                           \
+    do {                                                                                           \
+        int64_t await_until_ = now_ms() + PATIENCE_MS;                                             \
+        while (!(condition)) {                                                                     \
+            await_tick(await_until_, #condition, __FILE__, __LINE__);                              \
+        }                                                                                          \
     } while (0)
 void await_tick(int64_t until_ms, const char *what, const char *file, int line);
 

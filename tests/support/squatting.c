@@ -47,7 +47,8 @@ static const char *use_socket(const char *name, int listening) {
     socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (listening) {
-        return bind(fd, (struct sockaddr *)&address, size) < 0 || listen(fd, 16) < 0 ? "bind" : NULL;
+        return bind(fd, (struct sockaddr *)&address, size) < 0 || listen(fd, 16) < 0 ? "bind"
+                                                                                     : NULL;
     }
     if (connect(fd, (struct sockaddr *)&address, size) < 0) {
         return "connect";
@@ -71,7 +72,8 @@ const char *squatting_do(char *const *words, size_t count, int *ret_known) {
     } else if (strcmp(verb, "connect_socket") == 0) {
         return use_socket(first, 0);
     } else if (strcmp(verb, "signal") == 0) {
-        return kill((pid_t)strtol(first, NULL, 10), second != NULL ? atoi(second) : 0) < 0 ? "kill" : NULL;
+        return kill((pid_t)strtol(first, NULL, 10), second != NULL ? atoi(second) : 0) < 0 ? "kill"
+                                                                                           : NULL;
     }
     *ret_known = 0;
     return NULL;

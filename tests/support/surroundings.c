@@ -21,8 +21,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define REFUSE(number)                                                                              \
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (number), 0, 1),                                            \
+#define REFUSE(number)                                                                             \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (number), 0, 1),                                           \
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS)
 
 /* What a sandbox without System V semaphores looks like. */
@@ -58,8 +58,11 @@ static const char *limit(const char *name, const char *value) {
     static const struct {
         const char *name;
         int resource;
-    } limits[] = {{"nofile", RLIMIT_NOFILE}, {"core", RLIMIT_CORE}, {"cpu", RLIMIT_CPU},
-                  {"fsize", RLIMIT_FSIZE},   {"nproc", RLIMIT_NPROC}};
+    } limits[] = {{"nofile", RLIMIT_NOFILE},
+                  {"core", RLIMIT_CORE},
+                  {"cpu", RLIMIT_CPU},
+                  {"fsize", RLIMIT_FSIZE},
+                  {"nproc", RLIMIT_NPROC}};
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
         if (strcmp(limits[i].name, name) == 0) {
             struct rlimit both = {strtoull(value, NULL, 10), strtoull(value, NULL, 10)};

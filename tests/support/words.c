@@ -39,7 +39,8 @@ size_t words_split(char *line, char **words, size_t max) {
 
 size_t words_encode(char *to, size_t size, const char *text) {
     size_t length = 0;
-    for (const unsigned char *c = (const unsigned char *)text; *c != '\0' && length + 4 < size; c++) {
+    for (const unsigned char *c = (const unsigned char *)text; *c != '\0' && length + 4 < size;
+         c++) {
         if (*c <= ' ' || *c == '%' || *c >= 0x7f) {
             length += (size_t)sprintf(to + length, "%%%02X", *c);
         } else {

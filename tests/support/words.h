@@ -1,5 +1,5 @@
-/* One line of words, as the helper programs speak: `verb key=value key=value`, with %XX for bytes that
- * would break a line or a word. Used on both ends of the pipe. */
+/* One line of words, as the helper programs speak: `verb key=value key=value`, with %XX for bytes
+ * that would break a line or a word. Used on both ends of the pipe. */
 #ifndef TEST_WORDS_H
 #define TEST_WORDS_H
 

@@ -1,6 +1,6 @@
 /*
- * The world of one test: a folder of its own, a service name of its own, the clients it starts, and the
- * check at the end that nothing of it is left. A test that fails prints the trace of its world.
+ * The world of one test: a folder of its own, a service name of its own, the clients it starts, and
+ * the check at the end that nothing of it is left. A test that fails prints the trace of its world.
  *
  *     TEST(the_first_client_starts_the_service) {
  *         struct client *c = client_start(w);
@@ -44,10 +44,11 @@ struct world {
     const char *extra[WORLD_EXTRA + 1]; /* more environment for clients, set before client_start */
     struct client *clients[WORLD_CLIENTS];
     size_t clients_count;
-    struct watched strays[WORLD_STRAYS]; /* killed at the end: children that outlive their clients */
+    struct watched
+        strays[WORLD_STRAYS]; /* killed at the end: children that outlive their clients */
     size_t strays_count;
-    int changes; /* inotify on dir */
-    bool keeps_files; /* the test put files into base itself: they are not looked at */
+    int changes;          /* inotify on dir */
+    bool keeps_files;     /* the test put files into base itself: they are not looked at */
     const void *argument; /* the test's initial_state */
     bool passed;
 };
@@ -56,28 +57,29 @@ int world_open(void **state);
 int world_close(void **state);
 void world_run(void **state, void (*test)(struct world *w));
 
-#define TEST(name)                                                                                  \
-    static void name##_(struct world *w);                                                           \
-    static void name(void **state) {                                                                \
-        world_run(state, name##_);                                                                  \
-    }                                                                                               \
+#define TEST(name)                                                                                 \
+    static void name##_(struct world *w);                                                          \
+    static void name(void **state) {                                                               \
+        world_run(state, name##_);                                                                 \
+    }                                                                                              \
     static void name##_(struct world *w)
 #define T(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
 
 /* What CTest knows as "skipped". */
 enum { SKIPPED = 77 };
 
-int test_main(int argc, char **argv, const char *needs, const struct CMUnitTest *tests, size_t count);
+int test_main(int argc, char **argv, const char *needs, const struct CMUnitTest *tests,
+              size_t count);
 /* With an argument only the tests whose names match it are run ('*' and '?' as in a shell). */
-#define TEST_MAIN(...)                                                                              \
-    int main(int argc, char **argv) {                                                               \
-        const struct CMUnitTest tests[] = {__VA_ARGS__};                                            \
-        return test_main(argc, argv, NULL, tests, ARRAY_LEN(tests));                                \
+#define TEST_MAIN(...)                                                                             \
+    int main(int argc, char **argv) {                                                              \
+        const struct CMUnitTest tests[] = {__VA_ARGS__};                                           \
+        return test_main(argc, argv, NULL, tests, ARRAY_LEN(tests));                               \
     }
-#define TEST_MAIN_AS_ROOT(...)                                                                      \
-    int main(int argc, char **argv) {                                                               \
-        const struct CMUnitTest tests[] = {__VA_ARGS__};                                            \
-        return test_main(argc, argv, "root", tests, ARRAY_LEN(tests));                              \
+#define TEST_MAIN_AS_ROOT(...)                                                                     \
+    int main(int argc, char **argv) {                                                              \
+        const struct CMUnitTest tests[] = {__VA_ARGS__};                                           \
+        return test_main(argc, argv, "root", tests, ARRAY_LEN(tests));                             \
     }
 
 /* A variable "K=V" for the clients started from now on. The string must stay valid. */
@@ -122,7 +124,8 @@ int world_set_id(const struct world *w);
 void kill_pair(const char *name);
 
 /* A shell command in the world's folder; its exit status. */
-int world_shell(const struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int world_shell(const struct world *w, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Reads a whole small file; "" if it cannot be read. */
 void file_text(const char *path, char *to, size_t size);

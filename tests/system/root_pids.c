@@ -1,4 +1,5 @@
-/* A pid that is used again, for real: root can choose the next one (/proc/sys/kernel/ns_last_pid). */
+/* A pid that is used again, for real: root can choose the next one (/proc/sys/kernel/ns_last_pid).
+ */
 #include "support/world.h"
 
 #include <fcntl.h>
@@ -22,7 +23,8 @@ static pid_t spawn_with_pid(pid_t wanted) {
         if (pid == wanted) {
             return pid;
         }
-        kill(pid, SIGKILL); /* another process was faster: our own child, not reaped, so this is it */
+        kill(pid,
+             SIGKILL); /* another process was faster: our own child, not reaped, so this is it */
         waitpid(pid, NULL, 0);
     }
     fail_msg("pid %d cannot be had", (int)wanted);

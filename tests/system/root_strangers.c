@@ -1,4 +1,5 @@
-/* Another user, played by uid 65534: what procref's names, keys and folders are worth against him. */
+/* Another user, played by uid 65534: what procref's names, keys and folders are worth against him.
+ */
 #include "support/world.h"
 
 #include <sys/ipc.h>
@@ -15,7 +16,8 @@ static struct client *stranger_start(struct world *w) {
     return c;
 }
 
-/* Starts the service once, to learn its key and its socket's name, which only depend on user and name. */
+/* Starts the service once, to learn its key and its socket's name, which only depend on user and
+ * name. */
 static uint32_t learn(struct world *w, struct client *c, char *socket) {
     static unsigned long inodes[LOOK_MAX];
     static char names[LOOK_MAX][108];
@@ -45,12 +47,16 @@ static uint32_t learn(struct world *w, struct client *c, char *socket) {
 
 TEST(a_stranger_shares_nothing_with_the_service_of_another_user) {
     struct client *ours = client_start(w), *his = stranger_start(w);
-    assert_int_equal(world_shell(w, "chmod 0755 . ; mkdir his; chown %d his; : > events; chmod 0666 events", STRANGER), 0);
+    assert_int_equal(
+        world_shell(w, "chmod 0755 . ; mkdir his; chown %d his; : > events; chmod 0666 events",
+                    STRANGER),
+        0);
     client_open(ours, ON_PORT, TCP);
     struct reply held = client_hold(ours);
     char settings[512];
     snprintf(settings, sizeof settings, TCP " base_dir=%s/his", w->dir);
-    client_do(his, "open %s base_dir=%s/his arg=%s arg=--port arg=${PORT} arg=--events arg=%s ready=tcp",
+    client_do(his,
+              "open %s base_dir=%s/his arg=%s arg=--port arg=${PORT} arg=--events arg=%s ready=tcp",
               w->name, w->dir, helper_path("service"), w->events);
     struct reply other = client_hold(his);
     assert_int_not_equal(other.pid, held.pid);
@@ -64,7 +70,10 @@ TEST(a_stranger_shares_nothing_with_the_service_of_another_user) {
 
 TEST(a_folder_of_another_user_is_refused_and_named) {
     struct client *ours = client_start(w), *his = stranger_start(w);
-    assert_int_equal(world_shell(w, "chmod 0755 .; mkdir -m 0755 base; mkdir -m 0700 his; chown %d his", STRANGER), 0);
+    assert_int_equal(
+        world_shell(w, "chmod 0755 .; mkdir -m 0755 base; mkdir -m 0700 his; chown %d his",
+                    STRANGER),
+        0);
     struct reply r = client_open_raw(his, w->name, "arg=/bin/sleep arg=1");
     assert_error(&r, "PERMISSION");
     assert_says(r.message, w->base);
@@ -216,7 +225,8 @@ TEST(a_client_that_drops_its_privileges_is_another_user) {
 
 TEST_MAIN_AS_ROOT(T(a_stranger_shares_nothing_with_the_service_of_another_user),
                   T(a_folder_of_another_user_is_refused_and_named),
-                  T(a_stranger_on_the_first_keys_does_not_matter), T(a_stranger_on_all_keys_is_named),
+                  T(a_stranger_on_the_first_keys_does_not_matter),
+                  T(a_stranger_on_all_keys_is_named),
                   T(a_set_that_a_stranger_gave_to_us_is_not_believed),
                   T(a_stranger_on_the_first_socket_names_does_not_matter),
                   T(a_stranger_on_all_socket_names_is_an_error_and_no_second_service),

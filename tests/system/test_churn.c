@@ -1,7 +1,8 @@
 /*
- * 20 s of churn: clients acquire, check and release at random, while clients, keepers, standbys and services are
- * killed at random. Witnesses outside procref: the service's own lock (violations), the clients' sockets
- * (helpers/client.c, "churn"). PROCREF_TEST_SEED repeats a run's dice; PROCREF_TEST_CHURN_MS its length.
+ * 20 s of churn: clients acquire, check and release at random, while clients, keepers, standbys and
+ * services are killed at random. Witnesses outside procref: the service's own lock (violations),
+ * the clients' sockets (helpers/client.c, "churn"). PROCREF_TEST_SEED repeats a run's dice;
+ * PROCREF_TEST_CHURN_MS its length.
  */
 #include "support/world.h"
 
@@ -41,7 +42,8 @@ static void start_one(struct churn *churn, int i) {
     churn->started++;
 }
 
-/* A client that died by our hand is replaced; its place in the world is used again, so that any number can come. */
+/* A client that died by our hand is replaced; its place in the world is used again, so that any
+ * number can come. */
 static void replace_one(struct churn *churn, int i) {
     struct world *w = churn->w;
     struct client *old = churn->clients[i];
@@ -57,7 +59,8 @@ static void replace_one(struct churn *churn, int i) {
 }
 
 static void kill_found(pid_t pid) {
-    /* Looked at again by descriptor: between the look and the kill it may have ended and its pid been reused. */
+    /* Looked at again by descriptor: between the look and the kill it may have ended and its pid
+     * been reused. */
     struct watched p = watch(pid);
     char line[512];
     look_command_line(pid, line, sizeof line);
@@ -73,10 +76,18 @@ static void kill_something(struct churn *churn) {
     pid_t pid = 0;
     churn->kills[what]++;
     switch (what) {
-    case 0: replace_one(churn, (int)roll(CLIENTS)); return;
-    case 1: pid = look_keeper(churn->w->name); break;
-    case 2: pid = look_standby(churn->w->name); break;
-    default: pid = events_last(churn->w, "start", &started) ? started.pid : 0; break;
+    case 0:
+        replace_one(churn, (int)roll(CLIENTS));
+        return;
+    case 1:
+        pid = look_keeper(churn->w->name);
+        break;
+    case 2:
+        pid = look_standby(churn->w->name);
+        break;
+    default:
+        pid = events_last(churn->w, "start", &started) ? started.pid : 0;
+        break;
     }
     if (pid > 0) {
         kill_found(pid);
@@ -89,8 +100,8 @@ static void finish_one(struct churn *churn, int i) {
     size_t count = words_split(line, words, 16);
     const char *wrong = words_value(words, count, "wrong");
     if (count == 0 || strcmp(words[0], "churned") != 0 || wrong == NULL || wrong[0] != '\0') {
-        fail_msg("client %d: %s %s", (int)churn->clients[i]->program.pid, count > 0 ? words[0] : "nothing",
-                 wrong != NULL ? wrong : "");
+        fail_msg("client %d: %s %s", (int)churn->clients[i]->program.pid,
+                 count > 0 ? words[0] : "nothing", wrong != NULL ? wrong : "");
     }
     churn->held += (unsigned long)words_number(words, count, "held", 0);
     churn->failed += (unsigned long)words_number(words, count, "failed", 0);
@@ -108,7 +119,8 @@ TEST(under_churn_and_random_kills_there_is_one_working_service_and_nothing_is_le
         start_one(&churn, i);
     }
     while (now_ms() < churn.until) {
-        poll(NULL, 0, (int)roll(2 * KILL_EVERY_MS)); /* the pace of the killing, not a synchronisation */
+        poll(NULL, 0,
+             (int)roll(2 * KILL_EVERY_MS)); /* the pace of the killing, not a synchronisation */
         kill_something(&churn);
         assert_no_violation(w);
     }
@@ -116,12 +128,14 @@ TEST(under_churn_and_random_kills_there_is_one_working_service_and_nothing_is_le
         finish_one(&churn, i);
         client_quit(churn.clients[i]);
     }
-    print_message("%lu clients; %lu times held, %lu failed starts; %zu starts; killed %u clients, %u keepers, %u "
+    print_message("%lu clients; %lu times held, %lu failed starts; %zu starts; killed %u clients, "
+                  "%u keepers, %u "
                   "standbys, %u services\n",
                   churn.started, churn.held, churn.failed, events_count(w, "start"), churn.kills[0],
                   churn.kills[1], churn.kills[2], churn.kills[3]);
     assert_true(churn.held > 100);
-    /* Keeper and standby may both have been killed by the last two blows: the next acquire repairs that. */
+    /* Keeper and standby may both have been killed by the last two blows: the next acquire repairs
+     * that. */
     struct client *last = client_start(w);
     client_open(last, "--port ${PORT}", "ready=tcp restart=on-failure stop_timeout=2000");
     client_answered(last, client_hold(last).pid);

@@ -1,7 +1,8 @@
 /*
- * Whoever comes first to a named crash point is killed there, at each point in turn, in two lives: a simple one, in which
- * nobody has to help afterwards, and an eventful one with deaths of its own. The list of points is taken from the
- * sources by CMake (crash_points.h), and a point that neither life reaches fails the last test.
+ * Whoever comes first to a named crash point is killed there, at each point in turn, in two lives:
+ * a simple one, in which nobody has to help afterwards, and an eventful one with deaths of its own.
+ * The list of points is taken from the sources by CMake (crash_points.h), and a point that neither
+ * life reaches fails the last test.
  */
 #include "support/world.h"
 
@@ -28,12 +29,15 @@ static struct client *fresh_client(struct world *w) {
     return c;
 }
 
-/* If client i was killed at the point (and by nothing else), another takes its place. True if it was. */
+/* If client i was killed at the point (and by nothing else), another takes its place. True if it
+ * was. */
 static bool replaced(struct life *life, int i) {
     struct client *c = life->clients[i];
     int status = program_await_end(&c->program);
-    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL || access(world_path(life->w, "killed"), F_OK) != 0) {
-        fail_msg("client %d ended by itself (wait status 0x%x)", (int)c->program.pid, (unsigned)status);
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL ||
+        access(world_path(life->w, "killed"), F_OK) != 0) {
+        fail_msg("client %d ended by itself (wait status 0x%x)", (int)c->program.pid,
+                 (unsigned)status);
     }
     life->clients[i] = fresh_client(life->w);
     return true;
@@ -182,8 +186,9 @@ int main(int argc, char **argv) {
                 const char *in;
                 void *out;
             } point = {.in = points[i]};
-            tests[count] = (struct CMUnitTest){names[count], life == 0 ? simple_life : eventful_life, world_open,
-                                               world_close, point.out};
+            tests[count] =
+                (struct CMUnitTest){names[count], life == 0 ? simple_life : eventful_life,
+                                    world_open, world_close, point.out};
             count++;
         }
     }

@@ -1,4 +1,5 @@
-/* The rows of DESIGN's crash table ("who dies, who notices, what happens"), one test each, by the row's name. */
+/* The rows of DESIGN's crash table ("who dies, who notices, what happens"), one test each, by the
+ * row's name. */
 #include "support/world.h"
 
 #define TCP "ready=tcp"
@@ -280,7 +281,8 @@ TEST(everyone_but_the_service_dies_at_once_and_the_next_acquirer_finds_one_servi
     struct watched service = watch(held.pid);
     kill_pair(w->name);
     client_kill(a);
-    assert_false(watched_ended(&service)); /* nobody is left who could know: this is promise 4's second half */
+    assert_false(watched_ended(
+        &service)); /* nobody is left who could know: this is promise 4's second half */
     struct client *next = client_start(w);
     client_open(next, ON_PORT, TCP);
     struct reply fresh = client_hold(next);

@@ -50,7 +50,8 @@ TEST(a_stopped_keeper_does_not_hold_an_acquire_past_its_deadline) {
     watched_signal(&stopped, SIGSTOP);
     client_tell(other, "acquire 300");
     struct reply r = client_reply(other);
-    if (strcmp(r.verb, "held") != 0) { /* what is up can be attached to without the keeper, or not */
+    if (strcmp(r.verb, "held") !=
+        0) { /* what is up can be attached to without the keeper, or not */
         assert_error(&r, "TIMEOUT");
         assert_true(r.ms >= 300 && r.ms < 5000);
     }

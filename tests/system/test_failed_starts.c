@@ -57,7 +57,8 @@ TEST(a_working_directory_that_does_not_exist_is_named) {
 }
 
 TEST(an_exit_before_ready_gives_its_status_and_the_last_output_to_every_waiter) {
-    several(w, "--start-delay-ms 500 --print-lines 300 --print the-last-words --fail 42", "ready=notify");
+    several(w, "--start-delay-ms 500 --print-lines 300 --print the-last-words --fail 42",
+            "ready=notify");
     struct reply r = all_fail(w, 4, "SERVICE_START");
     assert_says(r.message, "42");
     assert_says(r.detail, "the-last-words");
@@ -75,7 +76,8 @@ TEST(a_death_by_signal_before_ready_gives_the_signal) {
 }
 
 TEST(a_service_that_is_not_ready_in_time_is_ended_and_every_waiter_is_told) {
-    several(w, "--start-delay-ms 1 --print still-thinking", "ready=log:never-printed start_timeout=600");
+    several(w, "--start-delay-ms 1 --print still-thinking",
+            "ready=log:never-printed start_timeout=600");
     struct reply r = all_fail(w, 4, "TIMEOUT");
     assert_says(r.detail, "still-thinking");
     assert_true(events_count(w, "start") >= 1);
@@ -104,8 +106,9 @@ TEST(an_exit_with_status_0_before_ready_is_a_failed_start_too) {
 
 TEST(output_that_is_not_text_is_made_text) {
     struct client *c = client_start(w);
-    client_open_raw(c, w->name,
-                    "arg=/bin/sh arg=-c arg=printf%20'begin\\377\\376end\\n';exit%206 ready=notify");
+    client_open_raw(
+        c, w->name,
+        "arg=/bin/sh arg=-c arg=printf%20'begin\\377\\376end\\n';exit%206 ready=notify");
     struct reply r = client_ask(c, "acquire 20000");
     assert_error(&r, "SERVICE_START");
     assert_says(r.detail, "begin");
@@ -139,12 +142,15 @@ TEST(a_short_deadline_of_one_waiter_does_not_end_the_start_of_another) {
     struct reply r = client_reply(hasty);
     assert_error(&r, "TIMEOUT");
     client_answered(patient, client_held(patient).pid);
-    assert_true(events_count(w, "start") <= 2); /* 2 if the hasty one's start was over before the other asked */
+    assert_true(events_count(w, "start") <=
+                2); /* 2 if the hasty one's start was over before the other asked */
 }
 
 TEST(a_service_that_forks_a_child_and_exits_before_ready_leaves_nothing) {
     struct client *c = client_start(w);
-    client_open_raw(c, w->name, "arg=/bin/sh arg=-c arg=sleep%201000%20&%20exit%203 ready=tcp stop_timeout=500");
+    client_open_raw(
+        c, w->name,
+        "arg=/bin/sh arg=-c arg=sleep%201000%20&%20exit%203 ready=tcp stop_timeout=500");
     struct reply r = client_ask(c, "acquire 20000");
     assert_error(&r, "SERVICE_START");
     assert_says(r.message, "3");

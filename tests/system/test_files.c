@@ -5,8 +5,8 @@
 #define ON_PORT "--port ${PORT}"
 
 /*
- * A held service, its files spoilt by a shell command; then it must be shared, survive the death of its keeper, be
- * started anew after the last one, and nobody may have followed what was planted.
+ * A held service, its files spoilt by a shell command; then it must be shared, survive the death of
+ * its keeper, be started anew after the last one, and nobody may have followed what was planted.
  */
 static void spoil(struct world *w, const char *command) {
     struct client *a = client_start(w), *b = client_start(w);
@@ -36,7 +36,8 @@ static void spoil(struct world *w, const char *command) {
     assert_int_equal(world_shell(w, "test \"$(cat victim)\" = untouched"), 0);
 }
 
-/* The same, but the pair is gone too when the next one comes: it reads the hint, if it believes it. */
+/* The same, but the pair is gone too when the next one comes: it reads the hint, if it believes it.
+ */
 static void spoil_under_no_pair(struct world *w, const char *command) {
     struct client *a = client_start(w), *b = client_start(w);
     assert_int_equal(world_shell(w, "echo untouched > victim; chmod 600 victim"), 0);
@@ -55,12 +56,12 @@ static void spoil_under_no_pair(struct world *w, const char *command) {
 }
 
 #define EACH_FILE(action) "for f in base/*; do " action "; done"
-#define SPOILT(name, command)                                                                       \
-    TEST(name##_while_the_pair_lives) {                                                             \
-        spoil(w, command);                                                                          \
-    }                                                                                               \
-    TEST(name##_when_the_pair_is_gone) {                                                            \
-        spoil_under_no_pair(w, command);                                                            \
+#define SPOILT(name, command)                                                                      \
+    TEST(name##_while_the_pair_lives) {                                                            \
+        spoil(w, command);                                                                         \
+    }                                                                                              \
+    TEST(name##_when_the_pair_is_gone) {                                                           \
+        spoil_under_no_pair(w, command);                                                           \
     }
 #define SPOILT_TESTS(name) T(name##_while_the_pair_lives), T(name##_when_the_pair_is_gone)
 
@@ -79,9 +80,10 @@ SPOILT(a_folder_that_cannot_be_written_does_not_matter, "rm -rf base; mkdir -m 0
 
 TEST(links_planted_before_the_first_start_are_not_followed) {
     struct client *c = client_start(w);
-    assert_int_equal(world_shell(w, "mkdir -m 0700 base; echo untouched > victim; "
-                                    "for s in .log .log.1 .hint .json .state .lock .tmp; do "
-                                    "ln -s ../victim base/%s$s; done",
+    assert_int_equal(world_shell(w,
+                                 "mkdir -m 0700 base; echo untouched > victim; "
+                                 "for s in .log .log.1 .hint .json .state .lock .tmp; do "
+                                 "ln -s ../victim base/%s$s; done",
                                  w->name),
                      0);
     client_open(c, ON_PORT, TCP);
@@ -138,17 +140,22 @@ TEST(the_log_of_a_talkative_service_stays_bounded) {
 
 TEST(a_start_cleans_nothing_that_is_not_its_own) {
     struct client *c = client_start(w);
-    assert_int_equal(world_shell(w, "mkdir -m 0700 base; echo mine > base/notes; echo mine > base/%sx.log", w->name), 0);
+    assert_int_equal(
+        world_shell(w, "mkdir -m 0700 base; echo mine > base/notes; echo mine > base/%sx.log",
+                    w->name),
+        0);
     client_open(c, ON_PORT, TCP);
     client_hold(c);
     client_quit(c);
     w->keeps_files = true;
     await_no_trace(w);
-    assert_int_equal(world_shell(w, "test \"$(cat base/notes base/%sx.log | sort -u)\" = mine", w->name), 0);
+    assert_int_equal(
+        world_shell(w, "test \"$(cat base/notes base/%sx.log | sort -u)\" = mine", w->name), 0);
 }
 
 TEST_MAIN(SPOILT_TESTS(deleted_files_do_not_matter), SPOILT_TESTS(emptied_files_do_not_matter),
-          SPOILT_TESTS(halved_files_do_not_matter), SPOILT_TESTS(files_full_of_rubbish_do_not_matter),
+          SPOILT_TESTS(halved_files_do_not_matter),
+          SPOILT_TESTS(files_full_of_rubbish_do_not_matter),
           SPOILT_TESTS(files_of_another_service_do_not_matter),
           SPOILT_TESTS(files_replaced_by_links_are_not_followed),
           SPOILT_TESTS(files_replaced_by_hard_links_are_not_written),

@@ -73,7 +73,8 @@ TEST(one_thread_acquires_and_another_releases) {
     struct client *c = client_start(w);
     client_open(c, ON_PORT, TCP);
     assert_string_equal(client_ask(c, "cross").code, "OK");
-    assert_int_equal(client_count(c), 1); /* the thread that acquired has ended; the process holds */
+    assert_int_equal(client_count(c),
+                     1); /* the thread that acquired has ended; the process holds */
     struct event started;
     assert_true(events_last(w, "start", &started));
     struct watched service = watch(started.pid);
@@ -89,7 +90,8 @@ TEST(many_threads_acquire_and_release_at_once) {
     assert_string_equal(client_ask(c, "threads 8 2000").code, "OK");
     assert_int_equal(client_count(c), 1);
     client_release(c);
-    assert_string_equal(client_ask(c, "threads 4 30").code, "OK"); /* now the service comes and goes */
+    assert_string_equal(client_ask(c, "threads 4 30").code,
+                        "OK"); /* now the service comes and goes */
     client_quit(c);
     await_no_trace(w);
 }

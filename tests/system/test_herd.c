@@ -53,4 +53,5 @@ TEST(a_herd_that_comes_and_goes_meets_one_service_at_a_time) {
     assert_int_equal(events_count(w, "start"), events_count(w, "stop-signal"));
 }
 
-TEST_MAIN(T(a_herd_of_300_gets_one_start), T(a_herd_that_comes_and_goes_meets_one_service_at_a_time))
+TEST_MAIN(T(a_herd_of_300_gets_one_start),
+          T(a_herd_that_comes_and_goes_meets_one_service_at_a_time))

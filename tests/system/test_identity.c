@@ -40,15 +40,17 @@ TEST(without_a_folder_clients_of_any_session_and_directory_share) {
     client_do(b, "chdir /");
     client_do(b, "setsid");
     char command[512];
-    snprintf(command, sizeof command, "open %s arg=%s arg=--port arg=${PORT} arg=--events arg=%s ready=tcp",
-             w->name, helper_path("service"), w->events);
+    snprintf(command, sizeof command,
+             "open %s arg=%s arg=--port arg=${PORT} arg=--events arg=%s ready=tcp", w->name,
+             helper_path("service"), w->events);
     client_do(a, "%s", command);
     client_do(b, "%s", command);
     struct reply held = client_hold(a);
     assert_int_equal(client_hold(b).pid, held.pid);
 }
 
-static void conflicts(struct world *w, const char *options, const char *settings, const char *names) {
+static void conflicts(struct world *w, const char *options, const char *settings,
+                      const char *names) {
     struct client *other = client_start(w);
     client_open(other, options, settings);
     struct reply r = client_ask(other, "acquire 20000");
@@ -76,7 +78,8 @@ TEST(a_difference_is_a_conflict_that_names_what_differs) {
 TEST(times_and_policies_may_differ) {
     struct client *c = client_start(w), *other = client_start(w);
     client_open(c, ON_PORT, TCP);
-    client_open(other, ON_PORT, TCP " linger=10 stop_timeout=100 start_timeout=5000 restart=always");
+    client_open(other, ON_PORT,
+                TCP " linger=10 stop_timeout=100 start_timeout=5000 restart=always");
     struct reply held = client_hold(c);
     assert_int_equal(client_hold(other).pid, held.pid);
 }
@@ -156,14 +159,16 @@ TEST(another_layout_version_is_a_conflict_and_never_a_second_instance) {
 }
 
 TEST(names_of_every_kind_are_services_of_their_own) {
-    static const char *const kinds[] = {"database", "basedata", "surrealdb", "with blank",
-                                        "Überschrift", "日本語", ".", "..", "-rf", "%41", "a%b", "$(x)"};
+    static const char *const kinds[] = {"database",    "basedata", "surrealdb", "with blank",
+                                        "Überschrift", "日本語",   ".",         "..",
+                                        "-rf",         "%41",      "a%b",       "$(x)"};
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         char name[128], encoded[512];
         struct client *c = client_start(w);
         snprintf(name, sizeof name, "%s%s", w->name, kinds[i]);
         words_encode(encoded, sizeof encoded, name);
-        client_do(c, "open %s base_dir=%s arg=%s arg=--port arg=${PORT} arg=--events arg=%s ready=tcp",
+        client_do(c,
+                  "open %s base_dir=%s arg=%s arg=--port arg=${PORT} arg=--events arg=%s ready=tcp",
                   encoded, w->base, helper_path("service"), w->events);
         client_answered(c, client_hold(c).pid);
         assert_int_equal(client_count(c), 1);
@@ -181,8 +186,8 @@ TEST(a_name_of_255_bytes_works) {
     memset(name, 'x', 255);
     memcpy(name, w->name, strlen(w->name));
     name[255] = '\0';
-    client_do(c, "open %s base_dir=%s arg=%s arg=--port arg=${PORT} arg=--events arg=%s ready=tcp", name,
-              w->base, helper_path("service"), w->events);
+    client_do(c, "open %s base_dir=%s arg=%s arg=--port arg=${PORT} arg=--events arg=%s ready=tcp",
+              name, w->base, helper_path("service"), w->events);
     client_answered(c, client_hold(c).pid);
     client_quit(c);
     await_no_trace(w);

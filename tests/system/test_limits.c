@@ -1,4 +1,5 @@
-/* Limits that any user can reach: descriptors, references, sandboxes without semaphores. root_limits.c has the others. */
+/* Limits that any user can reach: descriptors, references, sandboxes without semaphores.
+ * root_limits.c has the others. */
 #include "support/world.h"
 
 #include <sys/sem.h>
@@ -8,7 +9,8 @@
 
 enum { REFERENCES_MOST = 32767 };
 
-/* The register `refs` as src/os/linux/counter.c lays it out: version, four parts of the fingerprint, refs. */
+/* The register `refs` as src/os/linux/counter.c lays it out: version, four parts of the
+ * fingerprint, refs. */
 enum { REGISTER_REFS = 5 };
 
 TEST(a_client_without_descriptors_is_told_which_limit) {
@@ -53,7 +55,8 @@ TEST(more_references_than_the_kernel_can_count_are_refused_naming_the_limit) {
     int id = world_set_id(w);
     assert_int_equal(look_set_value(id, REGISTER_REFS), 1);
     /* Without undo: this stands for 32,765 other processes. */
-    struct sembuf many = {REGISTER_REFS, REFERENCES_MOST - 2, 0}, back = {REGISTER_REFS, 2 - REFERENCES_MOST, 0};
+    struct sembuf many = {REGISTER_REFS, REFERENCES_MOST - 2, 0},
+                  back = {REGISTER_REFS, 2 - REFERENCES_MOST, 0};
     must(semop(id, &many, 1) == 0, "semop");
     client_hold(last);
     struct reply r = client_ask(more, "acquire 20000");

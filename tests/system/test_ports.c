@@ -77,7 +77,8 @@ TEST(a_service_that_fails_for_another_reason_is_not_started_again_for_its_port) 
     struct client *c = client_start(w);
     client_open(c, ON_PORT " --fail-after-bind", TCP);
     struct reply r = client_ask(c, "acquire 20000");
-    if (strcmp(r.verb, "held") != 0) { /* it listened for a moment, so it may have been found ready */
+    if (strcmp(r.verb, "held") !=
+        0) { /* it listened for a moment, so it may have been found ready */
         assert_error(&r, "SERVICE_START");
         assert_int_equal(events_count(w, "start"), 1);
     }

@@ -6,8 +6,9 @@
 
 TEST(every_lower_case_name_works) {
     /* There, 53 % of random names were refused: a negative key was taken for an error. */
-    static const char *const names[] = {"surrealdb", "a", "zzzzzzzzzzzz", "qwertyuiop", "postgres",
-                                        "redis", "ollama", "buildd", "xylophone", "mnbvcxz"};
+    static const char *const names[] = {"surrealdb", "a",      "zzzzzzzzzzzz", "qwertyuiop",
+                                        "postgres",  "redis",  "ollama",       "buildd",
+                                        "xylophone", "mnbvcxz"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         struct client *c = client_start(w);
         char name[128];
@@ -115,9 +116,12 @@ TEST(an_error_of_the_start_reaches_every_waiter_and_leaves_nothing_locked) {
 TEST(a_pid_in_a_file_is_not_taken_for_the_service) {
     struct client *bystander = client_start(w), *c = client_start(w);
     int pid = (int)bystander->program.pid;
-    assert_int_equal(world_shell(w, "mkdir -m 0700 base; for s in .json .hint '' .state .pid; do "
-                                    "echo '{\"pid\": %d, \"port\": 1, \"phase\": \"up\"}' > base/%s$s; done",
-                                 pid, w->name), 0);
+    assert_int_equal(
+        world_shell(w,
+                    "mkdir -m 0700 base; for s in .json .hint '' .state .pid; do "
+                    "echo '{\"pid\": %d, \"port\": 1, \"phase\": \"up\"}' > base/%s$s; done",
+                    pid, w->name),
+        0);
     client_open(c, ON_PORT, TCP);
     struct reply held = client_hold(c);
     assert_int_not_equal(held.pid, pid);
@@ -162,9 +166,11 @@ TEST(the_release_of_a_forked_child_takes_nothing_from_its_parent) {
     assert_int_equal(client_count(c), 1);
 }
 
-TEST_MAIN(T(every_lower_case_name_works), T(anagrams_are_two_services), T(racing_firsts_are_one_first),
+TEST_MAIN(T(every_lower_case_name_works), T(anagrams_are_two_services),
+          T(racing_firsts_are_one_first),
           T(two_handles_of_one_process_are_one_start_and_the_first_release_stops_nothing),
-          T(the_stop_happens_exactly_once), T(a_service_that_has_ended_is_not_waited_for_as_a_zombie),
+          T(the_stop_happens_exactly_once),
+          T(a_service_that_has_ended_is_not_waited_for_as_a_zombie),
           T(a_sigkill_of_the_last_client_stops_the_service),
           T(an_error_of_the_start_reaches_every_waiter_and_leaves_nothing_locked),
           T(a_pid_in_a_file_is_not_taken_for_the_service),

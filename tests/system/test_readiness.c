@@ -3,7 +3,8 @@
 
 #define ON_PORT "--port ${PORT}"
 
-/* Held only after the service did what the kind of readiness asks for, which it does after 150 ms. */
+/* Held only after the service did what the kind of readiness asks for, which it does after 150 ms.
+ */
 static struct reply ready_by(struct world *w, const char *options, const char *settings) {
     struct client *c = client_start(w);
     char all[512];
@@ -32,9 +33,10 @@ TEST(notify_does_not_believe_a_stranger) {
     await_events(w, "environment NOTIFY_SOCKET=", 1);
     struct event e;
     assert_true(events_last(w, "environment NOTIFY_SOCKET=", &e));
-    world_shell(w, "NOTIFY_SOCKET='%s' python3 -c \"import os,socket; s=os.environ['NOTIFY_SOCKET']; "
-                   "s='\\\\0'+s[1:] if s[0]=='@' else s; "
-                   "socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM).sendto(b'READY=1',s)\"",
+    world_shell(w,
+                "NOTIFY_SOCKET='%s' python3 -c \"import os,socket; s=os.environ['NOTIFY_SOCKET']; "
+                "s='\\\\0'+s[1:] if s[0]=='@' else s; "
+                "socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM).sendto(b'READY=1',s)\"",
                 e.text + strlen("environment NOTIFY_SOCKET="));
     struct reply r = client_reply(c);
     assert_error(&r, "TIMEOUT");
@@ -67,7 +69,8 @@ TEST(unix_waits_for_the_socket_file) {
 
 TEST(unix_is_not_fooled_by_the_socket_file_of_a_dead_service) {
     char options[256], settings[256];
-    assert_int_equal(world_shell(w, "python3 -c \"import socket; socket.socket(socket.AF_UNIX).bind('s')\""), 0);
+    assert_int_equal(
+        world_shell(w, "python3 -c \"import socket; socket.socket(socket.AF_UNIX).bind('s')\""), 0);
     snprintf(options, sizeof options, "--unix %s/s", w->dir);
     snprintf(settings, sizeof settings, "ready=unix:%s/s", w->dir);
     ready_by(w, options, settings);
@@ -89,7 +92,8 @@ TEST(exec_is_ended_when_it_hangs_past_the_start_timeout) {
 }
 
 TEST(log_waits_for_a_line_that_matches) {
-    ready_by(w, "--print not-yet-READY --ready-line READY-to-serve", "ready=log:^READY-(to|for)-serve$");
+    ready_by(w, "--print not-yet-READY --ready-line READY-to-serve",
+             "ready=log:^READY-(to|for)-serve$");
 }
 
 TEST(log_does_not_believe_a_line_of_an_earlier_start) {
@@ -118,8 +122,11 @@ TEST(the_placeholders_are_replaced_everywhere) {
     struct client *c = client_start(w);
     char settings[1024];
     snprintf(settings, sizeof settings,
-             "arg=/bin/sh arg=-c arg=echo%%20\"$0$1$2\"%%20>%s/out;echo%%20\"$V\">>%s/out;pwd>>%s/out;exec%%20sleep%%201000 "
-             "arg=${NAME} arg=:${PORT}: arg=${HOME} env=V=${DIR} working_dir=${DIR}/${NAME} ready=exec:test%%20${PORT}%%20-gt%%200",
+             "arg=/bin/sh arg=-c "
+             "arg=echo%%20\"$0$1$2\"%%20>%s/out;echo%%20\"$V\">>%s/out;pwd>>%s/"
+             "out;exec%%20sleep%%201000 "
+             "arg=${NAME} arg=:${PORT}: arg=${HOME} env=V=${DIR} working_dir=${DIR}/${NAME} "
+             "ready=exec:test%%20${PORT}%%20-gt%%200",
              w->dir, w->dir, w->dir);
     struct reply r = client_open_raw(c, w->name, settings);
     assert_string_equal(r.verb, "ok");
@@ -127,7 +134,8 @@ TEST(the_placeholders_are_replaced_everywhere) {
     w->keeps_files = true;
     struct reply held = client_hold(c);
     char text[1024], wanted[1024];
-    snprintf(wanted, sizeof wanted, "%s:%u:${HOME}\n%s\n%s/%s\n", w->name, held.port, w->base, w->base, w->name);
+    snprintf(wanted, sizeof wanted, "%s:%u:${HOME}\n%s\n%s/%s\n", w->name, held.port, w->base,
+             w->base, w->name);
     AWAIT((file_text(world_path(w, "out"), text, sizeof text), strcmp(text, wanted) == 0));
 }
 
@@ -136,7 +144,7 @@ TEST_MAIN(T(notify_waits_for_ready_1), T(notify_believes_a_child_of_the_service)
           T(tcp_does_not_believe_a_stranger_on_the_port), T(unix_waits_for_the_socket_file),
           T(unix_is_not_fooled_by_the_socket_file_of_a_dead_service),
           T(exec_waits_for_the_command_to_succeed),
-          T(exec_is_ended_when_it_hangs_past_the_start_timeout), T(log_waits_for_a_line_that_matches),
-          T(log_does_not_believe_a_line_of_an_earlier_start),
+          T(exec_is_ended_when_it_hangs_past_the_start_timeout),
+          T(log_waits_for_a_line_that_matches), T(log_does_not_believe_a_line_of_an_earlier_start),
           T(without_a_check_a_program_that_runs_is_ready),
           T(the_placeholders_are_replaced_everywhere))

@@ -1,4 +1,5 @@
-/* The real thing: redis-server (package redis-server) on a free port, shared by 20 processes, the last one killed. */
+/* The real thing: redis-server (package redis-server) on a free port, shared by 20 processes, the
+ * last one killed. */
 #include "support/world.h"
 
 #include <arpa/inet.h>
@@ -24,7 +25,8 @@ TEST(redis_is_shared_by_20_processes_and_stopped_after_the_last_was_killed) {
     enum { CLIENTS = 20 };
     char settings[1024];
     snprintf(settings, sizeof settings,
-             "arg=redis-server arg=--port arg=${PORT} arg=--bind arg=127.0.0.1 arg=--dir arg=%s arg=--save "
+             "arg=redis-server arg=--port arg=${PORT} arg=--bind arg=127.0.0.1 arg=--dir arg=%s "
+             "arg=--save "
              "arg=%%20 arg=--appendonly arg=no ready=tcp",
              w->dir);
     for (int i = 0; i < CLIENTS; i++) {

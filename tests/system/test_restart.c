@@ -1,4 +1,5 @@
-/* The service ends while it is held: restart by policy, back-off, and giving up with the reason kept. */
+/* The service ends while it is held: restart by policy, back-off, and giving up with the reason
+ * kept. */
 #include "support/world.h"
 
 #define TCP "ready=tcp"
@@ -75,15 +76,19 @@ TEST(a_fresh_start_that_fails_tells_why_and_holders_stay_holders) {
     struct client *c = client_start(w), *comes = client_start(w);
     char options[256], file[128];
     snprintf(file, sizeof file, "%s/broken", w->dir);
-    snprintf(options, sizeof options, "arg=/bin/sh arg=-c arg=test%%20-e%%20%s%%20&&%%20echo%%20told-you%%20&&%%20exit%%205;exec%%20sleep%%201000",
-             file);
+    snprintf(
+        options, sizeof options,
+        "arg=/bin/sh arg=-c "
+        "arg=test%%20-e%%20%s%%20&&%%20echo%%20told-you%%20&&%%20exit%%205;exec%%20sleep%%201000",
+        file);
     client_open_raw(c, w->name, strcat(options, " restart=never"));
     client_open_raw(comes, w->name, options);
     struct reply held = client_hold(c);
     assert_int_equal(world_shell(w, "touch broken"), 0);
     end_service(held.pid, SIGKILL);
     assert_string_equal(client_ask(c, "gone 20000").verb, "gone");
-    /* Without a readiness check a program that runs is ready; so it is up, or it is told that it ended. */
+    /* Without a readiness check a program that runs is ready; so it is up, or it is told that it
+     * ended. */
     struct reply r = client_ask(comes, "acquire 20000");
     if (strcmp(r.verb, "held") != 0) {
         assert_error(&r, "SERVICE_START");
@@ -93,10 +98,13 @@ TEST(a_fresh_start_that_fails_tells_why_and_holders_stay_holders) {
 
 TEST(a_service_that_dies_again_and_again_is_given_up_with_the_reason) {
     struct client *c = client_start(w), *comes = client_start(w);
-    client_open(c, "--notify --print last-gasp --live-ms 250 --exit 9", "ready=notify restart=on-failure");
-    client_open(comes, "--notify --print last-gasp --live-ms 250 --exit 9", "ready=notify restart=on-failure");
+    client_open(c, "--notify --print last-gasp --live-ms 250 --exit 9",
+                "ready=notify restart=on-failure");
+    client_open(comes, "--notify --print last-gasp --live-ms 250 --exit 9",
+                "ready=notify restart=on-failure");
     client_hold(c);
-    /* Back-off grows between the starts, and there is a limit: at some time no start follows any more. */
+    /* Back-off grows between the starts, and there is a limit: at some time no start follows any
+     * more. */
     size_t starts;
     do {
         starts = events_count(w, "start");
@@ -165,8 +173,9 @@ TEST(the_last_one_may_leave_while_the_service_is_being_restarted) {
     await_no_trace(w);
 }
 
-TEST_MAIN(T(on_failure_an_exit_with_a_failure_is_started_again), T(on_failure_a_restart_needs_no_acquire),
-          T(on_failure_a_clean_exit_is_not_started_again), T(always_starts_again_after_a_clean_exit),
+TEST_MAIN(T(on_failure_an_exit_with_a_failure_is_started_again),
+          T(on_failure_a_restart_needs_no_acquire), T(on_failure_a_clean_exit_is_not_started_again),
+          T(always_starts_again_after_a_clean_exit),
           T(never_keeps_the_reason_until_the_last_one_left),
           T(a_fresh_start_that_fails_tells_why_and_holders_stay_holders),
           T(a_service_that_dies_again_and_again_is_given_up_with_the_reason),

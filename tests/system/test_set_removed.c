@@ -1,4 +1,5 @@
-/* The semaphore set is removed under everybody (ipcrm; logind's RemoveIPC): nobody hangs, nobody loses the service. */
+/* The semaphore set is removed under everybody (ipcrm; logind's RemoveIPC): nobody hangs, nobody
+ * loses the service. */
 #include "support/world.h"
 
 #include <sys/ipc.h>

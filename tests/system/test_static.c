@@ -38,7 +38,8 @@ TEST(a_program_whose_folder_is_gone_works) {
 
 TEST(an_almost_empty_environment_is_enough) {
     struct client *c = client_start(w);
-    static const char *const variables[] = {"HOME", "XDG_RUNTIME_DIR", "TMPDIR", "LANG", "USER", "PATH"};
+    static const char *const variables[] = {"HOME", "XDG_RUNTIME_DIR", "TMPDIR", "LANG", "USER",
+                                            "PATH"};
     for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
         client_do(c, "unsetenv %s", variables[i]);
     }

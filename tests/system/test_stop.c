@@ -34,7 +34,8 @@ TEST(a_client_that_returns_during_the_linger_finds_the_same_service) {
     pid_t keeper, standby;
     client_release(c);
     assert_false(watched_ends_within(&service, 100));
-    /* So that the test need not wait: nobody holds it, and a service that ends then is not started again. */
+    /* So that the test need not wait: nobody holds it, and a service that ends then is not started
+     * again. */
     watched_signal(&service, SIGKILL);
     watched_await_end(&service);
     await_no_trace(w);
@@ -136,7 +137,8 @@ TEST(a_grandchild_does_not_survive_when_the_keeper_was_replaced) {
     snprintf(options, sizeof options, ON_PORT " --child %s/child", w->dir);
     client_open(c, options, TCP " stop_timeout=300");
     struct reply held = client_hold(c);
-    struct watched child = watch(await_pid_in(w, world_path(w, "child"))), service = watch(held.pid);
+    struct watched child = watch(await_pid_in(w, world_path(w, "child"))),
+                   service = watch(held.pid);
     for (int i = 0; i < 4; i++) {
         await_pair(w->name, &keeper, &standby);
         kill_and_await(i % 2 == 0 ? keeper : standby);

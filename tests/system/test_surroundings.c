@@ -71,7 +71,8 @@ static int session_of(pid_t pid) {
     return (int)getsid(pid);
 }
 
-/* No signal is ignored; but 32 and 33, which glibc's posix_spawn() ignores and no libc lets a program change. */
+/* No signal is ignored; but 32 and 33, which glibc's posix_spawn() ignores and no libc lets a
+ * program change. */
 static void ignores_nothing(pid_t pid) {
     char value[64];
     assert_true(look_status(pid, "SigIgn", value, sizeof value));
@@ -103,12 +104,18 @@ TEST(keeper_and_standby_let_go_of_everything_of_the_client) {
 
 TEST(the_service_is_started_clean) {
     struct client *c = messy_client(w);
-    client_open(c, ON_PORT " --tell-environment", TCP " env=OVERRIDDEN=by-the-configuration env=ADDED=1");
+    client_open(c, ON_PORT " --tell-environment",
+                TCP " env=OVERRIDDEN=by-the-configuration env=ADDED=1");
     struct reply held = client_hold(c);
     is_clean(w, held.pid, c);
-    static const char *const wanted[] = {
-        "descriptors 0", "ignored 0", "masked 0", "umask 022", "leads-session 1",
-        "environment KEPT=yes", "environment OVERRIDDEN=by-the-configuration", "environment ADDED=1"};
+    static const char *const wanted[] = {"descriptors 0",
+                                         "ignored 0",
+                                         "masked 0",
+                                         "umask 022",
+                                         "leads-session 1",
+                                         "environment KEPT=yes",
+                                         "environment OVERRIDDEN=by-the-configuration",
+                                         "environment ADDED=1"};
     static const char *const unwanted[] = {
         "environment NOTIFY_SOCKET=", "environment LISTEN_FDS=", "environment LISTEN_PID=",
         "environment MAKEFLAGS=", "environment OVERRIDDEN=by-the-starter"};
@@ -199,7 +206,8 @@ TEST(the_client_keeps_its_own_children_signals_and_descriptors) {
         assert_string_equal(after, before);
     }
     char path[64], children[256];
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)c->program.pid, (int)c->program.pid);
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)c->program.pid,
+             (int)c->program.pid);
     file_text(path, children, sizeof children);
     assert_string_equal(children, "");
 }
@@ -229,6 +237,7 @@ TEST(an_idle_pair_sleeps_in_the_kernel) {
 TEST_MAIN(T(keeper_and_standby_let_go_of_everything_of_the_client), T(the_service_is_started_clean),
           T(the_oom_score_of_the_client_is_not_passed_on),
           T(the_pair_survives_the_end_of_the_session_that_started_it),
-          T(a_command_substitution_around_a_client_does_not_hang), T(ps_shows_the_keeper_and_its_service),
+          T(a_command_substitution_around_a_client_does_not_hang),
+          T(ps_shows_the_keeper_and_its_service),
           T(the_client_keeps_its_own_children_signals_and_descriptors),
           T(an_idle_pair_sleeps_in_the_kernel))

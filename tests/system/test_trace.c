@@ -1,4 +1,5 @@
-/* PROCREF_TRACE: one line each, with time and pid, of client, keeper and standby; and nothing when it is off. */
+/* PROCREF_TRACE: one line each, with time and pid, of client, keeper and standby; and nothing when
+ * it is off. */
 #include "support/world.h"
 
 TEST(the_trace_tells_the_life_of_a_reference_with_time_and_pid) {
@@ -28,7 +29,8 @@ TEST(the_trace_tells_the_life_of_a_reference_with_time_and_pid) {
         double time;
         unsigned number;
         assert_int_equal(sscanf(line, "%lf %u", &time, &number), 2);
-        assert_true(time > last - 1); /* of one clock; two processes may write a moment out of order */
+        assert_true(time >
+                    last - 1); /* of one clock; two processes may write a moment out of order */
         last = time;
     }
 }
@@ -52,4 +54,5 @@ TEST(a_trace_that_cannot_be_written_disturbs_nobody) {
 }
 
 TEST_MAIN(T(the_trace_tells_the_life_of_a_reference_with_time_and_pid),
-          T(without_the_variable_nothing_is_written), T(a_trace_that_cannot_be_written_disturbs_nobody))
+          T(without_the_variable_nothing_is_written),
+          T(a_trace_that_cannot_be_written_disturbs_nobody))

@@ -112,13 +112,22 @@ IN_CHILD static int run_keeper(void *argument) {
 
 /* The configuration and, behind it, the starter's environment, which may be large: a memory file. */
 IN_CHILD static int write_config(struct spawn *s) {
-    int fd = memory_file("procref-config", MFD_NOEXEC_SEAL);
+    struct iovec parts[64];
+    int fd = memory_file("procref-config", MFD_NOEXEC_SEAL), count = 0;
     if (fd < 0 || write_all(fd, s->config, s->config->size) < 0) {
         return -1;
     }
     for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
-        if (write_all(fd, *entry, strlen(*entry) + 1) < 0) {
-            return -1;
+        parts[count++] = (struct iovec){*entry, strlen(*entry) + 1};
+        if (count == sizeof parts / sizeof parts[0] || entry[1] == NULL) {
+            size_t size = 0;
+            for (int i = 0; i < count; i++) {
+                size += parts[i].iov_len;
+            }
+            if (writev(fd, parts, count) != (ssize_t)size) { /* memory: whole, or there is no more */
+                return -1;
+            }
+            count = 0;
         }
     }
     return fd == PRI_FD_CONFIG ? fcntl(fd, F_SETFD, 0) : dup2(fd, PRI_FD_CONFIG);

@@ -9,7 +9,6 @@
  */
 #include "os/tree.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -21,6 +20,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "os/linux/listeners.h"
 #include "os/linux/procfs.h"
 
 /* ---- Directories of numbers: /proc, /proc/PID/task, /proc/PID/fd ----------------------------- */
@@ -401,84 +401,8 @@ bool pri_tree_find_by_token(const char *token, struct pri_process *ret_main) {
 
 /* ---- Who listens ----------------------------------------------------------------------------- */
 
-struct listeners {
-    bool readable; /* at least one of the kernel's tables could be read */
-    unsigned count;
-    uint64_t inodes[16]; /* more than one only with SO_REUSEPORT, or one for each IP version */
-};
-
-/* Whether the hexadecimal address is 127.0.0.1 or the wildcard, in IPv4, IPv6 or mapped form. The
- * kernel prints the words of an address in host byte order. */
-static bool is_reached_by_loopback(const char *address) {
-    char mapped[33];
-    snprintf(mapped, sizeof mapped, "0000000000000000%08X%08X", (unsigned)htonl(0xffff),
-             (unsigned)htonl(INADDR_LOOPBACK));
-    return strspn(address, "0") == strlen(address) || strcmp(address, mapped) == 0 ||
-           strcmp(address, mapped + 24) == 0;
-}
-
-/* One line of /proc/net/tcp: number, local address, remote address, state, queues, timer,
- * retransmits, user, timeout, inode. False where the listening sockets end: the kernel lists them
- * first, and there may be a hundred thousand connections after them. */
-static bool read_listener(char *line, uint16_t port, struct listeners *ret) {
-    char *fields[10], *rest = NULL;
-    unsigned count = 0;
-    for (char *word = strtok_r(line, " ", &rest); word != NULL && count < 10;
-         word = strtok_r(NULL, " ", &rest)) {
-        fields[count++] = word;
-    }
-    if (count < 10 || strcmp(fields[0], "sl") == 0) {
-        return true;
-    }
-    if (strcmp(fields[3], "0A") != 0) {
-        return false;
-    }
-    char *colon = strchr(fields[1], ':');
-    if (colon != NULL && strtoul(colon + 1, NULL, 16) == port) {
-        *colon = '\0';
-        if (is_reached_by_loopback(fields[1]) && ret->count < 16) {
-            ret->inodes[ret->count++] = strtoull(fields[9], NULL, 10);
-        }
-    }
-    return true;
-}
-
-static void read_listeners(const char *path, uint16_t port, struct listeners *ret) {
-    char bytes[1024];
-    size_t length = 0;
-    bool more = true;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return;
-    }
-    ret->readable = true;
-    while (more) {
-        ssize_t part = read(fd, bytes + length, sizeof bytes - 1 - length);
-        if (part < 0 && errno == EINTR) {
-            continue;
-        }
-        if (part <= 0) {
-            break;
-        }
-        length += (size_t)part;
-        bytes[length] = '\0';
-        char *line = bytes, *end;
-        while (more && (end = strchr(line, '\n')) != NULL) {
-            *end = '\0';
-            more = read_listener(line, port, ret);
-            line = end + 1;
-        }
-        length -= (size_t)(line - bytes);
-        memmove(bytes, line, length);
-        if (length == sizeof bytes - 1) {
-            break; /* no line of the kernel's is that long */
-        }
-    }
-    close(fd);
-}
-
 /* Whether the process has one of the sockets open, or does not let us look. */
-static bool has_listener(const struct pri_process *process, const struct listeners *listeners) {
+static bool has_listener(const struct pri_process *process, const struct pri_listeners *listeners) {
     struct numbers files;
     uint32_t file;
     bool found = false;
@@ -509,13 +433,11 @@ static bool has_listener(const struct pri_process *process, const struct listene
 }
 
 bool pri_tree_listens(const struct pri_tree *tree, uint16_t port) {
-    struct listeners listeners = {0};
+    struct pri_listeners listeners = {0};
     struct list list = {0};
     bool found = false;
 
-    read_listeners("/proc/self/net/tcp", port, &listeners);
-    read_listeners("/proc/self/net/tcp6", port, &listeners);
-    if (!listeners.readable) {
+    if (!pri_listeners_find(port, &listeners)) {
         return true;
     }
     if (listeners.count == 0) {
