@@ -67,6 +67,7 @@ struct pri_keeper {
     struct pri_machine machine;
     struct pri_counter counter;
     struct pri_waiter *waiter;
+    struct pri_process standby;
     procref_waitable poller, children, waiter_ready, standby_watch;
     procref_error error; /* the kept error, for all who ask */
     bool finished;       /* leave the loop */
@@ -95,7 +96,7 @@ struct pri_keeper {
     const char *service_dir;
     uint16_t port;
     int port_tries;
-    bool status_known, launch_failed;
+    bool status_known, launch_failed, readiness_done;
     int status;
     enum pri_end_stage end_stage;
 
@@ -153,6 +154,7 @@ void pri_run_reap(struct pri_keeper *k);
 void pri_run_end_tree(struct pri_keeper *k);
 void pri_run_end_step(struct pri_keeper *k, bool timed_out);
 void pri_run_forget_start(struct pri_keeper *k);
+void pri_run_tidy(struct pri_keeper *k);
 void pri_run_start_timeout(struct pri_keeper *k);
 void pri_run_hint(struct pri_keeper *k, const char *phase);
 struct pri_tree pri_run_tree(const struct pri_keeper *k);

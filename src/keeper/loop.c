@@ -1,4 +1,5 @@
 /* The keeper's loop: waits for everything at once, feeds the machine, performs what it decides. */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -210,6 +211,15 @@ static void retire(struct pri_keeper *k) {
         pri_hint_remove(k->dir, ident_of(k)->name);
     }
     PRI_CRASH_POINT("retired");
+    /*
+     * The name is free when both of us have let go of it, and the clients who wait begin again when their connections close.
+     * Not by our exit alone: the kernel takes some 10 ms there to close what watches the log (inotify(7)).
+     */
+    pri_link_close(k->pair->listener);
+    if (k->standby_watch >= 0 && k->pair->standby != 0) {
+        pri_process_signal(&k->standby, SIGTERM);
+    }
+    pri_clients_close_all(k);
     k->finished = true;
 }
 
@@ -461,11 +471,10 @@ static int open_all(struct pri_keeper *k) {
         pri_poller_add(k->poller, k->pair->nudge, PRI_TAG_NUDGE) < 0) {
         return PROCREF_E_LIMIT;
     }
-    struct pri_process standby;
     uint32_t parent = (uint32_t)getppid();
-    if (parent == k->pair->standby && pri_process_identify(parent, &standby) &&
+    if (parent == k->pair->standby && pri_process_identify(parent, &k->standby) &&
         (uint32_t)getppid() == parent) {
-        k->standby_watch = pri_process_watch(&standby);
+        k->standby_watch = pri_process_watch(&k->standby);
         pri_poller_add(k->poller, k->standby_watch, PRI_TAG_STANDBY);
     } else {
         k->pair->standby = 0;
@@ -523,6 +532,7 @@ int pri_keeper_run(struct pri_pair *pair) {
         }
         timers(k);
         feed(k);
+        pri_run_tidy(k);
         pri_clients_sweep(k);
     }
     if (!k->handed_over) {

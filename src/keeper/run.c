@@ -12,6 +12,7 @@
 #include "os/clock.h"
 #include "os/poller.h"
 #include "os/port.h"
+#include "os/ready.h"
 #include "os/rendezvous.h"
 
 enum { PORT_TRIES = 5, STATUS_WAIT_MS = 200 };
@@ -414,10 +415,22 @@ void pri_run_readiness(struct pri_keeper *k) {
         k->port_tries = 0;
         k->start_ns = PRI_NEVER;
         forget_arena(k);
-        if (k->readiness_polled < 0) {
-            pri_readiness_stop(&k->readiness);
-        } /* else "notify": later notifications find a reader, as systemd-notify expects */
+        k->readiness_done = true;
         pri_keeper_push(k, PRI_E_READY);
+    }
+}
+
+/*
+ * After all have been told: what the readiness check had open is closed, which for a watched log takes the kernel 10 ms.
+ * With "notify" it stays: later notifications find a reader, as systemd-notify expects.
+ */
+void pri_run_tidy(struct pri_keeper *k) {
+    if (k->readiness_done) {
+        k->readiness_done = false;
+        if (k->readiness.kind != PRI_READY_NOTIFY) {
+            stop_polling_readiness(k);
+            pri_readiness_stop(&k->readiness);
+        }
     }
 }
 

@@ -46,6 +46,24 @@ const char *helper_path(const char *name) {
     return path;
 }
 
+static void remember_sets(struct world *w) {
+    static struct set_seen sets[LOOK_MAX];
+    w->sets_before_count = look_sets(sets, LOOK_MAX, true);
+    w->sets_before = calloc(w->sets_before_count + 1, sizeof *w->sets_before);
+    for (size_t i = 0; w->sets_before != NULL && i < w->sets_before_count; i++) {
+        w->sets_before[i] = sets[i].id;
+    }
+}
+
+static bool was_there_before(const struct world *w, int id) {
+    for (size_t i = 0; w->sets_before != NULL && i < w->sets_before_count; i++) {
+        if (w->sets_before[i] == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int world_open(void **state) {
     static int number;
     struct world *w = calloc(1, sizeof *w);
@@ -71,6 +89,7 @@ int world_open(void **state) {
     if (mkdir(world_path(w, "run"), 0700) < 0) {
         return -1;
     }
+    remember_sets(w);
     w->changes = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     inotify_add_watch(w->changes, w->dir, IN_MODIFY | IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO);
     return 0;
@@ -210,7 +229,7 @@ int world_set_id(const struct world *w) {
     size_t count = look_sets(sets, LOOK_MAX, true);
     mark_pids(w, marked);
     for (size_t i = 0; i < count; i++) {
-        for (unsigned r = 0; r < sets[i].registers; r++) {
+        for (unsigned r = 0; r < sets[i].registers && !was_there_before(w, sets[i].id); r++) {
             pid_t pid = look_set_user(sets[i].id, r);
             if (pid > 0 && pid < PIDS && (marked[pid / 8] >> pid % 8 & 1) != 0) {
                 return sets[i].id;
@@ -292,6 +311,7 @@ int world_close(void **state) {
     }
     close(w->changes);
     nftw(w->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    free(w->sets_before);
     free(w);
     return clean && alone ? 0 : -1;
 }

@@ -47,6 +47,9 @@ struct world {
     struct watched
         strays[WORLD_STRAYS]; /* killed at the end: children that outlive their clients */
     size_t strays_count;
+    int *sets_before; /* ids of the sets that were there: their registers may name pids that are
+                         used again */
+    size_t sets_before_count;
     int changes;          /* inotify on dir */
     bool keeps_files;     /* the test put files into base itself: they are not looked at */
     const void *argument; /* the test's initial_state */
