@@ -109,7 +109,7 @@ static int release(procref_handle *h, const int64_t *timeout_ms, procref_error *
     if (gone >= 0) {
         pri_link_close(gone);
     }
-    int code = pri_shared_release(h, &released, err);
+    int code = pri_shared_release(h, timeout_ms != NULL, &released, err);
     if (released.tell) {
         pri_attempt_tell_released(shared);
     }

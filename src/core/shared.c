@@ -14,6 +14,25 @@ static struct {
     struct pri_shared *first;
 } registry;
 
+/* Takes the lock. In a forked child the first taker finds that it holds nothing: semop(2), undo is not inherited. */
+static void take(struct pri_shared *shared) {
+    if (pri_lock_take(&shared->lock)) {
+        pri_record_unmap(shared->record); /* the child's mapping of it, with its parent's slot */
+        shared->record = NULL;
+        shared->slot = PRI_NO_SLOT;
+        shared->self.pid = 0;
+        shared->counter.id = -1;
+        shared->counter.attach_generation = 0;
+        shared->inherited += shared->held;
+        shared->held = 0;
+        shared->spare = NULL; /* another thread may have been at it */
+    }
+}
+
+static void give(struct pri_shared *shared) {
+    pri_lock_give(&shared->lock);
+}
+
 /* ---- One object for each service of this process -------------------------------------------- */
 
 static bool same_service(const struct pri_ident *a, const struct pri_ident *b) {
@@ -37,15 +56,12 @@ struct pri_shared *pri_shared_get(const struct pri_ident *ident) {
         }
     }
     if (shared != NULL) {
-        shared->references++;
+        take(shared);
+        shared->services++;
+        give(shared);
     }
     pri_lock_give(&registry.lock);
     return shared;
-}
-
-/* Only for who knows that there is a reference already. */
-static void keep(struct pri_shared *shared) {
-    atomic_fetch_add_explicit(&shared->references, 1, memory_order_relaxed);
 }
 
 static void info_put(procref_info *info) {
@@ -54,21 +70,27 @@ static void info_put(procref_info *info) {
     }
 }
 
-void pri_shared_put(struct pri_shared *shared) {
-    /* All but the last go without the registry; the last goes under its lock, where get() may revive it. */
-    uint32_t others = atomic_load_explicit(&shared->references, memory_order_relaxed);
-    while (others > 1) {
-        if (atomic_compare_exchange_weak(&shared->references, &others, others - 1)) {
-            return;
-        }
-    }
+static bool is_unused(const struct pri_shared *shared) {
+    return shared->services == 0 && shared->held == 0 && shared->inherited == 0;
+}
+
+/*
+ * Frees it if nothing needs it any more. Another thread may have done so since it was unused, and freed it: who is in the registry's
+ * list is alive, so the list is asked before the object is touched.
+ */
+static void reap(struct pri_shared *shared) {
     pri_lock_take(&registry.lock);
-    bool unused = atomic_fetch_sub(&shared->references, 1) == 1;
+    struct pri_shared **at = &registry.first;
+    while (*at != NULL && *at != shared) {
+        at = &(*at)->next;
+    }
+    bool unused = *at != NULL;
     if (unused) {
-        struct pri_shared **at = &registry.first;
-        while (*at != shared) {
-            at = &(*at)->next;
-        }
+        take(shared);
+        unused = is_unused(shared);
+        give(shared);
+    }
+    if (unused) {
         *at = shared->next;
     }
     pri_lock_give(&registry.lock);
@@ -80,23 +102,14 @@ void pri_shared_put(struct pri_shared *shared) {
     }
 }
 
-/* Takes the lock. In a forked child the first taker finds that it holds nothing: semop(2), undo is not inherited. */
-static void take(struct pri_shared *shared) {
-    if (pri_lock_take(&shared->lock)) {
-        pri_record_unmap(shared->record); /* the child's mapping of it, with its parent's slot */
-        shared->record = NULL;
-        shared->slot = PRI_NO_SLOT;
-        shared->self.pid = 0;
-        shared->counter.id = -1;
-        shared->counter.attach_generation = 0;
-        shared->inherited += shared->held;
-        shared->held = 0;
-        shared->spare = NULL; /* another thread may have been at it */
+void pri_shared_put(struct pri_shared *shared) {
+    take(shared);
+    shared->services--;
+    bool unused = is_unused(shared);
+    give(shared);
+    if (unused) {
+        reap(shared);
     }
-}
-
-static void give(struct pri_shared *shared) {
-    pri_lock_give(&shared->lock);
 }
 
 /* ---- Acquire --------------------------------------------------------------------------------- */
@@ -184,7 +197,6 @@ static bool is_up(const struct pri_shared *shared) {
 int pri_shared_try(struct pri_shared *shared, const struct pri_config *config,
                    procref_handle **ret_handle, procref_error *err) {
     int code = PROCREF_E_AGAIN;
-    bool first = false;
     take(shared);
     if (shared->record == NULL || shared->info == NULL || !accepts(shared, config)) {
         goto done;
@@ -192,8 +204,7 @@ int pri_shared_try(struct pri_shared *shared, const struct pri_config *config,
     if (shared->held == 0) {
         if (shared->counter.id >= 0) {
             code = attach(shared, ret_handle, err);
-            first = code == 0 && shared->inherited == 0;
-        }
+            }
     } else if (is_up(shared)) {
         procref_handle *handle = make_handle(shared);
         if (handle == NULL) {
@@ -204,9 +215,6 @@ int pri_shared_try(struct pri_shared *shared, const struct pri_config *config,
             *ret_handle = handle;
             code = 0;
         }
-    }
-    if (first) {
-        keep(shared);
     }
 done:
     give(shared);
@@ -238,7 +246,7 @@ static int learn(struct pri_shared *shared, const struct pri_answer *answer,
 
 int pri_shared_attach(struct pri_shared *shared, const struct pri_answer *answer,
                       procref_waitable page, procref_handle **ret_handle, procref_error *err) {
-    bool missing = page < 0, first = false;
+    bool missing = page < 0;
     struct pri_record *record = pri_record_map(page);
     if (record == NULL) {
         return pri_fail(err, missing ? PROCREF_E_LIMIT : PROCREF_E_NO_MEMORY, 0,
@@ -272,10 +280,6 @@ int pri_shared_attach(struct pri_shared *shared, const struct pri_answer *answer
                : code == PROCREF_E_NOT_FOUND ? PROCREF_E_AGAIN
                                              : code;
     }
-    first = code == 0 && shared->inherited == 0;
-    if (first) {
-        keep(shared);
-    }
 done:
     give(shared);
     return code;
@@ -293,13 +297,20 @@ void pri_shared_sign(struct pri_shared *shared, struct pri_request *request) {
 
 /* ---- Release --------------------------------------------------------------------------------- */
 
+/* The caller goes on with it after the handle is freed, whoever closes the service meanwhile. */
+static void hold(struct pri_shared *shared, struct pri_released *ret) {
+    shared->services++;
+    ret->put = shared;
+}
+
 /* The handle of a parent: its memory is a copy and can go, its reference is not ours. */
 static int release_inherited(procref_handle *handle, struct pri_released *ret, procref_error *err) {
     struct pri_shared *shared = handle->shared;
     take(shared);
     info_put(handle->info);
-    if (shared->inherited > 0 && --shared->inherited == 0 && shared->held == 0) {
-        ret->put = shared;
+    shared->inherited -= shared->inherited > 0;
+    if (is_unused(shared)) {
+        hold(shared, ret);
     }
     give(shared);
     free(handle);
@@ -308,7 +319,7 @@ static int release_inherited(procref_handle *handle, struct pri_released *ret, p
                     shared->ident.name);
 }
 
-int pri_shared_release(procref_handle *handle, struct pri_released *ret_released,
+int pri_shared_release(procref_handle *handle, bool wait, struct pri_released *ret_released,
                        procref_error *err) {
     struct pri_shared *shared = handle->shared;
     int code = 0;
@@ -324,7 +335,9 @@ int pri_shared_release(procref_handle *handle, struct pri_released *ret_released
         mark_held(shared, false);
         ret_released->last = true;
         ret_released->tell = result == PRI_GONE;
-        ret_released->put = shared->inherited == 0 ? shared : NULL;
+        if (wait || ret_released->tell || is_unused(shared)) {
+            hold(shared, ret_released);
+        }
         if (result == PRI_GONE) {
             shared->counter.id = -1;
         } else if (result != PRI_OK) {

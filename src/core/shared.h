@@ -21,7 +21,8 @@ struct procref_info {
 };
 
 struct pri_shared {
-    struct pri_lock lock; /* guards all below but next and references */
+    struct pri_lock lock; /* guards all below but next */
+    uint32_t services;    /* open objects; it lives while this, held or inherited is not 0 */
     struct pri_ident ident;
     struct pri_counter counter;
     struct pri_record *record;
@@ -32,8 +33,7 @@ struct pri_shared {
     procref_info *info; /* the generation known from last time */
     uint64_t parts[PRI_PART_COUNT];
     procref_handle *spare; /* one freed handle, so that nested acquires do not allocate */
-    struct pri_shared *next;     /* guarded by the registry's lock, as is the last reference's end */
-    _Atomic uint32_t references; /* services, plus one while held or inherited is not 0 */
+    struct pri_shared *next; /* guarded by the registry's lock */
 };
 
 struct procref_handle {
@@ -50,7 +50,7 @@ struct procref_service {
 
 /* The shared object of a service, made by the first that asks. NULL without memory. */
 struct pri_shared *pri_shared_get(const struct pri_ident *ident);
-void pri_shared_put(struct pri_shared *shared);
+void pri_shared_put(struct pri_shared *shared); /* what get gave */
 
 /*
  * A reference without asking the keeper: nested, or by attach with what is known from last time. 0; AGAIN:
@@ -69,14 +69,14 @@ int pri_shared_attach(struct pri_shared *shared, const struct pri_answer *answer
 
 /* What a release turned out to be. */
 struct pri_released {
-    struct pri_shared *put; /* the caller gives this reference back when it is done, if not NULL */
+    struct pri_shared *put; /* the caller calls pri_shared_put() when it is done, if not NULL */
     uint32_t generation;    /* what the handle held */
     bool last;              /* the process holds none now */
     bool tell;              /* the counter had been removed: the keeper should be told */
 };
 
-/* Gives the handle back and frees it, in every case. */
-int pri_shared_release(procref_handle *handle, struct pri_released *ret_released,
+/* Gives the handle back and frees it, in every case. wait: the caller will wait for the stop. */
+int pri_shared_release(procref_handle *handle, bool wait, struct pri_released *ret_released,
                        procref_error *err);
 
 /* Puts into the request who this process is and which slot of the record page it has. */

@@ -31,7 +31,7 @@ struct pri_counter {
     struct {
         uint16_t num;
         int16_t op, flags;
-    } attach[4]; /* row attach, ready to execute: the hot path builds nothing */
+    } attach[4], detach[1]; /* these rows, ready to execute: the hot path builds nothing */
 };
 #define PRI_COUNTER_NONE {.id = -1}
 

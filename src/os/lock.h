@@ -10,14 +10,29 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "os/fork.h"
+
 struct pri_lock {
     pthread_mutex_t mutex;
     _Atomic uint32_t epoch; /* of the process that it works in; 0: not made yet, a static lock */
     _Atomic uint32_t maker; /* the epoch in which some thread makes it anew right now */
 };
 
+/* Private: the first taker of a process, or one who waits for it. */
+bool pri_lock_make(struct pri_lock *lock, uint32_t now);
+
 /* True: this is the first taker in this process. It must put in order what the lock guards. */
-bool pri_lock_take(struct pri_lock *lock);
-void pri_lock_give(struct pri_lock *lock);
+static inline bool pri_lock_take(struct pri_lock *lock) {
+    uint32_t now = pri_fork_epoch();
+    if (atomic_load_explicit(&lock->epoch, memory_order_acquire) != now) {
+        return pri_lock_make(lock, now);
+    }
+    pthread_mutex_lock(&lock->mutex);
+    return false;
+}
+
+static inline void pri_lock_give(struct pri_lock *lock) {
+    pthread_mutex_unlock(&lock->mutex);
+}
 
 #endif

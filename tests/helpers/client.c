@@ -244,18 +244,39 @@ static void do_info(char **words, size_t count) {
     procref_info_free(copy);
 }
 
+/* connect(2); one that a signal interrupted goes on by itself and is waited for. */
+static bool connected(int fd, const struct sockaddr_in *address) {
+    if (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0) {
+        return true;
+    }
+    int os = errno;
+    socklen_t size = sizeof os;
+    while (os == EINTR) {
+        struct pollfd p = {.fd = fd, .events = POLLOUT};
+        if (poll(&p, 1, 10000) >= 0) {
+            getsockopt(fd, SOL_SOCKET, SO_ERROR, &os, &size);
+        }
+    }
+    errno = os;
+    return os == 0;
+}
+
 /* The pid that the service at the port answers with; 0 and errno if it does not. */
 static long answer_of(uint16_t port) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     char text[32] = "";
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool answered = connect(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
-                    readable_within(fd, 10000) && read(fd, text, sizeof text - 1) > 0;
+    ssize_t length = -1;
+    if (connected(fd, &address) && readable_within(fd, 10000)) {
+        do {
+            length = read(fd, text, sizeof text - 1);
+        } while (length < 0 && errno == EINTR);
+    }
     int saved = errno;
     close(fd);
     errno = saved;
-    return answered ? strtol(text, NULL, 10) : 0;
+    return length > 0 ? strtol(text, NULL, 10) : 0;
 }
 
 static void do_answer(char **words, size_t count) {

@@ -135,7 +135,13 @@ static const char *told(int result) {
 
 _Static_assert(sizeof(((struct pri_counter *)0)->attach[0]) == sizeof(struct sembuf), "a sembuf");
 
-/* The hot path: its operations are made once for a generation. */
+/* Rows of the hot path are made once: attach for a generation, detach at the first look. */
+static void prepare(struct pri_counter *counter) {
+    struct sembuf ops[OPS_MOST];
+    compile(&pri_table[PRI_DETACH], 0, NULL, ops);
+    memcpy(counter->detach, ops, sizeof counter->detach);
+}
+
 static int attach(struct pri_counter *counter, uint32_t g) {
     struct sembuf ops[OPS_MOST];
     if (g == 0) {
@@ -161,6 +167,10 @@ int pri_counter_step(struct pri_counter *counter, enum pri_transition row, uint3
     }
     if (row == PRI_ATTACH) {
         result = attach(counter, g);
+    } else if (row == PRI_DETACH) {
+        struct sembuf ops[sizeof counter->detach / sizeof counter->detach[0]];
+        memcpy(ops, counter->detach, sizeof ops);
+        result = execute(counter, ops, sizeof ops / sizeof ops[0]);
     } else {
         struct sembuf ops[OPS_MOST];
         int n = compile(&pri_table[row], g, NULL, ops);
@@ -286,6 +296,7 @@ int pri_counter_find(const struct pri_ident *ident, struct pri_counter *ret_coun
         enum found found = classify(id, ident);
         if (found == FOUND_OURS) {
             *ret_counter = (struct pri_counter){.id = id};
+            prepare(ret_counter);
             return 0;
         }
         if (found == FOUND_OTHER_VERSION) {
@@ -325,6 +336,7 @@ static int open_set(int id, const struct pri_ident *ident, struct pri_counter *r
     int result = execute(&counter, ops, n);
     PRI_TRACE("open on set %d: %s", id, told(result));
     if (result == PRI_OK) {
+        prepare(&counter);
         *ret_counter = counter;
         return 0;
     }

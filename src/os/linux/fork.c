@@ -1,12 +1,10 @@
 /* Noticing a fork by MADV_WIPEONFORK: costs a load on the hot path, and sees raw clone(2) too. */
 #include "os/fork.h"
 
-#include <stdatomic.h>
-#include <stddef.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-static _Atomic(_Atomic uint32_t *) mark; /* the page; 0 in it after a fork */
+_Atomic(_Atomic uint32_t *) pri_fork_mark;
 static _Atomic uint32_t last_epoch;      /* survives a fork, so no number comes twice in a line of descent */
 static _Atomic uint32_t fallback_pid;    /* without wiping: the pid that the epoch belongs to */
 static _Atomic uint32_t fallback_epoch;
@@ -22,7 +20,7 @@ static _Atomic uint32_t *make_mark(void) {
         return NULL;
     }
     _Atomic uint32_t *expected = NULL;
-    if (!atomic_compare_exchange_strong(&mark, &expected, (_Atomic uint32_t *)page)) {
+    if (!atomic_compare_exchange_strong(&pri_fork_mark, &expected, (_Atomic uint32_t *)page)) {
         munmap(page, (size_t)size);
         return expected;
     }
@@ -39,8 +37,8 @@ static uint32_t epoch_by_pid(void) {
     return atomic_load(&fallback_epoch);
 }
 
-static uint32_t new_epoch(void) {
-    _Atomic uint32_t *page = atomic_load(&mark);
+uint32_t pri_fork_new_epoch(void) {
+    _Atomic uint32_t *page = atomic_load(&pri_fork_mark);
     if (page == NULL) {
         page = make_mark();
     }
@@ -49,10 +47,4 @@ static uint32_t new_epoch(void) {
     }
     uint32_t expected = 0, fresh = atomic_fetch_add(&last_epoch, 1) + 1;
     return atomic_compare_exchange_strong(page, &expected, fresh) ? fresh : expected;
-}
-
-uint32_t pri_fork_epoch(void) {
-    _Atomic uint32_t *page = atomic_load_explicit(&mark, memory_order_acquire);
-    uint32_t epoch = page != NULL ? atomic_load_explicit(page, memory_order_acquire) : 0;
-    return epoch != 0 ? epoch : new_epoch();
 }

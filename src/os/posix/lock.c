@@ -3,14 +3,7 @@
 
 #include <sched.h>
 
-#include "os/fork.h"
-
-bool pri_lock_take(struct pri_lock *lock) {
-    uint32_t now = pri_fork_epoch();
-    if (atomic_load_explicit(&lock->epoch, memory_order_acquire) == now) {
-        pthread_mutex_lock(&lock->mutex);
-        return false;
-    }
+bool pri_lock_make(struct pri_lock *lock, uint32_t now) {
     uint32_t before = atomic_load(&lock->maker);
     if (before != now && atomic_compare_exchange_strong(&lock->maker, &before, now)) {
         pthread_mutex_init(&lock->mutex, NULL);
@@ -23,8 +16,4 @@ bool pri_lock_take(struct pri_lock *lock) {
     }
     pthread_mutex_lock(&lock->mutex);
     return false;
-}
-
-void pri_lock_give(struct pri_lock *lock) {
-    pthread_mutex_unlock(&lock->mutex);
 }
