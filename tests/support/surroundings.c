@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #define REFUSE(number)                                                                             \
@@ -165,6 +167,37 @@ static const char *use_up_descriptors(long left) {
     return NULL;
 }
 
+static int64_t now_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* One processor for this process, and only what others leave of it. */
+static const char *crawl(void) {
+    struct sched_param none = {0};
+    cpu_set_t first;
+    CPU_ZERO(&first);
+    CPU_SET(0, &first);
+    if (sched_setaffinity(0, sizeof first, &first) < 0) {
+        return "sched_setaffinity";
+    }
+    return sched_setscheduler(0, SCHED_IDLE, &none) < 0 ? "sched_setscheduler" : NULL;
+}
+
+/* Takes that processor from those who crawl. */
+static const char *spin(long ms) {
+    cpu_set_t first;
+    CPU_ZERO(&first);
+    CPU_SET(0, &first);
+    if (sched_setaffinity(0, sizeof first, &first) < 0) {
+        return "sched_setaffinity";
+    }
+    for (int64_t until = now_ms() + ms; now_ms() < until;) {
+    }
+    return NULL;
+}
+
 const char *surroundings_change(char *const *words, size_t count, int *ret_known) {
     const char *verb = words[0];
     const char *first = count > 1 ? words[1] : "";
@@ -205,6 +238,10 @@ const char *surroundings_change(char *const *words, size_t count, int *ret_known
         return write_text(first, second);
     } else if (VERB("tmpfs")) {
         return small_tmpfs(first, second);
+    } else if (VERB("crawl")) {
+        return crawl();
+    } else if (VERB("spin")) {
+        return spin(number);
     } else if (VERB("descriptors_left")) {
         return use_up_descriptors(number);
     } else if (VERB("fill")) {

@@ -113,7 +113,21 @@ TEST(without_a_start_timeout_a_slow_service_may_take_its_time) {
     client_answered(c, client_held(c).pid);
 }
 
-TEST_MAIN(T(a_storm_of_signals_does_not_lengthen_an_acquire),
+TEST(a_service_that_is_up_before_its_slow_starter_has_asked_is_not_stopped_under_it) {
+    struct client *slow = client_start(w), *busy = client_start(w), *busier = client_start(w);
+    client_do(slow, "crawl");
+    client_open(slow, "--notify", "ready=notify");
+    client_tell(busy, "spin 3000");
+    client_tell(busier, "spin 3000");
+    struct reply held = client_hold(slow);
+    struct event started;
+    assert_int_equal(events_count(w, "start"), 1);
+    assert_true(events_last(w, "start", &started));
+    assert_int_equal(started.pid, held.pid);
+}
+
+TEST_MAIN(T(a_service_that_is_up_before_its_slow_starter_has_asked_is_not_stopped_under_it),
+          T(a_storm_of_signals_does_not_lengthen_an_acquire),
           T(a_storm_of_signals_does_not_fail_an_acquire_or_release),
           T(a_storm_of_signals_does_not_lengthen_release_wait),
           T(a_stopped_keeper_does_not_hold_an_acquire_past_its_deadline),
