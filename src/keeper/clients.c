@@ -6,10 +6,15 @@
 #include "core/fail.h"
 #include "core/trace.h"
 #include "keeper/keeper.h"
+#include "os/clock.h"
 #include "os/poller.h"
 #include "os/rendezvous.h"
 
-enum { SLOTS_LIMIT_FIRST = 256 };
+/*
+ * Who connects is about to ask; nothing is stopped meanwhile. One that was itself stopped in between keeps a
+ * service no longer than this, and begins again when it goes on.
+ */
+enum { SILENCE_MS = 3000, SLOTS_LIMIT_FIRST = 256 };
 
 static void hang_up(struct pri_keeper *k, struct pri_client *client) {
     if (client->watch >= 0) {
@@ -21,7 +26,7 @@ static void hang_up(struct pri_keeper *k, struct pri_client *client) {
         pri_poller_remove(k->poller, client->link);
         pri_link_close(client->link);
         client->link = -1;
-        if (client->state == CLIENT_TOLD) {
+        if (client->state == CLIENT_TOLD || client->state == CLIENT_NEW) {
             pri_keeper_push(k, PRI_E_HUNG_UP);
         }
     }
@@ -239,6 +244,7 @@ static void on_acquire(struct pri_keeper *k, struct pri_client *client,
 static void on_await_stop(struct pri_keeper *k, struct pri_client *client,
                           const struct pri_request *request) {
     client->state = CLIENT_AWAITS_STOP;
+    pri_keeper_push(k, PRI_E_HUNG_UP); /* it wants nothing more of the service */
     bool another = is_settled(k) && request->generation != k->machine.generation;
     bool held = is_settled(k) && pri_counter_read(&k->counter, PRI_REG_REFS) > 0;
     if (another || held || k->old_count > 0) {
@@ -326,9 +332,29 @@ void pri_clients_accept(struct pri_keeper *k) {
         }
         client->link = link;
         client->watch = -1;
+        client->until_ns = pri_deadline(SILENCE_MS);
         client->next = k->clients;
         k->clients = client;
         on_link(k, client); /* its request is mostly there already */
+    }
+}
+
+int64_t pri_clients_deadline(const struct pri_keeper *k) {
+    int64_t least = PRI_NEVER;
+    for (const struct pri_client *client = k->clients; client != NULL; client = client->next) {
+        if (client->link >= 0 && client->state == CLIENT_NEW && client->until_ns < least) {
+            least = client->until_ns;
+        }
+    }
+    return least;
+}
+
+void pri_clients_expire(struct pri_keeper *k) {
+    int64_t now = pri_clock_ns();
+    for (struct pri_client *client = k->clients; client != NULL; client = client->next) {
+        if (client->link >= 0 && client->state == CLIENT_NEW && client->until_ns <= now) {
+            hang_up(k, client);
+        }
     }
 }
 

@@ -90,7 +90,7 @@ static bool is_phase(const char *phase) {
     return false;
 }
 
-/* "end" shows that nothing is missing. */
+/* The sum at the end shows that nothing is missing or was changed. */
 static bool print_hint(char text[HINT_SIZE], const struct pri_hint *hint) {
     char boot[BOOT_SIZE];
     if (!read_boot(boot) || memchr(hint->phase, '\0', sizeof hint->phase) == NULL ||
@@ -100,11 +100,16 @@ static bool print_hint(char text[HINT_SIZE], const struct pri_hint *hint) {
     int length = snprintf(text, HINT_SIZE,
                           "procref 1\nboot %s\nkey %" PRIu64 "\nphase %s\ngeneration %" PRIu32
                           "\npid %" PRIu32 "\nstart %" PRIu64 "\nport %u\nparts %" PRIu64
-                          " %" PRIu64 " %" PRIu64 " %" PRIu64 "\nsince %" PRId64 "\nend\n",
+                          " %" PRIu64 " %" PRIu64 " %" PRIu64 "\nsince %" PRId64 "\n",
                           boot, hint->key, hint->phase, hint->generation, hint->process.pid,
                           hint->process.start, (unsigned)hint->port, hint->parts[0], hint->parts[1],
                           hint->parts[2], hint->parts[3], hint->since_ms);
-    return length > 0 && length < HINT_SIZE;
+    if (length <= 0 || length >= HINT_SIZE) {
+        return false;
+    }
+    int sum = snprintf(text + length, (size_t)(HINT_SIZE - length), "sum %" PRIu64 "\n",
+                       pri_hash(0, text, (size_t)length));
+    return sum > 0 && sum < HINT_SIZE - length;
 }
 
 static bool write_all(int fd, const char *text, size_t length) {
@@ -190,8 +195,9 @@ static bool take_phase(const char **text, char phase[12]) {
 }
 
 static bool parse_hint(const char *text, struct pri_hint *ret) {
+    const char *begin = text;
     char boot[BOOT_SIZE];
-    uint64_t generation, pid, port, since;
+    uint64_t generation, pid, port, since, sum;
     bool good = read_boot(boot) && take(&text, "procref 1\nboot ") && take(&text, boot) &&
                 take(&text, "\nkey ") && take_number(&text, UINT64_MAX, &ret->key) &&
                 take(&text, "\nphase ") && take_phase(&text, ret->phase) &&
@@ -204,7 +210,10 @@ static bool parse_hint(const char *text, struct pri_hint *ret) {
         good = take(&text, " ") && take_number(&text, UINT64_MAX, &ret->parts[i]);
     }
     good = good && take(&text, "\nsince ") && take_number(&text, INT64_MAX, &since) &&
-           take(&text, "\nend\n") && *text == '\0';
+           take(&text, "\n");
+    size_t length = (size_t)(text - begin);
+    good = good && take(&text, "sum ") && take_number(&text, UINT64_MAX, &sum) && take(&text, "\n") &&
+           *text == '\0' && sum == pri_hash(0, begin, length);
     if (good) {
         ret->generation = (uint32_t)generation;
         ret->process.pid = (uint32_t)pid;

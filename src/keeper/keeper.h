@@ -51,6 +51,7 @@ struct pri_client {
     struct pri_process process;
     uint64_t parts[PRI_PART_COUNT];
     int32_t slot;
+    int64_t until_ns; /* by then it must have asked */
     enum { CLIENT_NEW, CLIENT_ASKING, CLIENT_TOLD, CLIENT_AWAITS_STOP } state;
     bool share;
 };
@@ -137,6 +138,8 @@ void pri_clients_tell_up(struct pri_keeper *k);
 void pri_clients_tell_failed(struct pri_keeper *k);
 void pri_clients_tell_stays(struct pri_keeper *k);
 void pri_clients_watch_told(struct pri_keeper *k);
+int64_t pri_clients_deadline(const struct pri_keeper *k);
+void pri_clients_expire(struct pri_keeper *k);
 void pri_clients_close_all(struct pri_keeper *k);
 uint32_t pri_clients_count(const struct pri_keeper *k, int state);
 void pri_clients_count_old(struct pri_keeper *k);

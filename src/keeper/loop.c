@@ -264,8 +264,13 @@ static void perform(struct pri_keeper *k, enum pri_action action) {
     }
 }
 
+/* Who is in the queue is asked in before anything is decided that could end the service. */
 static void fill_facts(struct pri_keeper *k) {
     struct pri_machine *m = &k->machine;
+    if (m->state != PRI_S_ENDED) {
+        pri_clients_accept(k);
+    }
+    m->coming = pri_clients_count(k, CLIENT_NEW);
     m->asking = pri_clients_count(k, CLIENT_ASKING);
     m->told = pri_clients_count(k, CLIENT_TOLD);
     m->old_holders = k->old_count;
@@ -300,12 +305,6 @@ static void feed(struct pri_keeper *k) {
 
 /* ---- What happened outside ------------------------------------------------------------------- */
 
-/* Who is in the queue is asked in before anything is decided that could end the service. */
-static void push_after_accept(struct pri_keeper *k, enum pri_event event) {
-    pri_clients_accept(k);
-    pri_keeper_push(k, event);
-}
-
 static void waiter_event(struct pri_keeper *k) {
     uint32_t stamp;
     int result = pri_waiter_result(k->waiter, &stamp);
@@ -320,7 +319,7 @@ static void waiter_event(struct pri_keeper *k) {
     if (result == PRI_GONE) {
         k->counter.id = -1;
     }
-    push_after_accept(k, result == PRI_OK ? PRI_E_ZERO : PRI_E_GONE);
+    pri_keeper_push(k, result == PRI_OK ? PRI_E_ZERO : PRI_E_GONE);
     pri_clients_watch_told(k);
 }
 
@@ -385,11 +384,14 @@ static void timers(struct pri_keeper *k) {
         pri_run_end_step(k, true);
     }
     if (due(&k->linger_ns, now)) {
-        push_after_accept(k, linger_event(k));
+        pri_keeper_push(k, linger_event(k));
         pri_clients_watch_told(k);
     }
     if (due(&k->back_off_ns, now)) {
         pri_keeper_push(k, PRI_E_BACKED_OFF);
+    }
+    if (pri_clients_deadline(k) <= now) {
+        pri_clients_expire(k);
     }
     if (k->status_ns <= now) {
         pri_run_status(k);
@@ -409,6 +411,7 @@ static int64_t next_deadline(const struct pri_keeper *k) {
         k->linger_ns,
         k->back_off_ns,
         k->status_ns,
+        pri_clients_deadline(k),
         k->machine.state == PRI_S_STARTING && k->launched.report < 0 ? k->readiness.next_ns : PRI_NEVER,
         k->log_open ? k->log.next_ns : PRI_NEVER,
     };

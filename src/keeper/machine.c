@@ -37,12 +37,23 @@ static Actions go(M *m, enum pri_state state, Actions actions) {
 }
 
 static bool wanted(const M *m) {
-    return m->refs > 0 || m->asking > 0 || m->old_holders > 0;
+    return m->refs > 0 || m->asking > 0 || m->coming > 0 || m->old_holders > 0;
 }
 
 static Actions retire(M *m) {
     m->phase = PRI_PHASE_STOPPING;
     return go(m, PRI_S_ENDED, DO(PRI_A_RETIRE));
+}
+
+/* Nothing runs and nothing will: all who ask get the error. Who is connected already may be slow to ask. */
+static Actions refuse(M *m, bool leave) {
+    m->leave = leave;
+    if (m->coming > 0) {
+        return go(m, PRI_S_REFUSING, DO(PRI_A_TELL_FAILED));
+    }
+    m->phase = PRI_PHASE_STOPPING;
+    return go(m, PRI_S_ENDED, leave ? DO(PRI_A_TELL_FAILED, PRI_A_LEAVE)
+                                    : DO(PRI_A_TELL_FAILED, PRI_A_RETIRE));
 }
 
 static Actions launch(M *m) {
@@ -87,7 +98,7 @@ static Actions consider(M *m) {
         m->zero = false;
         return go(m, PRI_S_UP, DO(PRI_A_AWAIT_REFS, PRI_A_TELL_STAYS));
     }
-    if (m->told > 0 || m->asking > 0 || m->old_holders > 0) {
+    if (m->told > 0 || wanted(m)) {
         return go(m, PRI_S_UP, nothing);
     }
     return m->linger ? go(m, PRI_S_LINGERING, DO(PRI_A_ARM_LINGER))
@@ -132,13 +143,16 @@ static Actions beginning(M *m, enum pri_event event) {
     case PRI_E_DONE: return go(m, PRI_S_ENDING, DO(PRI_A_END_TREE));
     case PRI_E_REFUSED:
         /* Only where the barrier's name is not shared: another network namespace, same semaphores. */
-        return m->keeper > 0 ? go(m, PRI_S_ENDED, DO(PRI_A_TELL_FAILED, PRI_A_LEAVE))
-                             : DO(PRI_A_AWAIT_CALL);
+        return m->keeper > 0 ? refuse(m, true) : DO(PRI_A_AWAIT_CALL);
     case PRI_E_ZERO:
     case PRI_E_GONE: return DO(PRI_A_BEGIN);
-    case PRI_E_BROKEN: return go(m, PRI_S_ENDED, DO(PRI_A_TELL_FAILED, PRI_A_LEAVE));
+    case PRI_E_BROKEN: return refuse(m, true);
     default: return nothing;
     }
+}
+
+static Actions refusing(M *m, enum pri_event event) {
+    return event == PRI_E_ASKED || event == PRI_E_HUNG_UP ? refuse(m, m->leave) : nothing;
 }
 
 static Actions ending(M *m, enum pri_event event) {
@@ -176,9 +190,7 @@ static Actions failing(M *m, enum pri_event event) {
     }
     m->failures++;
     if (m->refs <= 0 && m->old_holders == 0) {
-        m->state = PRI_S_ENDED;
-        m->phase = PRI_PHASE_STOPPING;
-        return DO(PRI_A_TELL_FAILED, PRI_A_RETIRE);
+        return refuse(m, false);
     }
     if (m->restart && m->failures < PRI_RESTARTS_MOST) {
         return go(m, PRI_S_WAITING, DO(PRI_A_TELL_FAILED, PRI_A_ARM_BACK_OFF));
@@ -256,7 +268,7 @@ static Actions lingering(M *m, enum pri_event event) {
     switch (event) {
     case PRI_E_LINGER_TOUCHED: return m->refs > 0 ? consider(m) : DO(PRI_A_ARM_LINGER);
     case PRI_E_LINGERED:
-        if (m->refs > 0 || m->told > 0 || m->asking > 0 || m->old_holders > 0) {
+        if (m->told > 0 || wanted(m)) {
             return consider(m);
         }
         return go(m, PRI_S_DRAINING, DO(PRI_A_DRAIN));
@@ -377,6 +389,7 @@ Actions pri_keeper_next(M *m, enum pri_event event) {
     case PRI_S_DYING: return dying(m, event);
     case PRI_S_WAITING: return waiting(m, event);
     case PRI_S_GAVE_UP: return gave_up(m, event);
+    case PRI_S_REFUSING: return refusing(m, event);
     case PRI_S_EXHAUSTED: return exhausted(m, event);
     case PRI_S_REFOUNDING: return refounding(m, event);
     case PRI_S_ORPHANED: return orphaned(m, event);

@@ -25,6 +25,7 @@
     X(DYING, "dying")         /* it died while up: ends what is left of its tree */                  \
     X(WAITING, "waiting")     /* for its next start, the back-off */                                 \
     X(GAVE_UP, "gave up")     /* it died and is not started again; the error is kept */              \
+    X(REFUSING, "refusing")   /* nothing runs; whoever still comes gets the error, then it ends */   \
     X(EXHAUSTED, "exhausted") /* out of generations: only the end of all references renews the set */ \
     X(REFOUNDING, "refounding")                                                                     \
     X(ORPHANED, "orphaned") /* the set was removed and no new one can be had: only old holders count */ \
@@ -52,7 +53,7 @@ enum pri_state {
     X(PORT_LOST, "port lost")   /* it ended before it was ready, and somebody else has its port */   \
     X(TREE_GONE, "tree gone")   /* what was being ended has ended */                                 \
     X(ASKED, "asked")           /* a client wants the service */                                     \
-    X(HUNG_UP, "hung up")       /* a client that was told "up" has attached or gone */               \
+    X(HUNG_UP, "hung up")       /* one that was told "up" has attached or gone, or one that came wants nothing */ \
     X(OLD_GONE, "old holders gone")                                                                 \
     X(LINGERED, "lingered")                                                                         \
     X(LINGER_TOUCHED, "linger touched") /* somebody came and went during the linger */              \
@@ -111,10 +112,12 @@ struct pri_machine {
     bool phase_from_hint; /* the page was fresh: the phase is only what the hint says */
     bool start_wanted;    /* after the remains are ended: start anew even if refs is 0 */
     bool lone;            /* the standby died: hand over when up */
+    bool leave;           /* when REFUSING ends: the set is not ours to remove */
     bool zero;            /* refs was 0 when last heard of */
     uint32_t failures;    /* deaths and failed starts in a row */
     /* facts, filled in by the loop before each call */
     uint32_t asking;      /* clients that wait for an answer */
+    uint32_t coming;      /* clients that are connected, and have not said yet what they want */
     uint32_t told;        /* clients that were told "up" and have neither attached nor gone */
     uint32_t old_holders; /* of a removed set, alive */
     int32_t refs;         /* -1: no set */

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "core/fail.h"
+#include "core/hash.h"
 #include "keeper/files.h"
 #include "os/clock.h"
 
@@ -242,8 +243,8 @@ static void no_rubbish_is_read(void **state) {
     }
 }
 
-/* Replaces the first from by to in the hint and says whether it is still read. */
-static bool is_read_with(const char *from, const char *to) {
+/* Replaces the first from by to in the hint, whose sum is made right again or not, and says whether it is still read. */
+static bool is_read_changed(const char *from, const char *to, bool summed) {
     char text[512], changed[1024];
     assert_true(pri_hint_write(dir, "s", &a_hint));
     size_t length = get("s.hint", text, sizeof text - 1);
@@ -252,8 +253,25 @@ static bool is_read_with(const char *from, const char *to) {
     assert_non_null(at);
     int changed_length = snprintf(changed, sizeof changed, "%.*s%s%s", (int)(at - text), text, to,
                                   at + strlen(from));
+    char *sum = strstr(changed, "\nsum ");
+    assert_non_null(sum);
+    if (summed) {
+        size_t before = (size_t)(++sum - changed);
+        changed_length = (int)before + snprintf(sum, sizeof changed - before, "sum %" PRIu64 "\n",
+                                                pri_hash(0, changed, before));
+    }
     put("s.hint", changed, (size_t)changed_length);
     return is_read();
+}
+
+static bool is_read_with(const char *from, const char *to) {
+    return is_read_changed(from, to, true);
+}
+
+static void a_hint_that_somebody_altered_is_not_read(void **state) {
+    (void)state;
+    assert_true(is_read_changed("pid 4194304", "pid 4194303", true));
+    assert_false(is_read_changed("pid 4194304", "pid 4194303", false));
 }
 
 static void numbers_that_do_not_fit_are_not_read(void **state) {
@@ -644,6 +662,7 @@ int main(void) {
         TEST(no_damaged_hint_is_read),
         TEST(no_rubbish_is_read),
         TEST(numbers_that_do_not_fit_are_not_read),
+        cmocka_unit_test(a_hint_that_somebody_altered_is_not_read),
         TEST(a_hint_of_another_boot_is_not_read),
         TEST(what_others_could_have_planted_is_not_read),
         TEST(what_stands_in_a_hints_way_is_replaced_but_never_followed),

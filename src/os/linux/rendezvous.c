@@ -264,9 +264,10 @@ ptrdiff_t pri_link_receive(procref_waitable link, void *packet, size_t size, uin
                              .msg_control = control.room,
                              .msg_controllen = sizeof control.room};
     ssize_t got;
-    do {
+    bool reset = false;
+    do { /* one that closes without having read all resets us once, though its answer may be in our queue */
         got = recvmsg(link, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    } while (got < 0 && errno == EINTR);
+    } while (got < 0 && (errno == EINTR || (errno == ECONNRESET && !reset && (reset = true))));
     if (got < 0) {
         return errno == EAGAIN ? PROCREF_E_AGAIN : 0;
     }
