@@ -662,7 +662,7 @@ int main(void) {
         TEST(no_damaged_hint_is_read),
         TEST(no_rubbish_is_read),
         TEST(numbers_that_do_not_fit_are_not_read),
-        cmocka_unit_test(a_hint_that_somebody_altered_is_not_read),
+        TEST(a_hint_that_somebody_altered_is_not_read),
         TEST(a_hint_of_another_boot_is_not_read),
         TEST(what_others_could_have_planted_is_not_read),
         TEST(what_stands_in_a_hints_way_is_replaced_but_never_followed),
