@@ -55,7 +55,8 @@ static void report_broken(struct pri_keeper *k) {
     k->queue[0] = PRI_E_BROKEN;
 }
 
-static bool make_set(struct pri_keeper *k) {
+/* probe: find out whether undo works, on a set that nothing has begun on. */
+static bool make_set(struct pri_keeper *k, bool probe) {
     bool fresh = false;
     if (pri_counter_create(ident_of(k), &k->counter, &fresh, &k->error) < 0) {
         return false;
@@ -64,18 +65,23 @@ static bool make_set(struct pri_keeper *k) {
     if (fresh && k->pair->page->main.pid == 0) {
         k->pair->page->scattered = false; /* nothing had begun: no remains to look for in all of /proc */
     }
-    if (fresh && !pri_counter_undo_works(&k->counter)) {
-        pri_counter_remove(&k->counter);
-        pri_fail(&k->error, PROCREF_E_UNSUPPORTED, 0, "semop",
-                 "this kernel or sandbox does not undo the semaphore operations of the dead (SEM_UNDO), "
-                 "which procref counts with");
-        return false;
+    int code = probe && pri_counter_read(&k->counter, PRI_REG_GEN) == 0
+                   ? pri_counter_probe_undo(&k->counter)
+                   : 0;
+    if (code == 0) {
+        return true;
     }
-    return true;
+    pri_counter_remove(&k->counter);
+    pri_fail(&k->error, code, 0, code == PROCREF_E_LIMIT ? "fork" : "semop",
+             code == PROCREF_E_LIMIT
+                 ? "no process to try whether the kernel undoes semaphores: see ulimit -u"
+                 : "this kernel or sandbox does not undo the semaphore operations of the dead (SEM_UNDO), "
+                   "which procref counts with");
+    return false;
 }
 
 static void begin(struct pri_keeper *k) {
-    if (!make_set(k)) {
+    if (!make_set(k, true)) {
         report_broken(k);
         return;
     }
@@ -85,7 +91,7 @@ static void begin(struct pri_keeper *k) {
         pri_counter_read(&k->counter, PRI_REG_READY) == 0) {
         /* Out of generations and nobody holds; nor can anybody come while nothing is ready: a new set. */
         pri_counter_remove(&k->counter);
-        result = make_set(k) ? pri_counter_step(&k->counter, PRI_BEGIN, 0) : PRI_GONE;
+        result = make_set(k, false) ? pri_counter_step(&k->counter, PRI_BEGIN, 0) : PRI_GONE;
     }
     if (result == PRI_OK) {
         PRI_CRASH_POINT("begun");
@@ -100,7 +106,7 @@ static void begin(struct pri_keeper *k) {
 }
 
 static void refound(struct pri_keeper *k) {
-    if (!make_set(k)) {
+    if (!make_set(k, false)) {
         report_broken(k);
         return;
     }
@@ -273,8 +279,12 @@ static void fill_facts(struct pri_keeper *k) {
     m->coming = pri_clients_count(k, CLIENT_NEW);
     m->asking = pri_clients_count(k, CLIENT_ASKING);
     m->told = pri_clients_count(k, CLIENT_TOLD);
-    m->old_holders = k->old_count;
     m->refs = pri_counter_read(&k->counter, PRI_REG_REFS);
+    if (m->refs < 0 && k->counter.id >= 0) {
+        k->counter.id = -1; /* removed under us: its holders are known by the record page alone */
+        pri_clients_count_old(k);
+    }
+    m->old_holders = k->old_count;
     if (m->state == PRI_S_RESUMING || m->state == PRI_S_BEGINNING) {
         m->gen = m->refs >= 0 ? pri_counter_read(&k->counter, PRI_REG_GEN) : -1;
         m->keeper = m->refs >= 0 ? pri_counter_read(&k->counter, PRI_REG_KEEPER) : -1;

@@ -140,7 +140,7 @@ static Actions resuming(M *m, enum pri_event event) {
 
 static Actions beginning(M *m, enum pri_event event) {
     switch (event) {
-    case PRI_E_DONE: return go(m, PRI_S_ENDING, DO(PRI_A_END_TREE));
+    case PRI_E_DONE: return go(m, PRI_S_ENDING, DO(PRI_A_COUNT_OLD, PRI_A_END_TREE));
     case PRI_E_REFUSED:
         /* Only where the barrier's name is not shared: another network namespace, same semaphores. */
         return m->keeper > 0 ? refuse(m, true) : DO(PRI_A_AWAIT_CALL);
@@ -159,10 +159,14 @@ static Actions ending(M *m, enum pri_event event) {
     if (event != PRI_E_TREE_GONE) {
         return nothing;
     }
-    if (m->phase == PRI_PHASE_GAVE_UP && m->refs > 0) {
+    if (m->refs < 0) {
+        return begin(m); /* the set was removed meanwhile */
+    }
+    bool held = m->refs > 0 || m->old_holders > 0;
+    if (m->phase == PRI_PHASE_GAVE_UP && held) {
         return m->asking > 0 ? launch(m) : give_up(m);
     }
-    return m->start_wanted || m->refs > 0 ? launch(m) : retire(m);
+    return m->start_wanted || held ? launch(m) : retire(m);
 }
 
 /* What a client asks for meanwhile is answered when the outcome is known; the set is looked after then, too. */

@@ -64,8 +64,11 @@ int pri_counter_await_zero(const struct pri_counter *counter, enum pri_register 
                            const _Atomic bool *stop);
 void pri_counter_interrupt(void);
 
-/* Tries on a counter that nothing has begun on (row probe, by a child that dies) whether undo works here. */
-bool pri_counter_undo_works(struct pri_counter *counter);
+/*
+ * Tries on a counter that nothing has begun on (row probe, by a child that dies) whether undo works here: 0, UNSUPPORTED,
+ * or LIMIT (there is no process to try it with).
+ */
+int pri_counter_probe_undo(struct pri_counter *counter);
 
 /* Reads a register (not ID): its value, or -1 if the counter is gone, -2 if it cannot be read. */
 int pri_counter_read(const struct pri_counter *counter, enum pri_register reg);

@@ -2,6 +2,7 @@
 #include "unit/family.h"
 
 #include <dirent.h>
+#include <inttypes.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 

@@ -11,6 +11,7 @@
 #include <sys/ipc.h>
 #include <sys/sem.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/crash.h"
@@ -34,7 +35,7 @@ enum {
     SEM_COUNT_MOST = 64, /* a set with more is not ours, in no version */
 };
 
-enum { OPS_MOST = 12, MODE_OURS = 0600, GENERATIONS_MOST = 32767 };
+enum { OPS_MOST = 12, PROBES_MOST = 8, MODE_OURS = 0600, GENERATIONS_MOST = 32767 };
 
 static unsigned short sem_of(enum pri_register reg) {
     static const unsigned short sems[PRI_REGISTER_COUNT] = {
@@ -413,15 +414,30 @@ void pri_counter_interrupt(void) {
     }
 }
 
-bool pri_counter_undo_works(struct pri_counter *counter) {
-    pid_t child = fork();
-    if (child == 0) {
-        pri_counter_step(counter, PRI_PROBE, 0);
-        _exit(0);
+/* A child that was killed proves nothing; nor does a change of another keeper's child that is not dead yet. */
+int pri_counter_probe_undo(struct pri_counter *counter) {
+    struct sembuf undone = {SEM_CALL, 0, 0};
+    struct timespec patience = {.tv_sec = 1};
+    int status = 0, tries = 0;
+    do {
+        pid_t child = fork();
+        if (child == 0) {
+            _exit(pri_counter_step(counter, PRI_PROBE, 0) < 0);
+        }
+        if (child < 0) {
+            return PROCREF_E_LIMIT;
+        }
+        while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+        }
+    } while (!WIFEXITED(status) && ++tries < PROBES_MOST);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        return PROCREF_E_UNSUPPORTED;
     }
-    while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR) {
-    }
-    return pri_counter_read(counter, PRI_REG_CALL) <= 0;
+    int result;
+    do {
+        result = semtimedop(counter->id, &undone, 1, &patience);
+    } while (result < 0 && errno == EINTR);
+    return result < 0 && errno == EAGAIN ? PROCREF_E_UNSUPPORTED : 0;
 }
 
 int pri_counter_read(const struct pri_counter *counter, enum pri_register reg) {
