@@ -213,6 +213,7 @@ static bool is_settled(const struct pri_keeper *k) {
     case PRI_S_RESUMING:
     case PRI_S_BEGINNING:
     case PRI_S_ENDING:
+    case PRI_S_REFUSING:
     case PRI_S_STOPPING:
     case PRI_S_ENDED: return false;
     default: return true;
