@@ -23,13 +23,13 @@ struct pri_hint {
 int pri_directory_open(const char *path, procref_error *err);
 
 /* The file's name for a service's name: name + suffix, or shortened with a hash where that is too
- * long for a file. Suffixes in use: .hint .hint.new .log .log.1 .log.new */
+ * long for a file. Suffixes in use: .hint .log .log.1 .log.new */
 void pri_file_name(const char *name, const char *suffix, char *to /* [256] */);
 
 /*
- * Written to a new file, then renamed over the old, so a reader sees the one or the other. The
- * boot's id is in it: a hint of another boot is not read, nor is anything that write would not have
- * written. False: there is no hint now but perhaps the old one; *ret_hint is untouched.
+ * One write of a fixed length; a reader that sees half of it notices by the sum. The boot's id is in it: a hint of
+ * another boot is not read, nor is anything that write would not have written. False: there is no hint;
+ * *ret_hint is untouched.
  */
 bool pri_hint_write(int dir, const char *name, const struct pri_hint *hint);
 bool pri_hint_read(int dir, const char *name, struct pri_hint *ret_hint);

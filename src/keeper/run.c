@@ -553,6 +553,10 @@ void pri_run_end_tree(struct pri_keeper *k) {
     const struct pri_config *config = k->pair->config;
     pri_run_forget_start(k);
     k->status_ns = PRI_NEVER;
+    if (k->pair->page->main.pid == 0 && !k->pair->page->scattered) {
+        pri_keeper_push(k, PRI_E_TREE_GONE); /* nothing has run yet */
+        return;
+    }
     k->end_ns = pri_deadline(config->stop_timeout_ms);
     k->end_stage = PRI_END_MAIN;
     if (pri_process_alive(&k->pair->page->main)) {

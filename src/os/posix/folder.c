@@ -30,11 +30,15 @@ int pri_folder_claim(const char *base_dir, char *ret_path, procref_error *err) {
     char path[PRI_PATH_SIZE];
     struct stat status;
 
-    if (mkdir(base_dir, 0700) < 0 && errno != EEXIST && errno != EROFS && errno != EACCES) {
-        int os = errno;
-        return pri_fail(err, PROCREF_E_IO, os, "mkdir", "cannot create base_dir '%s'", base_dir);
+    char *found = realpath(base_dir, path);
+    if (found == NULL && errno == ENOENT) {
+        if (mkdir(base_dir, 0700) < 0 && errno != EEXIST) {
+            int os = errno;
+            return pri_fail(err, PROCREF_E_IO, os, "mkdir", "cannot create base_dir '%s'", base_dir);
+        }
+        found = realpath(base_dir, path);
     }
-    if (realpath(base_dir, path) == NULL) {
+    if (found == NULL) {
         int os = errno;
         return pri_fail(err, PROCREF_E_IO, os, "realpath", "cannot resolve base_dir '%s'", base_dir);
     }
