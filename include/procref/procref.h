@@ -34,7 +34,8 @@
  *   The new program holds it until it exits; it cannot release it earlier. No descriptor of procref
  *   survives exec.
  * - Manners. procref prints nothing, never exits, changes no signal handler or mask of the caller, and
- *   starts no thread in the caller's process.
+ *   starts no thread in the caller's process. The keepers are nobody's children: only a program that is
+ *   pid 1 or a subreaper (prctl(2), PR_SET_CHILD_SUBREAPER) becomes their parent, as of all orphans.
  * - Struct versions. A struct that the caller owns begins with its size, which its _INIT macro sets.
  *   Every size that a release had is accepted, a larger one only if the bytes beyond what this
  *   version knows are zero; nothing beyond the given size is written.

@@ -8,12 +8,14 @@
 #include "core/shared.h"
 #include "core/trace.h"
 #include "os/clock.h"
+#include "os/folder.h"
 #include "os/rendezvous.h"
 #include "os/spawn.h"
 
 enum {
     ANSWER_MS = 1000,    /* with timeout 0: for the keeper's answer, which needs no start */
     PATIENCE_MS = 1000,  /* for a keeper that is told, not asked */
+    AGAIN_AT_ONCE = 16,  /* times */
     SPAWNS_MOST = 20,    /* pairs that died at once: something is wrong with the keeper itself */
 };
 
@@ -137,24 +139,47 @@ static int reach(struct attempt *a, procref_waitable *ret_link, procref_error *e
     return code;
 }
 
-int pri_attempt(struct pri_shared *shared, const struct pri_config *config, int64_t timeout_ms,
-                procref_handle **ret_handle, procref_error *err) {
-    struct attempt a = {.shared = shared, .config = config, .timeout_ms = timeout_ms};
-    a.deadline_ns = pri_deadline(timeout_ms != 0 ? timeout_ms : ANSWER_MS);
-    for (;;) {
+/* Beginning again is at once, at first: the keeper died, or the service was just being stopped. */
+static void pause_if_it_goes_on(int times) {
+    if (times > AGAIN_AT_ONCE) {
+        int shift = times - AGAIN_AT_ONCE < 4 ? times - AGAIN_AT_ONCE : 4;
+        pri_link_wait(-1, pri_deadline(INT64_C(1) << shift));
+    }
+}
+
+static int try_until_deadline(struct attempt *a, procref_handle **ret_handle, procref_error *err) {
+    for (int times = 0;; times++) {
         procref_waitable link;
-        int code = reach(&a, &link, err);
+        int code = reach(a, &link, err);
         if (code == 0) {
-            code = ask(&a, link, ret_handle, err);
-            pri_link_close(link);
+            code = ask(a, link, ret_handle, err);
+            pri_link_hang_up(link);
         }
         if (code != PROCREF_E_AGAIN) {
             return code;
         }
-        if (pri_clock_ns() >= a.deadline_ns) {
-            return timed_out(&a, err);
+        if (pri_clock_ns() >= a->deadline_ns) {
+            return timed_out(a, err);
         }
+        pause_if_it_goes_on(times);
     }
+}
+
+int pri_attempt(struct pri_shared *shared, const struct pri_config *config, int64_t timeout_ms,
+                procref_handle **ret_handle, procref_error *err) {
+    procref_error error = PROCREF_ERROR_INIT; /* of an attempt that may still succeed */
+    struct attempt a = {.shared = shared, .config = config, .timeout_ms = timeout_ms};
+    a.deadline_ns = pri_deadline(timeout_ms != 0 ? timeout_ms : ANSWER_MS);
+    if (pri_own_user() != shared->ident.user) {
+        return pri_fail(err, PROCREF_E_PERMISSION, 0, "geteuid",
+                        "'%s' was opened as user %u and this is user %u now: open it again",
+                        shared->ident.name, (unsigned)shared->ident.user, (unsigned)pri_own_user());
+    }
+    int code = try_until_deadline(&a, ret_handle, &error);
+    if (code < 0) {
+        pri_fail_copy(err, &error);
+    }
+    return code;
 }
 
 void pri_attempt_tell_released(struct pri_shared *shared) {
@@ -163,7 +188,7 @@ void pri_attempt_tell_released(struct pri_shared *shared) {
     if (pri_rendezvous_connect(&shared->ident, pri_deadline(PATIENCE_MS), &link, NULL) == 0) {
         fill_request(&request, shared, PRI_ASK_RELEASED);
         pri_link_send(link, &request, sizeof request, -1);
-        pri_link_close(link);
+        pri_link_close(link); /* it has been said; nobody waits for this end of file */
     }
 }
 
@@ -171,14 +196,16 @@ int pri_attempt_await_stop(struct pri_shared *shared, uint32_t generation, int64
                            procref_error *err) {
     struct pri_request request;
     struct pri_answer answer;
+    procref_error error = PROCREF_ERROR_INIT;
     ptrdiff_t got = 0;
     while (got == 0) {
         procref_waitable link, page = -1;
-        int code = pri_rendezvous_connect(&shared->ident, deadline_ns, &link, err);
+        int code = pri_rendezvous_connect(&shared->ident, deadline_ns, &link, &error);
         if (code == PROCREF_E_NOT_FOUND) {
             return 0;
         }
         if (code < 0) {
+            pri_fail_copy(err, &error);
             return code;
         }
         fill_request(&request, shared, PRI_ASK_GONE);
@@ -189,7 +216,7 @@ int pri_attempt_await_stop(struct pri_shared *shared, uint32_t generation, int64
         } else {
             got = receive(link, deadline_ns, &answer, &page);
         }
-        pri_link_close(link);
+        pri_link_hang_up(link);
         pri_link_close(page);
     }
     if (got == PROCREF_E_AGAIN) {

@@ -37,7 +37,8 @@ static int check_settings(const procref_service_config *from, procref_error *err
         return pri_fail(err, PROCREF_E_INVALID, 0, "", "restart is %d: use a PROCREF_RESTART_… value",
                         (int)from->restart);
     }
-    if (from->stop_signal < 0 || from->stop_signal > 64) {
+    if (from->stop_signal < 0 || from->stop_signal > 64 ||
+        (from->stop_signal > 31 && from->stop_signal < 34)) { /* 32 and 33 are libc's own */
         return pri_fail(err, PROCREF_E_INVALID, 0, "", "stop_signal is %d, which is no signal",
                         (int)from->stop_signal);
     }

@@ -21,13 +21,8 @@ struct pri_slot {
 struct pri_record {
     uint32_t magic, layout;
     _Atomic uint32_t ready;    /* 0, or the generation that is up */
-    _Atomic uint32_t sequence; /* odd while the fields below change */
-    _Atomic uint32_t pid;
-    _Atomic uint32_t port;
-    _Atomic uint64_t start;
     _Atomic uint32_t used; /* slots 0 … used - 1 were ever given out */
     _Atomic uint32_t keeper, standby; /* signs of life that the system itself takes back (os/pages.h) */
-    uint32_t unused;
     struct pri_slot slots[PRI_RECORD_SLOTS];
 };
 

@@ -60,9 +60,11 @@ int procref_service_acquire(procref_service *s, int64_t timeout_ms, procref_hand
 
 int procref_service_count(procref_service *s, uint32_t *ret_count, procref_error *err) {
     struct pri_counter counter;
-    int code = pri_counter_find(&s->config->ident, &counter, err);
+    procref_error error = PROCREF_ERROR_INIT;
+    int code = pri_counter_find(&s->config->ident, &counter, &error);
     int count = code == 0 ? pri_counter_read(&counter, PRI_REG_REFS) : 0;
     if (code < 0 && code != PROCREF_E_NOT_FOUND) {
+        pri_fail_copy(err, &error);
         return code;
     }
     if (count < -1) {
@@ -103,6 +105,9 @@ procref_waitable procref_handle_gone(const procref_handle *h) {
 
 static int release(procref_handle *h, const int64_t *timeout_ms, procref_error *err) {
     struct pri_released released;
+    if (h == NULL) {
+        return 0;
+    }
     struct pri_shared *shared = h->shared;
     int64_t deadline_ns = timeout_ms != NULL ? pri_deadline(*timeout_ms) : 0;
     procref_waitable gone = atomic_load_explicit(&h->gone, memory_order_relaxed);
@@ -127,5 +132,12 @@ int procref_handle_release(procref_handle *h, procref_error *err) {
 }
 
 int procref_handle_release_wait(procref_handle *h, int64_t timeout_ms, procref_error *err) {
+    if (timeout_ms < -1) {
+        int code = release(h, NULL, err);
+        return code < 0 ? code
+                        : pri_fail(err, PROCREF_E_INVALID, 0, "",
+                                   "timeout_ms is %lld: use -1 to wait for ever; the handle is released",
+                                   (long long)timeout_ms);
+    }
     return release(h, &timeout_ms, err);
 }

@@ -147,19 +147,34 @@ static void mark_held(struct pri_shared *shared, bool held) {
     }
 }
 
+static int no_memory(const struct pri_shared *shared, procref_error *err) {
+    return pri_fail(err, PROCREF_E_NO_MEMORY, 0, "malloc", "out of memory for a handle of '%s'",
+                    shared->ident.name);
+}
+
+/* One more handle of what this process holds already. */
+static int nest(struct pri_shared *shared, procref_handle **ret_handle, procref_error *err) {
+    procref_handle *handle = make_handle(shared);
+    if (handle == NULL) {
+        return no_memory(shared, err);
+    }
+    shared->held++;
+    *ret_handle = handle;
+    return 0;
+}
+
 /* Attaches to the known generation: the one system call. */
 static int attach(struct pri_shared *shared, procref_handle **ret_handle, procref_error *err) {
     procref_handle *handle = make_handle(shared);
     if (handle == NULL) {
-        return pri_fail(err, PROCREF_E_NO_MEMORY, 0, "malloc", "out of memory for a handle of '%s'",
-                        shared->ident.name);
+        return no_memory(shared, err);
     }
     mark_held(shared, true);
     PRI_CRASH_POINT("marked, not attached");
     int result = pri_counter_step(&shared->counter, PRI_ATTACH, shared->info->generation);
     if (result == PRI_OK) {
         PRI_CRASH_POINT("attached");
-        shared->held = 1;
+        shared->held++;
         *ret_handle = handle;
         return 0;
     }
@@ -183,65 +198,84 @@ static bool accepts(const struct pri_shared *shared, const struct pri_config *co
 }
 
 /*
- * Whether what this process holds is still what is up. The keeper may not have heard of the service's end
- * yet; somebody who waited for that end and acquires again must not get the dead one.
+ * Whether what was learnt last time is still what is up, as far as the record page tells. A page that no keeper
+ * keeps, or that shows another generation, says nothing about the counter's id either: the kernel gives
+ * ids again, to anybody.
  */
 static bool is_up(const struct pri_shared *shared) {
-    const procref_info *info = shared->info;
-    return atomic_load_explicit(&shared->record->ready, memory_order_acquire) == info->generation &&
-           pri_record_is_kept(shared->record) &&
-           (!atomic_load_explicit(&info->watched, memory_order_relaxed) ||
-            pri_process_alive(&info->process));
+    return atomic_load_explicit(&shared->record->ready, memory_order_acquire) ==
+               shared->info->generation &&
+           pri_record_is_kept(shared->record);
+}
+
+/* The keeper may not have heard of the service's end yet; who waited for it and acquires again must not get the dead one. */
+static bool is_known_dead(const procref_info *info) {
+    return atomic_load_explicit(&info->watched, memory_order_relaxed) &&
+           !pri_process_alive(&info->process);
 }
 
 int pri_shared_try(struct pri_shared *shared, const struct pri_config *config,
                    procref_handle **ret_handle, procref_error *err) {
     int code = PROCREF_E_AGAIN;
     take(shared);
-    if (shared->record == NULL || shared->info == NULL || !accepts(shared, config)) {
-        goto done;
+    if (shared->record != NULL && shared->info != NULL && is_up(shared) &&
+        accepts(shared, config) && !is_known_dead(shared->info)) {
+        code = shared->held > 0            ? nest(shared, ret_handle, err)
+               : shared->counter.id >= 0 ? attach(shared, ret_handle, err)
+                                           : PROCREF_E_AGAIN;
     }
-    if (shared->held == 0) {
-        if (shared->counter.id >= 0) {
-            code = attach(shared, ret_handle, err);
-            }
-    } else if (is_up(shared)) {
-        procref_handle *handle = make_handle(shared);
-        if (handle == NULL) {
-            code = pri_fail(err, PROCREF_E_NO_MEMORY, 0, "malloc", "out of memory for a handle of '%s'",
-                            shared->ident.name);
-        } else {
-            shared->held++;
-            *ret_handle = handle;
-            code = 0;
-        }
-    }
-done:
     give(shared);
     return code;
 }
 
-/* Takes over what the keeper told. */
+/* Takes over what the keeper told. New before old: a child that another thread forks in between has no dangling pointer. */
 static int learn(struct pri_shared *shared, const struct pri_answer *answer,
                  struct pri_record *record, procref_error *err) {
-    procref_info *info = calloc(1, sizeof *info);
+    procref_info *info = calloc(1, sizeof *info), *old_info = shared->info;
+    struct pri_record *old_record = shared->record;
     if (info == NULL) {
         pri_record_unmap(record);
-        return pri_fail(err, PROCREF_E_NO_MEMORY, 0, "calloc", "out of memory for a handle of '%s'",
-                        shared->ident.name);
+        return no_memory(shared, err);
     }
     info->users = 1;
     info->generation = answer->generation;
     info->process = (struct pri_process){answer->pid, answer->start};
     info->port = answer->port;
-    info_put(shared->info);
     shared->info = info;
+    info_put(old_info);
     memcpy(shared->parts, answer->parts, sizeof shared->parts);
     mark_held(shared, false);
-    pri_record_unmap(shared->record);
-    shared->record = record;
     shared->slot = answer->slot < PRI_RECORD_SLOTS ? answer->slot : PRI_NO_SLOT;
+    shared->record = record;
+    pri_record_unmap(old_record);
     return 0;
+}
+
+/*
+ * The counter is looked up by its name, never taken from last time. If this process holds in it already, it
+ * nests; what it may hold in a counter that was removed protects nothing, so then it attaches to the new one.
+ */
+static int attach_by_name(struct pri_shared *shared, procref_handle **ret_handle, procref_error *err) {
+    struct pri_counter found;
+    int code = pri_counter_find(&shared->ident, &found, err);
+    if (code == PROCREF_E_NOT_FOUND) {
+        return PROCREF_E_AGAIN;
+    }
+    if (code < 0) {
+        return code;
+    }
+    if (shared->held > 0 && found.id == shared->counter.id) {
+        mark_held(shared, true);
+        return nest(shared, ret_handle, err);
+    }
+    struct pri_counter old = shared->counter;
+    shared->counter = found;
+    code = attach(shared, ret_handle, err);
+    if (code < 0 && shared->held > 0) {
+        shared->counter = old;
+        mark_held(shared, true);
+    }
+    return code;
 }
 
 int pri_shared_attach(struct pri_shared *shared, const struct pri_answer *answer,
@@ -258,29 +292,9 @@ int pri_shared_attach(struct pri_shared *shared, const struct pri_answer *answer
     }
     take(shared);
     int code = learn(shared, answer, record, err);
-    if (code < 0) {
-        goto done;
+    if (code == 0) {
+        code = attach_by_name(shared, ret_handle, err);
     }
-    if (shared->held > 0) { /* it holds one already, perhaps in a counter that was removed */
-        mark_held(shared, true);
-        procref_handle *handle = make_handle(shared);
-        if (handle == NULL) {
-            code = pri_fail(err, PROCREF_E_NO_MEMORY, 0, "malloc", "out of memory for a handle of '%s'",
-                            shared->ident.name);
-            goto done;
-        }
-        shared->held++;
-        *ret_handle = handle;
-        goto done;
-    }
-    code = shared->counter.id >= 0 ? attach(shared, ret_handle, err) : PROCREF_E_AGAIN;
-    if (code == PROCREF_E_AGAIN && shared->counter.id < 0) {
-        code = pri_counter_find(&shared->ident, &shared->counter, err);
-        code = code == 0                     ? attach(shared, ret_handle, err)
-               : code == PROCREF_E_NOT_FOUND ? PROCREF_E_AGAIN
-                                             : code;
-    }
-done:
     give(shared);
     return code;
 }

@@ -14,7 +14,7 @@
  * Who connects is about to ask; nothing is stopped meanwhile. One that was itself stopped in between keeps a
  * service no longer than this, and begins again when it goes on.
  */
-enum { SILENCE_MS = 3000, SLOTS_LIMIT_FIRST = 256 };
+enum { SILENCE_MS = 3000, PAUSE_MS = 100, SLOTS_LIMIT_FIRST = 256 };
 
 static void hang_up(struct pri_keeper *k, struct pri_client *client) {
     if (client->watch >= 0) {
@@ -42,9 +42,15 @@ void pri_clients_sweep(struct pri_keeper *k) {
         }
         *at = client->next;
         free(client);
-        if (k->accept_paused) {
-            k->accept_paused = pri_poller_add(k->poller, k->pair->listener, PRI_TAG_LISTENER) < 0;
-        }
+        pri_clients_resume(k);
+    }
+}
+
+/* Descriptors may be free again: listen to the queue. */
+void pri_clients_resume(struct pri_keeper *k) {
+    if (k->accept_paused) {
+        k->accept_paused = pri_poller_add(k->poller, k->pair->listener, PRI_TAG_LISTENER) < 0;
+        k->accept_ns = k->accept_paused ? pri_deadline(PAUSE_MS) : PRI_NEVER;
     }
 }
 
@@ -171,7 +177,7 @@ static void tell_up(struct pri_keeper *k, struct pri_client *client) {
 }
 
 void pri_clients_tell_up(struct pri_keeper *k) {
-    if (k->main_watch >= 0 && pri_link_wait(k->main_watch, 0)) {
+    if (k->main_watch < 0 || pri_link_wait(k->main_watch, 0)) {
         return; /* the service has just ended: the event is next, and its outcome is their answer */
     }
     for (struct pri_client *client = k->clients; client != NULL; client = client->next) {
@@ -190,13 +196,17 @@ void pri_clients_tell_failed(struct pri_keeper *k) {
     }
 }
 
-void pri_clients_tell_stays(struct pri_keeper *k) {
+static void tell_stays(struct pri_keeper *k, struct pri_client *client) {
     struct pri_answer answer;
     answer_head(k, &answer, PRI_TELL_UP);
+    pri_link_send(client->link, &answer, offsetof(struct pri_answer, os_code), -1);
+    hang_up(k, client);
+}
+
+void pri_clients_tell_stays(struct pri_keeper *k) {
     for (struct pri_client *client = k->clients; client != NULL; client = client->next) {
         if (client->link >= 0 && client->state == CLIENT_AWAITS_STOP) {
-            pri_link_send(client->link, &answer, offsetof(struct pri_answer, os_code), -1);
-            hang_up(k, client);
+            tell_stays(k, client);
         }
     }
 }
@@ -249,7 +259,7 @@ static void on_await_stop(struct pri_keeper *k, struct pri_client *client,
     bool another = is_settled(k) && request->generation != k->machine.generation;
     bool held = is_settled(k) && pri_counter_read(&k->counter, PRI_REG_REFS) > 0;
     if (another || held || k->old_count > 0) {
-        pri_clients_tell_stays(k);
+        tell_stays(k, client);
     }
 }
 
@@ -294,11 +304,19 @@ static void on_link(struct pri_keeper *k, struct pri_client *client) {
     if (got > 0) {
         pri_link_close(page);
     }
-    if (got <= 0 || pid == 0 || client->state != CLIENT_NEW) {
+    if (got <= 0 || client->state != CLIENT_NEW) {
         hang_up(k, client);
         return;
     }
     client->process.pid = pid;
+    if (pid == 0) {
+        procref_error error = PROCREF_ERROR_INIT;
+        pri_fail(&error, PROCREF_E_UNSUPPORTED, 0, "",
+                 "'%s' has a keeper in another pid namespace, which cannot see this process",
+                 k->pair->config->ident.name);
+        tell_error(k, client, &error);
+        return;
+    }
     on_request(k, client, &request, got);
 }
 
@@ -321,6 +339,7 @@ void pri_clients_accept(struct pri_keeper *k) {
             /* No descriptor: go on when a client hangs up, instead of being woken for ever. */
             pri_poller_remove(k->poller, k->pair->listener);
             k->accept_paused = true;
+            k->accept_ns = pri_deadline(PAUSE_MS);
         }
         if (code < 0) {
             return;

@@ -93,8 +93,6 @@ struct pri_keeper {
     procref_waitable readiness_polled, main_watch, end_watch, log_polled;
     void *arena; /* argv, envp and what else of the start is needed until it is ready */
     size_t arena_size;
-    char *const *envp;
-    const char *service_dir;
     uint16_t port;
     int port_tries;
     bool status_known, launch_failed, readiness_done;
@@ -103,6 +101,8 @@ struct pri_keeper {
 
     /* deadlines, PRI_NEVER if not set */
     int64_t start_ns, end_ns, linger_ns, back_off_ns, status_ns, up_since_ns;
+    int64_t retry_ns, look_ns, accept_ns; /* something was short: look again */
+    enum pri_register retry_register;
 };
 
 /* Tags of what the poller watches; anything above is a struct pri_client, its lowest bit set for its process. */
@@ -140,6 +140,7 @@ void pri_clients_tell_stays(struct pri_keeper *k);
 void pri_clients_watch_told(struct pri_keeper *k);
 int64_t pri_clients_deadline(const struct pri_keeper *k);
 void pri_clients_expire(struct pri_keeper *k);
+void pri_clients_resume(struct pri_keeper *k);
 void pri_clients_close_all(struct pri_keeper *k);
 uint32_t pri_clients_count(const struct pri_keeper *k, int state);
 void pri_clients_count_old(struct pri_keeper *k);

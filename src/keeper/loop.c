@@ -13,7 +13,7 @@
 #include "os/poller.h"
 #include "os/rendezvous.h"
 
-enum { BACK_OFF_FIRST_MS = 20, LONG_UP_MS = 10000 };
+enum { BACK_OFF_FIRST_MS = 20, LONG_UP_MS = 10000, LOOK_AGAIN_MS = 200 };
 
 void pri_keeper_push(struct pri_keeper *k, enum pri_event event) {
     for (int i = 0; i < k->queued; i++) {
@@ -131,12 +131,6 @@ static void adopt(struct pri_keeper *k) {
 
 static void publish(struct pri_keeper *k) {
     struct pri_record *record = k->pair->record;
-    const struct pri_page *page = k->pair->page;
-    atomic_fetch_add(&record->sequence, 1);
-    atomic_store(&record->pid, page->main.pid);
-    atomic_store(&record->start, page->main.start);
-    atomic_store(&record->port, page->port);
-    atomic_fetch_add(&record->sequence, 1);
     int result = pri_counter_step(&k->counter, PRI_PUBLISH, k->machine.generation);
     if (result == PRI_OK) {
         PRI_CRASH_POINT("published");
@@ -181,7 +175,8 @@ static void await_zero(struct pri_keeper *k, enum pri_register reg) {
         }
     }
     if (k->waiter == NULL || pri_waiter_arm(k->waiter, &k->counter, reg) < 0) {
-        k->linger_ns = pri_deadline(1000); /* no thread or descriptor to wait with: look again in a second */
+        k->retry_ns = pri_deadline(LOOK_AGAIN_MS); /* no thread or descriptor to wait with */
+        k->retry_register = reg;
     }
 }
 
@@ -223,7 +218,7 @@ static void retire(struct pri_keeper *k) {
      */
     pri_link_close(k->pair->listener);
     if (k->standby_watch >= 0 && k->pair->standby != 0) {
-        pri_process_signal(&k->standby, SIGTERM);
+        pri_process_signal(&k->standby, SIGKILL); /* a stopped one does not see another signal */
     }
     pri_clients_close_all(k);
     k->finished = true;
@@ -289,7 +284,7 @@ static void fill_facts(struct pri_keeper *k) {
         m->gen = m->refs >= 0 ? pri_counter_read(&k->counter, PRI_REG_GEN) : -1;
         m->keeper = m->refs >= 0 ? pri_counter_read(&k->counter, PRI_REG_KEEPER) : -1;
     }
-    m->alive = k->main_watch >= 0;
+    m->alive = k->main_watch >= 0 || k->status_ns != PRI_NEVER; /* until DIED tells how it ended */
     m->linger = k->pair->config->linger_ms > 0;
     m->long_up = pri_clock_ns() - k->up_since_ns > LONG_UP_MS * PRI_MS;
 }
@@ -397,6 +392,19 @@ static void timers(struct pri_keeper *k) {
         pri_keeper_push(k, linger_event(k));
         pri_clients_watch_told(k);
     }
+    if (due(&k->retry_ns, now)) {
+        if (pri_counter_read(&k->counter, k->retry_register) == 0) {
+            pri_keeper_push(k, PRI_E_ZERO);
+        } else {
+            await_zero(k, k->retry_register);
+        }
+    }
+    if (due(&k->look_ns, now)) {
+        pri_run_end_step(k, false);
+    }
+    if (due(&k->accept_ns, now)) {
+        pri_clients_resume(k);
+    }
     if (due(&k->back_off_ns, now)) {
         pri_keeper_push(k, PRI_E_BACKED_OFF);
     }
@@ -420,6 +428,9 @@ static int64_t next_deadline(const struct pri_keeper *k) {
         k->end_ns,
         k->linger_ns,
         k->back_off_ns,
+        k->retry_ns,
+        k->look_ns,
+        k->accept_ns,
         k->status_ns,
         pri_clients_deadline(k),
         k->machine.state == PRI_S_STARTING && k->launched.report < 0 ? k->readiness.next_ns : PRI_NEVER,
@@ -526,6 +537,7 @@ int pri_keeper_run(struct pri_pair *pair) {
     k->launched.go = k->launched.report = k->readiness_polled = k->main_watch = k->end_watch = -1;
     k->log_polled = k->log.fd = k->log.grew = -1;
     k->log.next_ns = k->start_ns = k->end_ns = k->linger_ns = k->back_off_ns = k->status_ns = PRI_NEVER;
+    k->retry_ns = k->look_ns = k->accept_ns = PRI_NEVER;
     k->error.size = sizeof k->error;
     k->machine.state = PRI_S_RESUMING;
     if (open_all(k) < 0) {

@@ -209,8 +209,6 @@ static bool make_start(struct pri_keeper *k, struct start *s) {
     put_start(arena, k, pointers, s);
     k->arena = arena;
     k->arena_size = size;
-    k->envp = s->envp;
-    k->service_dir = s->dir;
     return true;
 }
 
@@ -573,7 +571,7 @@ static void await_one(struct pri_keeper *k, const struct pri_process *one) {
     unwatch_end(k);
     k->end_watch = pri_process_watch(one);
     if (k->end_watch < 0 || pri_poller_add(k->poller, k->end_watch, PRI_TAG_END) < 0) {
-        k->end_ns = pri_deadline(STATUS_WAIT_MS); /* no descriptor: look again, and kill */
+        k->look_ns = pri_deadline(STATUS_WAIT_MS); /* no descriptor to be told by */
     }
 }
 

@@ -11,6 +11,7 @@
 #include "os/folder.h"
 #include "os/pair.h"
 #include "os/poller.h"
+#include "os/rendezvous.h"
 
 /* Keepers that end without having been asked to, one after the other: a mistake of ours, not a murderer. */
 enum { DEATHS_MOST = 64, DEATHS_WITHIN_MS = 2000 };
@@ -29,12 +30,18 @@ static int32_t fork_keeper(struct pri_pair *pair) {
     for (;;) {
         pair->standby = pri_own_pid();
         int32_t keeper = pri_pair_fork();
+        for (int64_t ms = 10; keeper < 0; ms = ms < 1000 ? 2 * ms : ms) {
+            PRI_TRACE("no process for a keeper");
+            pri_link_wait(-1, pri_deadline(ms)); /* nothing announces that there is room again */
+            keeper = pri_pair_fork();
+        }
         if (keeper != 0) {
             return keeper;
         }
         pri_pair_adopt_orphans();
         pri_pair_sign_life(&pair->record->keeper);
         run_keeper(pair);
+        atomic_store(&pair->record->keeper, 0); /* no longer this process */
         pri_pair_sign_life(&pair->record->standby);
         pri_trace_begin("standby");
         PRI_TRACE("a keeper becomes the standby");
@@ -47,9 +54,9 @@ void pri_standby_run(struct pri_pair *pair) {
     int32_t keeper = fork_keeper(pair);
     for (;;) {
         int status;
-        uint32_t pid = keeper > 0 ? pri_pair_wait(&status) : 0;
+        uint32_t pid = pri_pair_wait(&status);
         if (pid == 0) {
-            _Exit(PRI_LOOP_CANNOT_SERVE); /* no process for a keeper: the next acquire finds the remains */
+            _Exit(PRI_LOOP_CANNOT_SERVE); /* no child, not even the keeper: cannot be */
         }
         if ((int32_t)pid == keeper && WIFEXITED(status) &&
             (WEXITSTATUS(status) == PRI_LOOP_RETIRED || WEXITSTATUS(status) == PRI_LOOP_CANNOT_SERVE)) {

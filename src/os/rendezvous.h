@@ -23,10 +23,10 @@ int pri_rendezvous_connect(const struct pri_ident *ident, int64_t deadline_ns,
 
 /*
  * Takes a name and listens: this is the barrier. CONFLICT (no text): a pair of this user has it. PERMISSION: all names are taken
- * by others. Allocates nothing: it is called in a child that shares its parent's memory. *ret_os and *ret_op tell of a failure.
+ * by others, the first by *ret_owner. Allocates nothing: it is called in a child that shares its parent's memory. *ret_os and *ret_op tell of a failure.
  */
 int pri_rendezvous_bind(const struct pri_ident *ident, procref_waitable *ret_listener, int *ret_os,
-                        const char **ret_op);
+                        const char **ret_op, uint32_t *ret_owner);
 
 /* Connects link, a fresh pri_rendezvous_socket(), to the listener of this very process. */
 int pri_rendezvous_join(procref_waitable link, procref_waitable listener);
@@ -49,5 +49,8 @@ ptrdiff_t pri_link_receive(procref_waitable link, void *packet, size_t size, uin
 bool pri_link_wait(procref_waitable link, int64_t deadline_ns);
 
 void pri_link_close(procref_waitable link);
+
+/* Ends the connection for all who have it open: a forked child may hold a copy of the descriptor. */
+void pri_link_hang_up(procref_waitable link);
 
 #endif

@@ -25,10 +25,11 @@ static int set_up(void **state) {
     char name[64];
     int os;
     const char *op;
+    uint32_t owner;
     (void)state;
     snprintf(name, sizeof name, "%s.contract.%d.%d", TEST_RUN, (int)getpid(), ++number);
     pri_ident_make(&ident, pri_own_user(), "", name);
-    return pri_rendezvous_bind(&ident, &listener, &os, &op);
+    return pri_rendezvous_bind(&ident, &listener, &os, &op, &owner);
 }
 
 static int tear_down(void **state) {
@@ -54,21 +55,23 @@ static void a_name_is_taken_by_one_and_free_after_its_end(void **state) {
     procref_waitable second;
     int os;
     const char *op;
-    assert_int_equal(pri_rendezvous_bind(&ident, &second, &os, &op), PROCREF_E_CONFLICT);
+    uint32_t owner;
+    assert_int_equal(pri_rendezvous_bind(&ident, &second, &os, &op, &owner), PROCREF_E_CONFLICT);
     tear_down(state);
-    assert_int_equal(pri_rendezvous_bind(&ident, &listener, &os, &op), 0);
+    assert_int_equal(pri_rendezvous_bind(&ident, &listener, &os, &op, &owner), 0);
 }
 
 static void a_killed_holder_frees_the_name(void **state) {
     procref_waitable second, probe;
     int os, ready[2];
     const char *op;
+    uint32_t owner;
     char byte;
     tear_down(state);
     must(pipe(ready) == 0, "pipe");
     pid_t child = fork();
     if (child == 0) {
-        byte = pri_rendezvous_bind(&ident, &second, &os, &op) == 0;
+        byte = pri_rendezvous_bind(&ident, &second, &os, &op, &owner) == 0;
         ssize_t n = write(ready[1], &byte, 1);
         (void)n;
         for (;;) {
@@ -83,7 +86,7 @@ static void a_killed_holder_frees_the_name(void **state) {
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
     pri_link_close(probe);
-    assert_int_equal(pri_rendezvous_bind(&ident, &listener, &os, &op), 0);
+    assert_int_equal(pri_rendezvous_bind(&ident, &listener, &os, &op, &owner), 0);
 }
 
 static void packets_carry_their_sender_and_a_page(void **state) {

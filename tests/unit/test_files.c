@@ -261,6 +261,9 @@ static bool is_read_changed(const char *from, const char *to, bool summed) {
         changed_length = (int)before + snprintf(sum, sizeof changed - before, "sum %" PRIu64 "\n",
                                                 pri_hash(0, changed, before));
     }
+    while (changed_length < 512) { /* as long as it was */
+        changed[changed_length++] = '\n';
+    }
     put("s.hint", changed, (size_t)changed_length);
     return is_read();
 }

@@ -35,7 +35,7 @@ enum {
     SEM_COUNT_MOST = 64, /* a set with more is not ours, in no version */
 };
 
-enum { OPS_MOST = 12, PROBES_MOST = 8, MODE_OURS = 0600, GENERATIONS_MOST = 32767 };
+enum { OPS_MOST = 12, PROBES_MOST = 8, STAT_ANY = 20, SETS_MOST = 32768, MODE_OURS = 0600, GENERATIONS_MOST = 32767 };
 
 static unsigned short sem_of(enum pri_register reg) {
     static const unsigned short sems[PRI_REGISTER_COUNT] = {
@@ -110,11 +110,12 @@ static int outcome(int os) {
     switch (os) {
     case EAGAIN: return PRI_NO;
     case EIDRM:
+    case EACCES: /* its id was given to a set of another user, */
+    case EFBIG:  /* or to one of another program */
     case EINVAL: return PRI_GONE;
     case ERANGE:
     case ENOSPC: return PROCREF_E_LIMIT;
     case ENOMEM: return PROCREF_E_NO_MEMORY;
-    case EACCES: return PROCREF_E_PERMISSION;
     case EPERM: /* what seccomp filters answer */
     case ENOTSUP:
     case ENOSYS: return PROCREF_E_UNSUPPORTED;
@@ -310,22 +311,16 @@ int pri_counter_find(const struct pri_ident *ident, struct pri_counter *ret_coun
     return pri_fail(err, PROCREF_E_NOT_FOUND, 0, "semget", "'%s' has no counter", ident->name);
 }
 
-/* Who owns the set on a key, by the one list that shows all (proc_sysvipc(5)): key semid perms nsems uid … */
+/* Who owns the set on a key; anybody may ask since Linux 4.17 (semctl(2), SEM_STAT_ANY, which wants an index). */
 static unsigned owner_of(key_t key) {
-    char text[16384];
-    ssize_t length = pri_read_text("/proc/sysvipc/sem", text, sizeof text);
-    for (char *line = text; length > 0 && line != NULL; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        char *at = line;
-        long fields[5] = {0};
-        for (int i = 0; i < 5; i++) {
-            fields[i] = strtol(at, &at, 10);
-        }
-        if (fields[0] == (long)key) {
-            return (unsigned)fields[4];
-        }
-    }
-    return (unsigned)-1;
+    struct semid_ds status;
+    union {
+        int val;
+        struct semid_ds *buf;
+    } argument = {.buf = &status};
+    int id = semget(key, 0, 0);
+    return id >= 0 && semctl(id % SETS_MOST, 0, STAT_ANY, argument) >= 0 ? (unsigned)status.sem_perm.uid
+                                                                        : (unsigned)-1;
 }
 
 static int open_set(int id, const struct pri_ident *ident, struct pri_counter *ret_counter,

@@ -15,7 +15,7 @@
 #include "os/folder.h"
 
 /* Thousands of clients may wait for one start; the kernel cuts it to net.core.somaxconn. */
-enum { BACKLOG = 4096, FULL_QUEUE_WAIT_MS = 1000 };
+enum { BACKLOG = 4096, FULL_QUEUE_WAIT_MS = 250, ACCEPTS_MOST = 64 };
 
 /* "\0procref/UID/HASH/PROBE": no layout version in it, so that all versions meet. */
 static socklen_t address_of(const struct pri_ident *ident, int probe, struct sockaddr_un *address) {
@@ -27,11 +27,15 @@ static socklen_t address_of(const struct pri_ident *ident, int probe, struct soc
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(text));
 }
 
-/* Whoever listens: the kernel notes the credentials of listen() (unix(7), SO_PEERCRED). */
-static bool peer_is_ours(int link) {
+/* Whoever listens: the kernel notes the credentials of listen() (unix(7), SO_PEERCRED). -1: unknown. */
+static uint32_t peer_user(int link) {
     struct ucred peer;
     socklen_t size = sizeof peer;
-    return getsockopt(link, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid();
+    return getsockopt(link, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? (uint32_t)peer.uid : UINT32_MAX;
+}
+
+static bool peer_is_ours(int link) {
+    return peer_user(link) == geteuid();
 }
 
 static int new_socket(int flags) {
@@ -90,7 +94,8 @@ int pri_rendezvous_connect(const struct pri_ident *ident, int64_t deadline_ns,
                            procref_waitable *ret_link, procref_error *err) {
     int link = -1, code;
     int64_t until_ns = pri_deadline(FULL_QUEUE_WAIT_MS);
-    until_ns = until_ns < deadline_ns ? until_ns : deadline_ns;
+    int64_t half_ns = pri_clock_ns() / 2 + deadline_ns / 2; /* so that time is left to do without it */
+    until_ns = until_ns < half_ns ? until_ns : half_ns;
     for (int round = 0; round < 2; round++) {
         bool full = false;
         for (int probe = 0; probe < PRI_PROBES; probe++) {
@@ -110,11 +115,6 @@ int pri_rendezvous_connect(const struct pri_ident *ident, int64_t deadline_ns,
         }
         if (!full) {
             break;
-        }
-        if (round == 1 && pri_clock_ns() >= deadline_ns) {
-            close(link);
-            return pri_fail(err, PROCREF_E_TIMEOUT, 0, "connect", "the keeper of '%s' is too busy",
-                            ident->name);
         }
     }
     if (link >= 0) {
@@ -152,7 +152,8 @@ static bool another_of_ours(const struct pri_ident *ident, int but) {
  * there. So of two takers on two names the later listener sees the earlier: never do both go on.
  */
 int pri_rendezvous_bind(const struct pri_ident *ident, procref_waitable *ret_listener, int *ret_os,
-                        const char **ret_op) {
+                        const char **ret_op, uint32_t *ret_owner) {
+    *ret_owner = UINT32_MAX;
     for (int probe = 0; probe < PRI_PROBES; probe++) {
         struct sockaddr_un address;
         socklen_t size = address_of(ident, probe, &address);
@@ -187,6 +188,9 @@ int pri_rendezvous_bind(const struct pri_ident *ident, procref_waitable *ret_lis
         }
         int link = new_socket(SOCK_NONBLOCK);
         enum tried tried = link >= 0 ? try_connect(link, ident, probe, 0) : TRIED_FULL;
+        if (tried == TRIED_FOREIGN && *ret_owner == UINT32_MAX) {
+            *ret_owner = peer_user(link);
+        }
         if (link >= 0) {
             close(link);
         }
@@ -209,8 +213,9 @@ int pri_rendezvous_join(procref_waitable link, procref_waitable listener) {
     return 0;
 }
 
+/* Strangers who come faster than we hang up on them must not keep us here. */
 int pri_rendezvous_accept(procref_waitable listener, procref_waitable *ret_link) {
-    for (;;) {
+    for (int tries = 0; tries < ACCEPTS_MOST; tries++) {
         int link = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (link < 0) {
             int os = errno;
@@ -225,6 +230,7 @@ int pri_rendezvous_accept(procref_waitable listener, procref_waitable *ret_link)
         }
         close(link);
     }
+    return PROCREF_E_AGAIN;
 }
 
 union control {
@@ -292,6 +298,10 @@ ptrdiff_t pri_link_receive(procref_waitable link, void *packet, size_t size, uin
             }
         }
     }
+    if (got == 0 && *ret_page >= 0) { /* an empty packet is no packet */
+        close(*ret_page);
+        *ret_page = -1;
+    }
     return got;
 }
 
@@ -306,6 +316,11 @@ bool pri_link_wait(procref_waitable link, int64_t deadline_ns) {
             return false;
         }
     }
+}
+
+void pri_link_hang_up(procref_waitable link) {
+    shutdown(link, SHUT_RDWR);
+    close(link);
 }
 
 void pri_link_close(procref_waitable link) {

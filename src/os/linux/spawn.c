@@ -58,6 +58,7 @@ struct spawn {
     /* the outcome, written by the children */
     int code, os;
     const char *op;
+    uint32_t owner; /* of the first name, if all are taken */
 };
 
 IN_CHILD static int failed(struct spawn *s, int code, const char *op) {
@@ -165,7 +166,7 @@ IN_CHILD static int take_barrier(void *argument) {
     if (make_room(s) < 0) {
         return failed(s, PROCREF_E_LIMIT, "dup3");
     }
-    s->code = pri_rendezvous_bind(&s->config->ident, &listener, &s->os, &s->op);
+    s->code = pri_rendezvous_bind(&s->config->ident, &listener, &s->os, &s->op, &s->owner);
     if (s->code < 0) {
         return 1;
     }
@@ -181,7 +182,7 @@ IN_CHILD static int take_barrier(void *argument) {
                       "memfd_create");
     }
     if (pri_rendezvous_join(FD_LINK, PRI_FD_LISTENER) < 0) {
-        return failed(s, PROCREF_E_PLATFORM, "connect");
+        return failed(s, PROCREF_E_CONFLICT, "connect"); /* strangers have filled the queue: try again */
     }
     int pid = clone(run_keeper, s->stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, s);
     if (pid < 0) {
@@ -196,8 +197,9 @@ static int explain(const struct spawn *s, procref_error *err) {
     case PROCREF_E_CONFLICT: return PROCREF_E_AGAIN;
     case PROCREF_E_PERMISSION:
         return pri_fail(err, s->code, s->os, s->op,
-                        "all socket names of '%s' (@procref/…) are in use by other users: use another name",
-                        name);
+                        "all socket names of '%s' (@procref/…) are in use by others, the first by user %u: "
+                        "ask them to let go, or use another name",
+                        name, (unsigned)s->owner);
     case PROCREF_E_LIMIT:
         return pri_fail(err, s->code, s->os, s->op,
                         "a limit keeps the keeper of '%s' from starting: see ulimit -n and ulimit -u",
@@ -250,6 +252,7 @@ int pri_spawn_pair(const struct pri_config *config, procref_waitable *ret_link, 
     if (code < 0) {
         return code;
     }
+    fcntl(s.link, F_SETFL, O_NONBLOCK); /* the child connects it to itself, and must not wait for that */
     char *stacks = mmap(NULL, 2 * STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (stacks == MAP_FAILED) {
         int os = errno;
