@@ -296,6 +296,9 @@ static void feed(struct pri_keeper *k) {
         memmove(k->queue, k->queue + 1, sizeof k->queue - sizeof k->queue[0]);
         k->queued--;
         enum pri_state before = k->machine.state;
+        if (k->old_count > 0 && (event == PRI_E_ZERO || event == PRI_E_HUNG_UP)) {
+            pri_clients_count_old(k); /* a holder of the old set may have attached to the new one */
+        }
         fill_facts(k);
         struct pri_actions actions = pri_keeper_next(&k->machine, event);
         PRI_TRACE("%s, %s -> %s (refs %d, asking %u, told %u)", pri_state_name(before),
