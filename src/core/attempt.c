@@ -1,6 +1,6 @@
 /*
- * Asking the keeper: connect, or spawn a pair; send what is wanted; wait for the answer until the deadline; begin again
- * when the keeper died meanwhile. Each wait is on one descriptor.
+ * Asking the keeper: connect, or spawn a pair; send what is wanted; wait for the answer until the
+ * deadline; begin again when the keeper died meanwhile. Each wait is on one descriptor.
  */
 #include <string.h>
 
@@ -13,10 +13,10 @@
 #include "os/spawn.h"
 
 enum {
-    ANSWER_MS = 1000,    /* with timeout 0: for the keeper's answer, which needs no start */
-    PATIENCE_MS = 1000,  /* for a keeper that is told, not asked */
-    AGAIN_AT_ONCE = 16,  /* times */
-    SPAWNS_MOST = 20,    /* pairs that died at once: something is wrong with the keeper itself */
+    ANSWER_MS = 1000,   /* with timeout 0: for the keeper's answer, which needs no start */
+    PATIENCE_MS = 1000, /* for a keeper that is told, not asked */
+    AGAIN_AT_ONCE = 16, /* times */
+    SPAWNS_MOST = 20,   /* pairs that died at once: something is wrong with the keeper itself */
 };
 
 struct attempt {
@@ -39,8 +39,8 @@ static void fill_request(struct pri_request *request, struct pri_shared *shared,
 static int timed_out(const struct attempt *a, procref_error *err) {
     const char *name = a->shared->ident.name;
     if (a->timeout_ms == 0) {
-        return pri_fail(err, PROCREF_E_TIMEOUT, 0, "", "'%s' is not running, and timeout 0 starts nothing",
-                        name);
+        return pri_fail(err, PROCREF_E_TIMEOUT, 0, "",
+                        "'%s' is not running, and timeout 0 starts nothing", name);
     }
     return pri_fail(err, PROCREF_E_TIMEOUT, 0, "", "'%s' was not ready within %lld ms", name,
                     (long long)a->timeout_ms);
@@ -81,13 +81,14 @@ static int handle_answer(struct attempt *a, struct pri_answer *answer, ptrdiff_t
     if (size < (ptrdiff_t)(2 * sizeof(uint32_t)) || answer->magic != PRI_WIRE_MAGIC ||
         answer->version != PRI_WIRE_VERSION || !complete(answer, size)) {
         pri_link_close(page);
-        return pri_fail(err, PROCREF_E_CONFLICT, 0, "recvmsg",
-                        "'%s' is run by another version of procref, which this one does not understand",
-                        a->shared->ident.name);
+        return pri_fail(
+            err, PROCREF_E_CONFLICT, 0, "recvmsg",
+            "'%s' is run by another version of procref, which this one does not understand",
+            a->shared->ident.name);
     }
     if (answer->tell == PRI_TELL_UP) {
-        PRI_TRACE("told up(%u), pid %u, slot %d", (unsigned)answer->generation, (unsigned)answer->pid,
-                  (int)answer->slot);
+        PRI_TRACE("told up(%u), pid %u, slot %d", (unsigned)answer->generation,
+                  (unsigned)answer->pid, (int)answer->slot);
         return pri_shared_attach(a->shared, answer, page, ret_handle, err);
     }
     pri_link_close(page);
@@ -103,7 +104,8 @@ static int ask(struct attempt *a, procref_waitable link, procref_handle **ret_ha
     struct pri_answer answer;
     procref_waitable page = -1;
     fill_request(&request, a->shared, PRI_ASK_ACQUIRE);
-    request.flags = (a->config->share ? PRI_ASK_SHARE : 0) | (a->timeout_ms == 0 ? PRI_ASK_NO_START : 0);
+    request.flags =
+        (a->config->share ? PRI_ASK_SHARE : 0) | (a->timeout_ms == 0 ? PRI_ASK_NO_START : 0);
     memcpy(request.parts, a->config->parts, sizeof request.parts);
     if (pri_link_send(link, &request, sizeof request, -1) < 0) {
         return PROCREF_E_AGAIN;

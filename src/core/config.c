@@ -28,14 +28,15 @@ static bool size_accepted(const void *object, uint32_t size, size_t known) {
 
 static int check_settings(const procref_service_config *from, procref_error *err) {
     if (!pri_ready_valid(from->ready)) {
-        return pri_fail(err, PROCREF_E_INVALID, 0, "",
-                        "ready is '%s': use \"notify\", \"tcp\", \"unix:PATH\", \"exec:CMD\" or \"log:REGEX\" "
-                        "(an extended regular expression)",
-                        from->ready);
+        return pri_fail(
+            err, PROCREF_E_INVALID, 0, "",
+            "ready is '%s': use \"notify\", \"tcp\", \"unix:PATH\", \"exec:CMD\" or \"log:REGEX\" "
+            "(an extended regular expression)",
+            from->ready);
     }
     if (from->restart < PROCREF_RESTART_ON_FAILURE || from->restart > PROCREF_RESTART_NEVER) {
-        return pri_fail(err, PROCREF_E_INVALID, 0, "", "restart is %d: use a PROCREF_RESTART_… value",
-                        (int)from->restart);
+        return pri_fail(err, PROCREF_E_INVALID, 0, "",
+                        "restart is %d: use a PROCREF_RESTART_… value", (int)from->restart);
     }
     if (from->stop_signal < 0 || from->stop_signal > 64 ||
         (from->stop_signal > 31 && from->stop_signal < 34)) { /* 32 and 33 are libc's own */
@@ -49,8 +50,8 @@ static int check_settings(const procref_service_config *from, procref_error *err
     for (size_t i = 0; from->environment != NULL && from->environment[i] != NULL; i++) {
         const char *equals = strchr(from->environment[i], '=');
         if (equals == NULL || equals == from->environment[i]) {
-            return pri_fail(err, PROCREF_E_INVALID, 0, "", "environment has '%s', which is not KEY=VALUE",
-                            from->environment[i]);
+            return pri_fail(err, PROCREF_E_INVALID, 0, "",
+                            "environment has '%s', which is not KEY=VALUE", from->environment[i]);
         }
     }
     return 0;
@@ -79,10 +80,12 @@ static int check(const procref_service_config *from, procref_error *err) {
     if (callbacks) {
         return pri_fail(err, PROCREF_E_UNSUPPORTED, 0, "",
                         "services with callbacks are not in procref " PROCREF_VERSION
-                        ": give '%s' a command", from->name);
+                        ": give '%s' a command",
+                        from->name);
     }
     if (!command) {
-        return pri_fail(err, PROCREF_E_INVALID, 0, "", "the service '%s' has no command", from->name);
+        return pri_fail(err, PROCREF_E_INVALID, 0, "", "the service '%s' has no command",
+                        from->name);
     }
     return check_settings(from, err);
 }
@@ -175,7 +178,8 @@ int pri_config_make(const procref_service_config *from, struct pri_config **ret_
     config->share = from->share;
     config->restart = from->restart;
     config->stop_signal = from->stop_signal != 0 ? from->stop_signal : SIGTERM;
-    config->start_timeout_ms = from->start_timeout_ms != 0 ? from->start_timeout_ms : START_TIMEOUT_MS;
+    config->start_timeout_ms =
+        from->start_timeout_ms != 0 ? from->start_timeout_ms : START_TIMEOUT_MS;
     config->stop_timeout_ms = from->stop_timeout_ms != 0 ? from->stop_timeout_ms : STOP_TIMEOUT_MS;
     config->linger_ms = from->linger_ms;
     *ret_config = config;
@@ -215,8 +219,9 @@ const char *pri_config_next(const char *text) {
     return text + strlen(text) + 1;
 }
 
-int pri_config_compare(const uint64_t running[PRI_PART_COUNT], const uint64_t theirs[PRI_PART_COUNT],
-                       const char *name, uint32_t pid, procref_error *err) {
+int pri_config_compare(const uint64_t running[PRI_PART_COUNT],
+                       const uint64_t theirs[PRI_PART_COUNT], const char *name, uint32_t pid,
+                       procref_error *err) {
     static const char *const names[PRI_PART_COUNT] = {
 #define PRI_PART_NAME(part, text) text,
         PRI_PARTS(PRI_PART_NAME)
@@ -227,13 +232,15 @@ int pri_config_compare(const uint64_t running[PRI_PART_COUNT], const uint64_t th
         bool same = running[i] == theirs[i] || (i == PRI_PART_PORT && theirs[i] == 0);
         if (!same) {
             size_t length = strlen(list);
-            pri_format(list + length, sizeof list - length, "%s%s", length > 0 ? ", " : "", names[i]);
+            pri_format(list + length, sizeof list - length, "%s%s", length > 0 ? ", " : "",
+                       names[i]);
         }
     }
     if (list[0] == '\0') {
         return 0;
     }
-    return pri_fail(err, PROCREF_E_CONFLICT, 0, "",
-                    "'%s' runs already (pid %u) with another %s: use the same, another name, or share",
-                    name, (unsigned)pid, list);
+    return pri_fail(
+        err, PROCREF_E_CONFLICT, 0, "",
+        "'%s' runs already (pid %u) with another %s: use the same, another name, or share", name,
+        (unsigned)pid, list);
 }

@@ -1,19 +1,21 @@
 /*
  * A service's configuration: checked, copied, carried to the keeper, compared.
  *
- * It lives in one block of memory, the same in client and keeper: a fixed head, then its strings. When a pair is
- * spawned the block is written to a memory file, followed by the starter's environment.
+ * It lives in one block of memory, the same in client and keeper: a fixed head, then its strings.
+ * When a pair is spawned the block is written to a memory file, followed by the starter's
+ * environment.
  */
 #ifndef PRI_CONFIG_H
 #define PRI_CONFIG_H
 
 #include "core/ident.h"
 
-/* What must be equal for two clients to share a service, and the name under which a difference is told. */
-#define PRI_PARTS(X)                                                                                \
-    X(COMMAND, "command")                                                                           \
-    X(ENVIRONMENT, "environment")                                                                   \
-    X(WORKING_DIR, "working_dir")                                                                   \
+/* What must be equal for two clients to share a service, and the name under which a difference is
+ * told. */
+#define PRI_PARTS(X)                                                                               \
+    X(COMMAND, "command")                                                                          \
+    X(ENVIRONMENT, "environment")                                                                  \
+    X(WORKING_DIR, "working_dir")                                                                  \
     X(PORT, "port")
 enum {
 #define PRI_PART_ENUM(name, text) PRI_PART_##name,
@@ -28,8 +30,8 @@ struct pri_config {
     struct pri_ident ident;
     uint64_t parts[PRI_PART_COUNT];
     uint32_t command_count, environment_count;
-    uint32_t dir, working_dir, ready, command, environment; /* offsets of strings; 0: NULL. Lists are
-                                                               strings one after the other. */
+    uint32_t dir, working_dir, ready, command, environment; /* offsets of strings; 0: NULL. Lists
+                                                               are strings one after the other. */
     uint16_t port;
     bool share;
     int32_t restart, stop_signal;
@@ -40,7 +42,8 @@ struct pri_config {
 int pri_config_make(const procref_service_config *from, struct pri_config **ret_config,
                     procref_error *err);
 
-/* Whether size bytes at data begin with a block that can be used: the keeper trusts no input blindly. */
+/* Whether size bytes at data begin with a block that can be used: the keeper trusts no input
+ * blindly. */
 bool pri_config_valid(const void *data, size_t size);
 
 /* The string at an offset, NULL for 0. */
@@ -50,7 +53,8 @@ const char *pri_config_text(const struct pri_config *config, uint32_t offset);
 const char *pri_config_next(const char *text);
 
 /* 0 or CONFLICT with a message that names the parts in which theirs differs from what runs. */
-int pri_config_compare(const uint64_t running[PRI_PART_COUNT], const uint64_t theirs[PRI_PART_COUNT],
-                       const char *name, uint32_t pid, procref_error *err);
+int pri_config_compare(const uint64_t running[PRI_PART_COUNT],
+                       const uint64_t theirs[PRI_PART_COUNT], const char *name, uint32_t pid,
+                       procref_error *err);
 
 #endif

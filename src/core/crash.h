@@ -1,7 +1,7 @@
 /*
- * Named points at which a crash may split a step. In builds for tests, PROCREF_CRASH=NAME@FILE kills the
- * process at the point NAME if it can create FILE, so exactly one process dies there once. Several are separated by ';'.
- * In releases this is nothing.
+ * Named points at which a crash may split a step. In builds for tests, PROCREF_CRASH=NAME@FILE
+ * kills the process at the point NAME if it can create FILE, so exactly one process dies there
+ * once. Several are separated by ';'. In releases this is nothing.
  */
 #ifndef PRI_CRASH_H
 #define PRI_CRASH_H

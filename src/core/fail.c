@@ -9,10 +9,9 @@ static const struct {
     int code;
     const char *name;
     const char *text;
-} codes[] = {
-    {0, "OK", "no error"},
+} codes[] = {{0, "OK", "no error"},
 #define PRI_CODE_ROW(name, value, text) {(value), #name, (text)},
-    PROCREF_CODES(PRI_CODE_ROW)
+             PROCREF_CODES(PRI_CODE_ROW)
 #undef PRI_CODE_ROW
 };
 

@@ -24,7 +24,11 @@ void pri_ident_parts(const struct pri_ident *ident, uint16_t ret_parts[PRI_ID_PA
 /* Decodes one character; returns its length or 0. */
 static size_t decode(const unsigned char *at, uint32_t *ret_point) {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = at[0] < 0x80 ? 1 : at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : at[0] >= 0xc0 ? 2 : 0;
+    size_t length = at[0] < 0x80    ? 1
+                    : at[0] >= 0xf0 ? 4
+                    : at[0] >= 0xe0 ? 3
+                    : at[0] >= 0xc0 ? 2
+                                    : 0;
     if (length == 0 || at[0] >= 0xf8) {
         return 0;
     }
@@ -64,7 +68,8 @@ int pri_name_check(const char *name, procref_error *err) {
         return pri_fail(err, PROCREF_E_INVALID, 0, "", "the service needs a name");
     }
     if (strnlen(name, PRI_NAME_SIZE) >= PRI_NAME_SIZE) {
-        return pri_fail(err, PROCREF_E_INVALID, 0, "", "the service's name is longer than 255 bytes");
+        return pri_fail(err, PROCREF_E_INVALID, 0, "",
+                        "the service's name is longer than 255 bytes");
     }
     if (!pri_utf8_valid(name, &control)) {
         return pri_fail(err, PROCREF_E_INVALID, 0, "", "the service's name is not valid UTF-8");
@@ -74,7 +79,8 @@ int pri_name_check(const char *name, procref_error *err) {
     }
     if (strchr(name, '/') != NULL) {
         return pri_fail(err, PROCREF_E_INVALID, 0, "",
-                        "the service's name '%s' has a '/': to tell services of several folders apart use base_dir",
+                        "the service's name '%s' has a '/': to tell services of several folders "
+                        "apart use base_dir",
                         name);
     }
     return 0;

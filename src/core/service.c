@@ -1,4 +1,5 @@
-/* The public face: services and handles. What is common to a process is in shared.c, the way to the keeper in attempt.c. */
+/* The public face: services and handles. What is common to a process is in shared.c, the way to the
+ * keeper in attempt.c. */
 #include <stdlib.h>
 
 #include "core/fail.h"
@@ -50,8 +51,8 @@ const char *procref_service_name(const procref_service *s) {
 int procref_service_acquire(procref_service *s, int64_t timeout_ms, procref_handle **ret_handle,
                             procref_error *err) {
     if (timeout_ms < -1) {
-        return pri_fail(err, PROCREF_E_INVALID, 0, "", "timeout_ms is %lld: use -1 to wait for ever",
-                        (long long)timeout_ms);
+        return pri_fail(err, PROCREF_E_INVALID, 0, "",
+                        "timeout_ms is %lld: use -1 to wait for ever", (long long)timeout_ms);
     }
     int code = pri_shared_try(s->shared, s->config, ret_handle, err);
     return code == PROCREF_E_AGAIN ? pri_attempt(s->shared, s->config, timeout_ms, ret_handle, err)
@@ -68,8 +69,8 @@ int procref_service_count(procref_service *s, uint32_t *ret_count, procref_error
         return code;
     }
     if (count < -1) {
-        return pri_fail(err, PROCREF_E_COUNT, 0, "semctl", "the references of '%s' cannot be counted",
-                        s->config->ident.name);
+        return pri_fail(err, PROCREF_E_COUNT, 0, "semctl",
+                        "the references of '%s' cannot be counted", s->config->ident.name);
     }
     *ret_count = count > 0 ? (uint32_t)count : 0;
     return 0;
@@ -134,10 +135,11 @@ int procref_handle_release(procref_handle *h, procref_error *err) {
 int procref_handle_release_wait(procref_handle *h, int64_t timeout_ms, procref_error *err) {
     if (timeout_ms < -1) {
         int code = release(h, NULL, err);
-        return code < 0 ? code
-                        : pri_fail(err, PROCREF_E_INVALID, 0, "",
-                                   "timeout_ms is %lld: use -1 to wait for ever; the handle is released",
-                                   (long long)timeout_ms);
+        return code < 0
+                   ? code
+                   : pri_fail(err, PROCREF_E_INVALID, 0, "",
+                              "timeout_ms is %lld: use -1 to wait for ever; the handle is released",
+                              (long long)timeout_ms);
     }
     return release(h, &timeout_ms, err);
 }

@@ -1,4 +1,5 @@
-/* One process's hold on one service: the hot path lives here. No waiting, no talking to the keeper. */
+/* One process's hold on one service: the hot path lives here. No waiting, no talking to the keeper.
+ */
 #include "core/shared.h"
 
 #include <stdlib.h>
@@ -14,7 +15,8 @@ static struct {
     struct pri_shared *first;
 } registry;
 
-/* Takes the lock. In a forked child the first taker finds that it holds nothing: semop(2), undo is not inherited. */
+/* Takes the lock. In a forked child the first taker finds that it holds nothing: semop(2), undo is
+ * not inherited. */
 static void take(struct pri_shared *shared) {
     if (pri_lock_take(&shared->lock)) {
         pri_record_unmap(shared->record); /* the child's mapping of it, with its parent's slot */
@@ -75,8 +77,9 @@ static bool is_unused(const struct pri_shared *shared) {
 }
 
 /*
- * Frees it if nothing needs it any more. Another thread may have done so since it was unused, and freed it: who is in the registry's
- * list is alive, so the list is asked before the object is touched.
+ * Frees it if nothing needs it any more. Another thread may have done so since it was unused, and
+ * freed it: who is in the registry's list is alive, so the list is asked before the object is
+ * touched.
  */
 static void reap(struct pri_shared *shared) {
     pri_lock_take(&registry.lock);
@@ -139,7 +142,8 @@ static void drop_handle(struct pri_shared *shared, procref_handle *handle) {
     }
 }
 
-/* The mark is there before the reference: should the counter be removed, the keeper asks those who have one. */
+/* The mark is there before the reference: should the counter be removed, the keeper asks those who
+ * have one. */
 static void mark_held(struct pri_shared *shared, bool held) {
     if (shared->record != NULL && shared->slot >= 0) {
         atomic_store_explicit(&shared->record->slots[shared->slot].held,
@@ -190,7 +194,8 @@ static int attach(struct pri_shared *shared, procref_handle **ret_handle, procre
 /* Whether what runs is what this configuration asks for; the keeper says so in words if not. */
 static bool accepts(const struct pri_shared *shared, const struct pri_config *config) {
     for (int i = 0; i < PRI_PART_COUNT; i++) {
-        if (shared->parts[i] != config->parts[i] && !(i == PRI_PART_PORT && config->parts[i] == 0)) {
+        if (shared->parts[i] != config->parts[i] &&
+            !(i == PRI_PART_PORT && config->parts[i] == 0)) {
             return config->share;
         }
     }
@@ -198,9 +203,9 @@ static bool accepts(const struct pri_shared *shared, const struct pri_config *co
 }
 
 /*
- * Whether what was learnt last time is still what is up, as far as the record page tells. A page that no keeper
- * keeps, or that shows another generation, says nothing about the counter's id either: the kernel gives
- * ids again, to anybody.
+ * Whether what was learnt last time is still what is up, as far as the record page tells. A page
+ * that no keeper keeps, or that shows another generation, says nothing about the counter's id
+ * either: the kernel gives ids again, to anybody.
  */
 static bool is_up(const struct pri_shared *shared) {
     return atomic_load_explicit(&shared->record->ready, memory_order_acquire) ==
@@ -208,7 +213,8 @@ static bool is_up(const struct pri_shared *shared) {
            pri_record_is_kept(shared->record);
 }
 
-/* The keeper may not have heard of the service's end yet; who waited for it and acquires again must not get the dead one. */
+/* The keeper may not have heard of the service's end yet; who waited for it and acquires again must
+ * not get the dead one. */
 static bool is_known_dead(const procref_info *info) {
     return atomic_load_explicit(&info->watched, memory_order_relaxed) &&
            !pri_process_alive(&info->process);
@@ -220,15 +226,16 @@ int pri_shared_try(struct pri_shared *shared, const struct pri_config *config,
     take(shared);
     if (shared->record != NULL && shared->info != NULL && is_up(shared) &&
         accepts(shared, config) && !is_known_dead(shared->info)) {
-        code = shared->held > 0            ? nest(shared, ret_handle, err)
+        code = shared->held > 0          ? nest(shared, ret_handle, err)
                : shared->counter.id >= 0 ? attach(shared, ret_handle, err)
-                                           : PROCREF_E_AGAIN;
+                                         : PROCREF_E_AGAIN;
     }
     give(shared);
     return code;
 }
 
-/* Takes over what the keeper told. New before old: a child that another thread forks in between has no dangling pointer. */
+/* Takes over what the keeper told. New before old: a child that another thread forks in between has
+ * no dangling pointer. */
 static int learn(struct pri_shared *shared, const struct pri_answer *answer,
                  struct pri_record *record, procref_error *err) {
     procref_info *info = calloc(1, sizeof *info), *old_info = shared->info;
@@ -252,10 +259,12 @@ static int learn(struct pri_shared *shared, const struct pri_answer *answer,
 }
 
 /*
- * The counter is looked up by its name, never taken from last time. If this process holds in it already, it
- * nests; what it may hold in a counter that was removed protects nothing, so then it attaches to the new one.
+ * The counter is looked up by its name, never taken from last time. If this process holds in it
+ * already, it nests; what it may hold in a counter that was removed protects nothing, so then it
+ * attaches to the new one.
  */
-static int attach_by_name(struct pri_shared *shared, procref_handle **ret_handle, procref_error *err) {
+static int attach_by_name(struct pri_shared *shared, procref_handle **ret_handle,
+                          procref_error *err) {
     struct pri_counter found;
     int code = pri_counter_find(&shared->ident, &found, err);
     if (code == PROCREF_E_NOT_FOUND) {

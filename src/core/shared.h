@@ -1,6 +1,7 @@
 /*
  * What the objects of one process that name the same service have in common: one kernel reference,
- * the keeper's record page, and what is known of the running service. See ARCHITECTURE.md, "the life of a reference".
+ * the keeper's record page, and what is known of the running service. See ARCHITECTURE.md, "the
+ * life of a reference".
  */
 #ifndef PRI_SHARED_H
 #define PRI_SHARED_H
@@ -17,7 +18,8 @@ struct procref_info {
     uint32_t generation;
     struct pri_process process;
     uint16_t port;
-    _Atomic bool watched; /* somebody waits for its end, and will acquire again at once when it comes */
+    _Atomic bool
+        watched; /* somebody waits for its end, and will acquire again at once when it comes */
 };
 
 struct pri_shared {
@@ -32,7 +34,7 @@ struct pri_shared {
     uint32_t inherited; /* in a forked child: handles of its parent that were not freed yet */
     procref_info *info; /* the generation known from last time */
     uint64_t parts[PRI_PART_COUNT];
-    procref_handle *spare; /* one freed handle, so that nested acquires do not allocate */
+    procref_handle *spare;   /* one freed handle, so that nested acquires do not allocate */
     struct pri_shared *next; /* guarded by the registry's lock */
 };
 
@@ -53,16 +55,16 @@ struct pri_shared *pri_shared_get(const struct pri_ident *ident);
 void pri_shared_put(struct pri_shared *shared); /* what get gave */
 
 /*
- * A reference without asking the keeper: nested, or by attach with what is known from last time. 0; AGAIN:
- * the keeper must be asked; or an error that asking would not mend.
+ * A reference without asking the keeper: nested, or by attach with what is known from last time. 0;
+ * AGAIN: the keeper must be asked; or an error that asking would not mend.
  */
 int pri_shared_try(struct pri_shared *shared, const struct pri_config *config,
                    procref_handle **ret_handle, procref_error *err);
 
 /*
- * A reference to what the keeper said is up; page is closed in every case. AGAIN: the world moved on, ask anew.
- * The connection must stay open until this returns: the keeper does not stop a service while somebody who was told "up" has neither
- * attached nor hung up.
+ * A reference to what the keeper said is up; page is closed in every case. AGAIN: the world moved
+ * on, ask anew. The connection must stay open until this returns: the keeper does not stop a
+ * service while somebody who was told "up" has neither attached nor hung up.
  */
 int pri_shared_attach(struct pri_shared *shared, const struct pri_answer *answer,
                       procref_waitable page, procref_handle **ret_handle, procref_error *err);

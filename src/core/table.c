@@ -1,4 +1,5 @@
-/* The transition table itself; see table.h and ARCHITECTURE.md. Every field here is tested by the checker. */
+/* The transition table itself; see table.h and ARCHITECTURE.md. Every field here is tested by the
+ * checker. */
 #include "core/table.h"
 
 const char *const pri_register_names[PRI_REGISTER_COUNT] = {
@@ -7,10 +8,14 @@ const char *const pri_register_names[PRI_REGISTER_COUNT] = {
 #undef PRI_REGISTER_NAME
 };
 
-#define IS(r, v) {PRI_REG_##r, PRI_EQUALS, (v)}
-#define GE(r, v) {PRI_REG_##r, PRI_AT_LEAST, (v)}
-#define ADD(r, d) {PRI_REG_##r, false, (d)}
-#define ADD_UNDONE(r, d) {PRI_REG_##r, true, (d)}
+#define IS(r, v)                                                                                   \
+    { PRI_REG_##r, PRI_EQUALS, (v) }
+#define GE(r, v)                                                                                   \
+    { PRI_REG_##r, PRI_AT_LEAST, (v) }
+#define ADD(r, d)                                                                                  \
+    { PRI_REG_##r, false, (d) }
+#define ADD_UNDONE(r, d)                                                                           \
+    { PRI_REG_##r, true, (d) }
 #define G PRI_VALUE_G
 #define MINUS_G PRI_VALUE_MINUS_G
 

@@ -1,6 +1,7 @@
 /*
- * The protocol's transition table. This data is what the code executes, one atomic operation a row, and what the checker
- * explores (procref-table prints it). Nothing else changes the counter of a service.
+ * The protocol's transition table. This data is what the code executes, one atomic operation a row,
+ * and what the checker explores (procref-table prints it). Nothing else changes the counter of a
+ * service.
  */
 #ifndef PRI_TABLE_H
 #define PRI_TABLE_H
@@ -11,12 +12,12 @@
 #define PRI_LAYOUT_VERSION 1
 
 /* X(enumerator, name, what it holds) */
-#define PRI_REGISTERS(X)                                                                            \
-    X(ID, "id", "0, or the fingerprint of the full name and the layout's version")                  \
-    X(REFS, "refs", "number of references")                                                         \
-    X(KEEPER, "keeper", "0 or 1: a keeper is alive")                                                \
-    X(CALL, "call", "0 or 1: a client runs a callback that starts or ends the service")             \
-    X(GEN, "gen", "rises at every start and every stop; never goes back")                           \
+#define PRI_REGISTERS(X)                                                                           \
+    X(ID, "id", "0, or the fingerprint of the full name and the layout's version")                 \
+    X(REFS, "refs", "number of references")                                                        \
+    X(KEEPER, "keeper", "0 or 1: a keeper is alive")                                               \
+    X(CALL, "call", "0 or 1: a client runs a callback that starts or ends the service")            \
+    X(GEN, "gen", "rises at every start and every stop; never goes back")                          \
     X(READY, "ready", "0, or the generation that is up")
 
 enum pri_register {
@@ -28,7 +29,7 @@ enum pri_register {
 
 /* Values that a row leaves open until it is executed. */
 enum {
-    PRI_VALUE_G = 1000,           /* the generation that the caller names */
+    PRI_VALUE_G = 1000, /* the generation that the caller names */
     PRI_VALUE_MINUS_G = -1000,
     PRI_VALUE_FINGERPRINT = 1001, /* of the full name and the layout's version */
 };

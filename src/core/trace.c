@@ -1,4 +1,5 @@
-/* The trace file and, in builds for tests, the crash points and faults that the environment asks for. */
+/* The trace file and, in builds for tests, the crash points and faults that the environment asks
+ * for. */
 #include "core/trace.h"
 
 #include <errno.h>

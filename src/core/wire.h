@@ -11,9 +11,10 @@
 enum { PRI_WIRE_MAGIC = 0x70726377, PRI_WIRE_VERSION = 1 };
 
 enum pri_ask {
-    PRI_ASK_ACQUIRE = 1,  /* answered by UP or FAILED, when it is known */
-    PRI_ASK_GONE,         /* release_wait: UP if the service stays, else the end of file when it is stopped */
-    PRI_ASK_RELEASED,     /* a holder of a removed counter let go; not answered */
+    PRI_ASK_ACQUIRE = 1, /* answered by UP or FAILED, when it is known */
+    PRI_ASK_GONE, /* release_wait: UP if the service stays, else the end of file when it is stopped
+                   */
+    PRI_ASK_RELEASED, /* a holder of a removed counter let go; not answered */
 };
 
 enum { PRI_ASK_SHARE = 1, PRI_ASK_NO_START = 2 };
@@ -21,8 +22,8 @@ enum { PRI_ASK_SHARE = 1, PRI_ASK_NO_START = 2 };
 struct pri_request {
     uint32_t magic, version;
     uint32_t ask, flags;
-    uint64_t hash;  /* of the full name */
-    uint64_t start; /* when the client's process started */
+    uint64_t hash;       /* of the full name */
+    uint64_t start;      /* when the client's process started */
     uint32_t generation; /* with GONE: which one */
     int32_t slot;        /* on the record page, from last time; PRI_NO_SLOT */
     uint64_t parts[PRI_PART_COUNT];
@@ -30,7 +31,8 @@ struct pri_request {
 };
 
 enum pri_tell {
-    PRI_TELL_UP = 1, /* attach(generation), then close the connection; the record page comes with it */
+    PRI_TELL_UP =
+        1, /* attach(generation), then close the connection; the record page comes with it */
     PRI_TELL_FAILED, /* the error */
 };
 

@@ -11,8 +11,8 @@
 #include "os/rendezvous.h"
 
 /*
- * Who connects is about to ask; nothing is stopped meanwhile. One that was itself stopped in between keeps a
- * service no longer than this, and begins again when it goes on.
+ * Who connects is about to ask; nothing is stopped meanwhile. One that was itself stopped in
+ * between keeps a service no longer than this, and begins again when it goes on.
  */
 enum { SILENCE_MS = 3000, PAUSE_MS = 100, SLOTS_LIMIT_FIRST = 256 };
 
@@ -87,7 +87,8 @@ static uint32_t sweep_slots(struct pri_keeper *k, uint32_t used) {
     return freed;
 }
 
-/* A slot for the process: the one it says it has, or a free one. PRI_NO_SLOT if 32,767 live processes have theirs. */
+/* A slot for the process: the one it says it has, or a free one. PRI_NO_SLOT if 32,767 live
+ * processes have theirs. */
 static int32_t give_slot(struct pri_keeper *k, const struct pri_process *process, int32_t told) {
     struct pri_record *record = k->pair->record;
     uint32_t used = atomic_load(&record->used);
@@ -135,7 +136,8 @@ static void answer_head(const struct pri_keeper *k, struct pri_answer *answer, e
     memcpy(answer->parts, page->parts, sizeof answer->parts);
 }
 
-static void tell_error(struct pri_keeper *k, struct pri_client *client, const procref_error *error) {
+static void tell_error(struct pri_keeper *k, struct pri_client *client,
+                       const procref_error *error) {
     struct pri_answer answer;
     answer_head(k, &answer, PRI_TELL_FAILED);
     answer.code = error->code;
@@ -167,7 +169,8 @@ static void tell_up(struct pri_keeper *k, struct pri_client *client) {
     }
     answer_head(k, &answer, PRI_TELL_UP);
     answer.slot = give_slot(k, &client->process, client->slot);
-    PRI_TRACE("tells client %u: up(%u)", (unsigned)client->process.pid, (unsigned)answer.generation);
+    PRI_TRACE("tells client %u: up(%u)", (unsigned)client->process.pid,
+              (unsigned)answer.generation);
     PRI_CRASH_POINT("tells up");
     client->state = CLIENT_TOLD;
     if (pri_link_send(client->link, &answer, offsetof(struct pri_answer, os_code),
@@ -244,8 +247,9 @@ static void on_acquire(struct pri_keeper *k, struct pri_client *client,
     }
     if ((request->flags & PRI_ASK_NO_START) != 0 && !is_up(k)) {
         procref_error error = PROCREF_ERROR_INIT;
-        pri_fail(&error, PROCREF_E_TIMEOUT, 0, "", "'%s' is not up (%s), and timeout 0 does not wait",
-                 k->pair->config->ident.name, pri_state_name(k->machine.state));
+        pri_fail(&error, PROCREF_E_TIMEOUT, 0, "",
+                 "'%s' is not up (%s), and timeout 0 does not wait", k->pair->config->ident.name,
+                 pri_state_name(k->machine.state));
         tell_error(k, client, &error);
         return;
     }
@@ -269,12 +273,13 @@ static void on_request(struct pri_keeper *k, struct pri_client *client,
     const struct pri_ident *ident = &k->pair->config->ident;
     if (size != (ptrdiff_t)sizeof *request || request->magic != PRI_WIRE_MAGIC ||
         request->version != PRI_WIRE_VERSION) {
-        pri_fail(&error, PROCREF_E_CONFLICT, 0, "", "'%s' is run by another version of procref (%s)",
-                 ident->name, PROCREF_VERSION);
+        pri_fail(&error, PROCREF_E_CONFLICT, 0, "",
+                 "'%s' is run by another version of procref (%s)", ident->name, PROCREF_VERSION);
         tell_error(k, client, &error);
         return;
     }
-    if (request->hash != ident->hash || strncmp(request->name, ident->name, sizeof ident->name) != 0) {
+    if (request->hash != ident->hash ||
+        strncmp(request->name, ident->name, sizeof ident->name) != 0) {
         pri_fail(&error, PROCREF_E_CONFLICT, 0, "", "this is the keeper of '%s'", ident->name);
         tell_error(k, client, &error);
         return;
@@ -292,7 +297,8 @@ static void on_request(struct pri_keeper *k, struct pri_client *client,
     }
 }
 
-/* Readable: a request, or the end of file, which for a client that was told "up" means attached or dead. */
+/* Readable: a request, or the end of file, which for a client that was told "up" means attached or
+ * dead. */
 static void on_link(struct pri_keeper *k, struct pri_client *client) {
     struct pri_request request;
     uint32_t pid;
@@ -325,7 +331,8 @@ void pri_clients_event(struct pri_keeper *k, struct pri_client *client, bool pro
         return; /* hung up earlier in this round */
     }
     if (process) {
-        hang_up(k, client); /* dead, though a forked child of it may hold a copy of the connection */
+        hang_up(k,
+                client); /* dead, though a forked child of it may hold a copy of the connection */
     } else {
         on_link(k, client);
     }
@@ -334,7 +341,8 @@ void pri_clients_event(struct pri_keeper *k, struct pri_client *client, bool pro
 void pri_clients_accept(struct pri_keeper *k) {
     for (;;) {
         procref_waitable link;
-        int code = k->accept_paused ? PROCREF_E_AGAIN : pri_rendezvous_accept(k->pair->listener, &link);
+        int code =
+            k->accept_paused ? PROCREF_E_AGAIN : pri_rendezvous_accept(k->pair->listener, &link);
         if (code == PROCREF_E_LIMIT) {
             /* No descriptor: go on when a client hangs up, instead of being woken for ever. */
             pri_poller_remove(k->poller, k->pair->listener);
@@ -426,7 +434,8 @@ void pri_clients_count_old(struct pri_keeper *k) {
         old->slot = (int32_t)i;
         old->watch = pri_process_watch(&process);
         if (old->watch >= 0) {
-            pri_poller_add(k->poller, old->watch, PRI_TAG_OLD + (uint64_t)k->old_count * PRI_TAG_STEP);
+            pri_poller_add(k->poller, old->watch,
+                           PRI_TAG_OLD + (uint64_t)k->old_count * PRI_TAG_STEP);
         }
         k->old_count++;
     }

@@ -117,12 +117,14 @@ static bool print_hint(char text[HINT_SIZE], const struct pri_hint *hint) {
     return sum > 0 && sum < HINT_SIZE - length;
 }
 
-/* A hint that is there already and is ours alone is written over: a rename each time costs a start 0.2 ms. */
+/* A hint that is there already and is ours alone is written over: a rename each time costs a start
+ * 0.2 ms. */
 static int open_for_writing(int dir, const char *file) {
     const int flags = O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
     struct stat status;
     int fd = openat(dir, file, flags);
-    if (fd >= 0 && (fstat(fd, &status) < 0 || !is_ours_alone(&status) || status.st_size > HINT_SIZE)) {
+    if (fd >= 0 &&
+        (fstat(fd, &status) < 0 || !is_ours_alone(&status) || status.st_size > HINT_SIZE)) {
         close(fd);
         fd = -1;
     }
@@ -140,14 +142,16 @@ bool pri_hint_write(int dir, const char *name, const struct pri_hint *hint) {
         return false;
     }
     size_t length = strlen(text);
-    memset(text + length, '\n', sizeof text - length); /* always as long: nothing of the old one stays */
+    memset(text + length, '\n',
+           sizeof text - length); /* always as long: nothing of the old one stays */
     pri_file_name(name, ".hint", file);
     int fd = open_for_writing(dir, file);
     if (fd < 0) {
         return false;
     }
     bool done = write(fd, text, sizeof text) == (ssize_t)sizeof text;
-    done = close(fd) == 0 && done; /* a network file system may notice only now that the disk is full */
+    done = close(fd) == 0 &&
+           done; /* a network file system may notice only now that the disk is full */
     if (!done) {
         unlinkat(dir, file, 0);
     }
@@ -212,7 +216,8 @@ static bool parse_hint(const char *text, struct pri_hint *ret) {
     good = good && take(&text, "\nsince ") && take_number(&text, INT64_MAX, &since) &&
            take(&text, "\n");
     size_t length = (size_t)(text - begin);
-    good = good && take(&text, "sum ") && take_number(&text, UINT64_MAX, &sum) && text[strspn(text, "\n")] == '\0' && sum == pri_hash(0, begin, length);
+    good = good && take(&text, "sum ") && take_number(&text, UINT64_MAX, &sum) &&
+           text[strspn(text, "\n")] == '\0' && sum == pri_hash(0, begin, length);
     if (good) {
         ret->generation = (uint32_t)generation;
         ret->process.pid = (uint32_t)pid;

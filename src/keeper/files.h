@@ -27,9 +27,9 @@ int pri_directory_open(const char *path, procref_error *err);
 void pri_file_name(const char *name, const char *suffix, char *to /* [256] */);
 
 /*
- * One write of a fixed length; a reader that sees half of it notices by the sum. The boot's id is in it: a hint of
- * another boot is not read, nor is anything that write would not have written. False: there is no hint;
- * *ret_hint is untouched.
+ * One write of a fixed length; a reader that sees half of it notices by the sum. The boot's id is
+ * in it: a hint of another boot is not read, nor is anything that write would not have written.
+ * False: there is no hint; *ret_hint is untouched.
  */
 bool pri_hint_write(int dir, const char *name, const struct pri_hint *hint);
 bool pri_hint_read(int dir, const char *name, struct pri_hint *ret_hint);

@@ -1,6 +1,7 @@
 /*
- * The keeper's working state, shared by the files of src/keeper. machine.c decides, loop.c performs;
- * clients.c speaks with clients, run.c starts and ends the service, standby.c watches over the keeper.
+ * The keeper's working state, shared by the files of src/keeper. machine.c decides, loop.c
+ * performs; clients.c speaks with clients, run.c starts and ends the service, standby.c watches
+ * over the keeper.
  */
 #ifndef PRI_KEEPER_H
 #define PRI_KEEPER_H
@@ -17,8 +18,9 @@
 #include "os/waiter.h"
 
 /*
- * What the two of a pair know, in memory that only they map. The fields are written before the phase that makes them true, and the
- * phase before the row that makes it visible, so a successor can trust them; `gen` covers the gap.
+ * What the two of a pair know, in memory that only they map. The fields are written before the
+ * phase that makes them true, and the phase before the row that makes it visible, so a successor
+ * can trust them; `gen` covers the gap.
  */
 struct pri_page {
     _Atomic uint32_t phase; /* enum pri_phase */
@@ -40,8 +42,8 @@ struct pri_pair {
     struct pri_record *record;
     procref_waitable record_page, listener, nudge; /* nudge: the standby reaped somebody */
     uint32_t standby;                              /* 0: dead, or not there yet */
-    uint64_t files_soft;                           /* the starter's limit of open files, for the service */
-    char token[32];                                /* "PROCREF_TOKEN=…" */
+    uint64_t files_soft; /* the starter's limit of open files, for the service */
+    char token[32];      /* "PROCREF_TOKEN=…" */
 };
 
 struct pri_client {
@@ -105,7 +107,8 @@ struct pri_keeper {
     enum pri_register retry_register;
 };
 
-/* Tags of what the poller watches; anything above is a struct pri_client, its lowest bit set for its process. */
+/* Tags of what the poller watches; anything above is a struct pri_client, its lowest bit set for
+ * its process. */
 enum pri_tag {
     PRI_TAG_LISTENER,
     PRI_TAG_CHILDREN,
@@ -127,7 +130,8 @@ enum { PRI_LOOP_RETIRED = 0, PRI_LOOP_HANDED_OVER = 1, PRI_LOOP_CANNOT_SERVE = 1
 int pri_keeper_run(struct pri_pair *pair);
 void pri_keeper_push(struct pri_keeper *k, enum pri_event event);
 
-/* standby.c: forks keepers and waits for them; never returns. own_child: a keeper that runs already, 0: fork one. */
+/* standby.c: forks keepers and waits for them; never returns. own_child: a keeper that runs
+ * already, 0: fork one. */
 _Noreturn void pri_standby_run(struct pri_pair *pair);
 
 /* clients.c */

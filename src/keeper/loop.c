@@ -63,7 +63,8 @@ static bool make_set(struct pri_keeper *k, bool probe) {
     }
     PRI_CRASH_POINT("set opened, not begun");
     if (fresh && k->pair->page->main.pid == 0) {
-        k->pair->page->scattered = false; /* nothing had begun: no remains to look for in all of /proc */
+        k->pair->page->scattered =
+            false; /* nothing had begun: no remains to look for in all of /proc */
     }
     int code = probe && pri_counter_read(&k->counter, PRI_REG_GEN) == 0
                    ? pri_counter_probe_undo(&k->counter)
@@ -75,7 +76,8 @@ static bool make_set(struct pri_keeper *k, bool probe) {
     pri_fail(&k->error, code, 0, code == PROCREF_E_LIMIT ? "fork" : "semop",
              code == PROCREF_E_LIMIT
                  ? "no process to try whether the kernel undoes semaphores: see ulimit -u"
-                 : "this kernel or sandbox does not undo the semaphore operations of the dead (SEM_UNDO), "
+                 : "this kernel or sandbox does not undo the semaphore operations of the dead "
+                   "(SEM_UNDO), "
                    "which procref counts with");
     return false;
 }
@@ -89,7 +91,8 @@ static void begin(struct pri_keeper *k) {
     int result = pri_counter_step(&k->counter, PRI_BEGIN, 0);
     if (result == PROCREF_E_LIMIT && pri_counter_read(&k->counter, PRI_REG_REFS) == 0 &&
         pri_counter_read(&k->counter, PRI_REG_READY) == 0) {
-        /* Out of generations and nobody holds; nor can anybody come while nothing is ready: a new set. */
+        /* Out of generations and nobody holds; nor can anybody come while nothing is ready: a new
+         * set. */
         pri_counter_remove(&k->counter);
         result = make_set(k, false) ? pri_counter_step(&k->counter, PRI_BEGIN, 0) : PRI_GONE;
     }
@@ -124,7 +127,8 @@ static void adopt(struct pri_keeper *k) {
     if (result == PRI_OK) {
         PRI_CRASH_POINT("adopted, not published");
         atomic_store(&k->pair->page->generation, k->machine.generation);
-        atomic_store(&k->pair->page->phase, PRI_PHASE_UP); /* it may have been the hint that said so */
+        atomic_store(&k->pair->page->phase,
+                     PRI_PHASE_UP); /* it may have been the hint that said so */
     }
     report(k, result);
 }
@@ -158,8 +162,10 @@ static void drain(struct pri_keeper *k) {
 }
 
 static void hand_over(struct pri_keeper *k) {
-    int ready = pri_counter_read(&k->counter, PRI_REG_READY); /* 0 after it was given up: ready stays 0 */
-    int result = ready < 0 ? PRI_GONE : pri_counter_step(&k->counter, PRI_HAND_OVER, (uint32_t)ready);
+    int ready =
+        pri_counter_read(&k->counter, PRI_REG_READY); /* 0 after it was given up: ready stays 0 */
+    int result =
+        ready < 0 ? PRI_GONE : pri_counter_step(&k->counter, PRI_HAND_OVER, (uint32_t)ready);
     if (result == PRI_OK) {
         PRI_CRASH_POINT("handed over");
         k->finished = k->handed_over = true;
@@ -213,8 +219,9 @@ static void retire(struct pri_keeper *k) {
     }
     PRI_CRASH_POINT("retired");
     /*
-     * The name is free when both of us have let go of it, and the clients who wait begin again when their connections close.
-     * Not by our exit alone: the kernel takes some 10 ms there to close what watches the log (inotify(7)).
+     * The name is free when both of us have let go of it, and the clients who wait begin again when
+     * their connections close. Not by our exit alone: the kernel takes some 10 ms there to close
+     * what watches the log (inotify(7)).
      */
     pri_link_close(k->pair->listener);
     if (k->standby_watch >= 0 && k->pair->standby != 0) {
@@ -256,7 +263,8 @@ static void perform(struct pri_keeper *k, enum pri_action action) {
     case PRI_A_TELL_STAYS: pri_clients_tell_stays(k); break;
     case PRI_A_ARM_LINGER:
         pri_counter_sign(&k->counter, PRI_REG_REFS);
-        k->linger_ns = pri_deadline(k->pair->config->linger_ms); break;
+        k->linger_ns = pri_deadline(k->pair->config->linger_ms);
+        break;
     case PRI_A_ARM_BACK_OFF: back_off(k); break;
     case PRI_A_COUNT_OLD: pri_clients_count_old(k); break;
     case PRI_A_RETIRE: retire(k); break;
@@ -377,7 +385,8 @@ static bool due(int64_t *deadline_ns, int64_t now) {
     return is;
 }
 
-/* A client may have come and gone during the linger; then it begins anew. The kernel notes who was last at refs. */
+/* A client may have come and gone during the linger; then it begins anew. The kernel notes who was
+ * last at refs. */
 static enum pri_event linger_event(const struct pri_keeper *k) {
     uint32_t last = pri_counter_last_user(&k->counter, PRI_REG_REFS);
     return last == pri_own_pid() ? PRI_E_LINGERED : PRI_E_LINGER_TOUCHED;
@@ -436,7 +445,8 @@ static int64_t next_deadline(const struct pri_keeper *k) {
         k->accept_ns,
         k->status_ns,
         pri_clients_deadline(k),
-        k->machine.state == PRI_S_STARTING && k->launched.report < 0 ? k->readiness.next_ns : PRI_NEVER,
+        k->machine.state == PRI_S_STARTING && k->launched.report < 0 ? k->readiness.next_ns
+                                                                     : PRI_NEVER,
         k->log_open ? k->log.next_ns : PRI_NEVER,
     };
     int64_t least = PRI_NEVER;
@@ -448,7 +458,8 @@ static int64_t next_deadline(const struct pri_keeper *k) {
 
 /* ---- Begin and end --------------------------------------------------------------------------- */
 
-/* What is known of an earlier life: this pair's page; else the hint; else a process that carries our token. */
+/* What is known of an earlier life: this pair's page; else the hint; else a process that carries
+ * our token. */
 static void recall(struct pri_keeper *k) {
     struct pri_machine *m = &k->machine;
     struct pri_page *page = k->pair->page;
@@ -484,7 +495,8 @@ static void recall(struct pri_keeper *k) {
     }
 }
 
-/* A service that a predecessor started: its end and its output are ours to watch, whatever becomes of the set. */
+/* A service that a predecessor started: its end and its output are ours to watch, whatever becomes
+ * of the set. */
 static void take_over(struct pri_keeper *k) {
     pri_run_open_files(k);
     k->log.start = k->pair->page->log_start;
@@ -539,7 +551,8 @@ int pri_keeper_run(struct pri_pair *pair) {
     k->counter.id = k->poller = k->children = k->waiter_ready = k->standby_watch = k->dir = -1;
     k->launched.go = k->launched.report = k->readiness_polled = k->main_watch = k->end_watch = -1;
     k->log_polled = k->log.fd = k->log.grew = -1;
-    k->log.next_ns = k->start_ns = k->end_ns = k->linger_ns = k->back_off_ns = k->status_ns = PRI_NEVER;
+    k->log.next_ns = k->start_ns = k->end_ns = k->linger_ns = k->back_off_ns = k->status_ns =
+        PRI_NEVER;
     k->retry_ns = k->look_ns = k->accept_ns = PRI_NEVER;
     k->error.size = sizeof k->error;
     k->machine.state = PRI_S_RESUMING;
@@ -564,7 +577,8 @@ int pri_keeper_run(struct pri_pair *pair) {
         pri_clients_sweep(k);
     }
     if (!k->handed_over) {
-        return PRI_LOOP_RETIRED; /* the process ends: the kernel closes everything, the name last of all */
+        return PRI_LOOP_RETIRED; /* the process ends: the kernel closes everything, the name last of
+                                    all */
     }
     close_all(k);
     return PRI_LOOP_HANDED_OVER;

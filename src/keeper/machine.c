@@ -1,4 +1,5 @@
-/* The keeper's decisions (machine.h). One function a state; each reads like its row in ARCHITECTURE.md. */
+/* The keeper's decisions (machine.h). One function a state; each reads like its row in
+ * ARCHITECTURE.md. */
 #include "keeper/machine.h"
 
 #include <stddef.h>
@@ -27,8 +28,8 @@ typedef struct pri_actions Actions;
 
 static const Actions nothing = {0, {0}};
 
-#define DO(...)                                                                                     \
-    ((Actions){(int)(sizeof((enum pri_action[]){__VA_ARGS__}) / sizeof(enum pri_action)),           \
+#define DO(...)                                                                                    \
+    ((Actions){(int)(sizeof((enum pri_action[]){__VA_ARGS__}) / sizeof(enum pri_action)),          \
                {__VA_ARGS__}})
 
 static Actions go(M *m, enum pri_state state, Actions actions) {
@@ -45,15 +46,16 @@ static Actions retire(M *m) {
     return go(m, PRI_S_ENDED, DO(PRI_A_RETIRE));
 }
 
-/* Nothing runs and nothing will: all who ask get the error. Who is connected already may be slow to ask. */
+/* Nothing runs and nothing will: all who ask get the error. Who is connected already may be slow to
+ * ask. */
 static Actions refuse(M *m, bool leave) {
     m->leave = leave;
     if (m->coming > 0) {
         return go(m, PRI_S_REFUSING, DO(PRI_A_TELL_FAILED));
     }
     m->phase = PRI_PHASE_STOPPING;
-    return go(m, PRI_S_ENDED, leave ? DO(PRI_A_TELL_FAILED, PRI_A_LEAVE)
-                                    : DO(PRI_A_TELL_FAILED, PRI_A_RETIRE));
+    return go(m, PRI_S_ENDED,
+              leave ? DO(PRI_A_TELL_FAILED, PRI_A_LEAVE) : DO(PRI_A_TELL_FAILED, PRI_A_RETIRE));
 }
 
 static Actions launch(M *m) {
@@ -106,8 +108,8 @@ static Actions consider(M *m) {
 }
 
 /*
- * The first thing any keeper does. What the page of its own pair says is true; what a hint says is tried: the row
- * adopt(g) tells whether the generation is still that one.
+ * The first thing any keeper does. What the page of its own pair says is true; what a hint says is
+ * tried: the row adopt(g) tells whether the generation is still that one.
  */
 static Actions resuming(M *m, enum pri_event event) {
     switch (event) {
@@ -142,7 +144,8 @@ static Actions beginning(M *m, enum pri_event event) {
     switch (event) {
     case PRI_E_DONE: return go(m, PRI_S_ENDING, DO(PRI_A_COUNT_OLD, PRI_A_END_TREE));
     case PRI_E_REFUSED:
-        /* Only where the barrier's name is not shared: another network namespace, same semaphores. */
+        /* Only where the barrier's name is not shared: another network namespace, same semaphores.
+         */
         return m->keeper > 0 ? refuse(m, true) : DO(PRI_A_AWAIT_CALL);
     case PRI_E_ZERO:
     case PRI_E_GONE: return DO(PRI_A_BEGIN);
@@ -169,7 +172,8 @@ static Actions ending(M *m, enum pri_event event) {
     return m->start_wanted || held ? launch(m) : retire(m);
 }
 
-/* What a client asks for meanwhile is answered when the outcome is known; the set is looked after then, too. */
+/* What a client asks for meanwhile is answered when the outcome is known; the set is looked after
+ * then, too. */
 static Actions starting(M *m, enum pri_event event) {
     switch (event) {
     case PRI_E_READY:
@@ -187,7 +191,8 @@ static Actions relaunching(M *m, enum pri_event event) {
     return event == PRI_E_TREE_GONE ? launch(m) : nothing;
 }
 
-/* A start failed, and nothing of it is left. Those who ask get the error; while held it is tried again. */
+/* A start failed, and nothing of it is left. Those who ask get the error; while held it is tried
+ * again. */
 static Actions failing(M *m, enum pri_event event) {
     if (event != PRI_E_TREE_GONE) {
         return nothing;
@@ -333,7 +338,8 @@ static Actions gave_up(M *m, enum pri_event event) {
 static Actions exhausted(M *m, enum pri_event event) {
     switch (event) {
     case PRI_E_ASKED: return DO(PRI_A_TELL_EXHAUSTED);
-    case PRI_E_GONE: /* a new set has new generations, but its holders' are the old ones: wait for them */
+    case PRI_E_GONE: /* a new set has new generations, but its holders' are the old ones: wait for
+                        them */
         return m->old_holders > 0 ? nothing : DO(PRI_A_COUNT_OLD);
     case PRI_E_ZERO:
     case PRI_E_OLD_GONE: return m->refs <= 0 && m->old_holders == 0 ? retire(m) : nothing;
@@ -341,7 +347,8 @@ static Actions exhausted(M *m, enum pri_event event) {
     }
 }
 
-/* The set was removed under us: make a new one at the same generation; old holders are counted by the page. */
+/* The set was removed under us: make a new one at the same generation; old holders are counted by
+ * the page. */
 static Actions refounding(M *m, enum pri_event event) {
     switch (event) {
     case PRI_E_DONE:
@@ -352,8 +359,7 @@ static Actions refounding(M *m, enum pri_event event) {
         return go(m, PRI_S_GAVE_UP, DO(PRI_A_COUNT_OLD, PRI_A_AWAIT_REFS));
     case PRI_E_GONE: return DO(PRI_A_REFOUND);
     case PRI_E_REFUSED:
-    case PRI_E_BROKEN:
-        return go(m, PRI_S_ORPHANED, DO(PRI_A_TELL_FAILED, PRI_A_COUNT_OLD));
+    case PRI_E_BROKEN: return go(m, PRI_S_ORPHANED, DO(PRI_A_TELL_FAILED, PRI_A_COUNT_OLD));
     default: return nothing;
     }
 }

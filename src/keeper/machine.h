@@ -1,6 +1,7 @@
 /*
- * What the keeper decides: one pure function (state, event) -> (state, actions). Nothing here acts, waits or
- * asks the system; loop.c performs the actions and brings back what came of them as events.
+ * What the keeper decides: one pure function (state, event) -> (state, actions). Nothing here acts,
+ * waits or asks the system; loop.c performs the actions and brings back what came of them as
+ * events.
  */
 #ifndef PRI_MACHINE_H
 #define PRI_MACHINE_H
@@ -9,27 +10,29 @@
 #include <stdint.h>
 
 /* X(enumerator, text) */
-#define PRI_STATES(X)                                                                               \
-    X(RESUMING, "resuming")       /* a new keeper: adopt what the page or the hint says is up */     \
-    X(BEGINNING, "beginning")     /* waits until no callback runs, to begin */                       \
-    X(ENDING, "ending")           /* ends what remains of an earlier start or stop */                \
-    X(STARTING, "starting")       /* the service was launched and is not ready */                    \
-    X(RELAUNCHING, "relaunching") /* it lost the race for its port: ends it, then tries another */   \
-    X(FAILING, "failing")         /* a start failed: ends what it left */                            \
-    X(PUBLISHING, "publishing")                                                                     \
-    X(UP, "up")                                                                                     \
-    X(LINGERING, "lingering") /* up, nobody holds it, kept a little */                               \
-    X(DRAINING, "draining")         /* the row is being executed */                                  \
-    X(WITHDRAWING, "withdrawing")   /* the row is being executed */                                 \
-    X(HANDING_OVER, "handing over") /* the row is being executed */                                 \
-    X(DYING, "dying")         /* it died while up: ends what is left of its tree */                  \
-    X(WAITING, "waiting")     /* for its next start, the back-off */                                 \
-    X(GAVE_UP, "gave up")     /* it died and is not started again; the error is kept */              \
-    X(REFUSING, "refusing")   /* nothing runs; whoever still comes gets the error, then it ends */   \
-    X(EXHAUSTED, "exhausted") /* out of generations: only the end of all references renews the set */ \
-    X(REFOUNDING, "refounding")                                                                     \
-    X(ORPHANED, "orphaned") /* the set was removed and no new one can be had: only old holders count */ \
-    X(STOPPING, "stopping")                                                                         \
+#define PRI_STATES(X)                                                                              \
+    X(RESUMING, "resuming")       /* a new keeper: adopt what the page or the hint says is up */   \
+    X(BEGINNING, "beginning")     /* waits until no callback runs, to begin */                     \
+    X(ENDING, "ending")           /* ends what remains of an earlier start or stop */              \
+    X(STARTING, "starting")       /* the service was launched and is not ready */                  \
+    X(RELAUNCHING, "relaunching") /* it lost the race for its port: ends it, then tries another */ \
+    X(FAILING, "failing")         /* a start failed: ends what it left */                          \
+    X(PUBLISHING, "publishing")                                                                    \
+    X(UP, "up")                                                                                    \
+    X(LINGERING, "lingering")       /* up, nobody holds it, kept a little */                       \
+    X(DRAINING, "draining")         /* the row is being executed */                                \
+    X(WITHDRAWING, "withdrawing")   /* the row is being executed */                                \
+    X(HANDING_OVER, "handing over") /* the row is being executed */                                \
+    X(DYING, "dying")               /* it died while up: ends what is left of its tree */          \
+    X(WAITING, "waiting")           /* for its next start, the back-off */                         \
+    X(GAVE_UP, "gave up")           /* it died and is not started again; the error is kept */      \
+    X(REFUSING, "refusing") /* nothing runs; whoever still comes gets the error, then it ends */   \
+    X(EXHAUSTED,                                                                                   \
+      "exhausted") /* out of generations: only the end of all references renews the set */         \
+    X(REFOUNDING, "refounding")                                                                    \
+    X(ORPHANED,                                                                                    \
+      "orphaned") /* the set was removed and no new one can be had: only old holders count */      \
+    X(STOPPING, "stopping")                                                                        \
     X(ENDED, "ended")
 
 enum pri_state {
@@ -39,25 +42,26 @@ enum pri_state {
         PRI_STATE_COUNT,
 };
 
-#define PRI_EVENTS(X)                                                                               \
-    X(RESUME, "resume")                                                                             \
-    X(DONE, "ok")           /* the row that was executed: its conditions held */                     \
-    X(REFUSED, "no")        /* … they did not */                                                     \
-    X(GONE, "gone")         /* … the set was removed; also told by the wait */                       \
-    X(BROKEN, "broken")     /* … the system refused; the error is kept */                            \
-    X(ZERO, "zero")         /* the register that was waited for became 0 */                          \
-    X(LAUNCH_FAILED, "launch failed")                                                               \
-    X(READY, "ready")                                                                               \
-    X(DIED, "died")             /* the service's first process ended */                              \
-    X(START_TIMEOUT, "start timeout")                                                               \
-    X(PORT_LOST, "port lost")   /* it ended before it was ready, and somebody else has its port */   \
-    X(TREE_GONE, "tree gone")   /* what was being ended has ended */                                 \
-    X(ASKED, "asked")           /* a client wants the service */                                     \
-    X(HUNG_UP, "hung up")       /* one that was told "up" has attached or gone, or one that came wants nothing */ \
-    X(OLD_GONE, "old holders gone")                                                                 \
-    X(LINGERED, "lingered")                                                                         \
-    X(LINGER_TOUCHED, "linger touched") /* somebody came and went during the linger */              \
-    X(BACKED_OFF, "backed off")                                                                     \
+#define PRI_EVENTS(X)                                                                              \
+    X(RESUME, "resume")                                                                            \
+    X(DONE, "ok")       /* the row that was executed: its conditions held */                       \
+    X(REFUSED, "no")    /* … they did not */                                                     \
+    X(GONE, "gone")     /* … the set was removed; also told by the wait */                       \
+    X(BROKEN, "broken") /* … the system refused; the error is kept */                            \
+    X(ZERO, "zero")     /* the register that was waited for became 0 */                            \
+    X(LAUNCH_FAILED, "launch failed")                                                              \
+    X(READY, "ready")                                                                              \
+    X(DIED, "died") /* the service's first process ended */                                        \
+    X(START_TIMEOUT, "start timeout")                                                              \
+    X(PORT_LOST, "port lost") /* it ended before it was ready, and somebody else has its port */   \
+    X(TREE_GONE, "tree gone") /* what was being ended has ended */                                 \
+    X(ASKED, "asked")         /* a client wants the service */                                     \
+    X(HUNG_UP,                                                                                     \
+      "hung up") /* one that was told "up" has attached or gone, or one that came wants nothing */ \
+    X(OLD_GONE, "old holders gone")                                                                \
+    X(LINGERED, "lingered")                                                                        \
+    X(LINGER_TOUCHED, "linger touched") /* somebody came and went during the linger */             \
+    X(BACKED_OFF, "backed off")                                                                    \
     X(STANDBY_DIED, "standby died")
 
 enum pri_event {
@@ -67,29 +71,29 @@ enum pri_event {
         PRI_EVENT_COUNT,
 };
 
-#define PRI_ACTIONS(X)                                                                              \
-    X(ADOPT, "adopt")         /* the row; then DONE, REFUSED or GONE */                              \
-    X(BEGIN, "begin")         /* makes or finds the set, the row; … or BROKEN */                     \
-    X(REFOUND, "refound")     /* the same */                                                         \
-    X(PUBLISH, "publish")     /* the row */                                                          \
-    X(WITHDRAW, "withdraw")   /* the row; and the record page says "not up" */                       \
-    X(DRAIN, "drain")         /* the row */                                                          \
-    X(HAND_OVER, "hand over") /* the row; DONE: this process becomes the standby */                  \
-    X(AWAIT_REFS, "await refs") /* wait for refs = 0; then ZERO or GONE */                           \
-    X(AWAIT_CALL, "await call") /* wait for call = 0 */                                              \
-    X(LAUNCH, "launch")       /* start the service and the wait for it to be ready */                \
-    X(RECORD_UP, "record up") /* page and hint say "up" */                                           \
-    X(RECORD_GAVE_UP, "record gave up") /* the page says so, and why */                              \
-    X(RECORD_STOPPING, "record stopping")                                                           \
-    X(END_TREE, "end tree")   /* polite signal, deadline, kill; then TREE_GONE */                    \
-    X(TELL_UP, "tell up")     /* to all who ask */                                                   \
-    X(TELL_FAILED, "tell failed") /* to all who ask, the kept error */                               \
-    X(TELL_EXHAUSTED, "tell exhausted") /* to all who ask */                                        \
-    X(TELL_STAYS, "tell stays")   /* to all who wait for a stop: it does not come */                 \
-    X(ARM_LINGER, "arm linger")                                                                     \
-    X(ARM_BACK_OFF, "arm back-off")                                                                 \
-    X(COUNT_OLD, "count old") /* find and watch the holders of removed sets */                       \
-    X(RETIRE, "retire")       /* remove the set and the hint, exit */                                \
+#define PRI_ACTIONS(X)                                                                             \
+    X(ADOPT, "adopt")                   /* the row; then DONE, REFUSED or GONE */                  \
+    X(BEGIN, "begin")                   /* makes or finds the set, the row; … or BROKEN */       \
+    X(REFOUND, "refound")               /* the same */                                             \
+    X(PUBLISH, "publish")               /* the row */                                              \
+    X(WITHDRAW, "withdraw")             /* the row; and the record page says "not up" */           \
+    X(DRAIN, "drain")                   /* the row */                                              \
+    X(HAND_OVER, "hand over")           /* the row; DONE: this process becomes the standby */      \
+    X(AWAIT_REFS, "await refs")         /* wait for refs = 0; then ZERO or GONE */                 \
+    X(AWAIT_CALL, "await call")         /* wait for call = 0 */                                    \
+    X(LAUNCH, "launch")                 /* start the service and the wait for it to be ready */    \
+    X(RECORD_UP, "record up")           /* page and hint say "up" */                               \
+    X(RECORD_GAVE_UP, "record gave up") /* the page says so, and why */                            \
+    X(RECORD_STOPPING, "record stopping")                                                          \
+    X(END_TREE, "end tree")             /* polite signal, deadline, kill; then TREE_GONE */        \
+    X(TELL_UP, "tell up")               /* to all who ask */                                       \
+    X(TELL_FAILED, "tell failed")       /* to all who ask, the kept error */                       \
+    X(TELL_EXHAUSTED, "tell exhausted") /* to all who ask */                                       \
+    X(TELL_STAYS, "tell stays")         /* to all who wait for a stop: it does not come */         \
+    X(ARM_LINGER, "arm linger")                                                                    \
+    X(ARM_BACK_OFF, "arm back-off")                                                                \
+    X(COUNT_OLD, "count old") /* find and watch the holders of removed sets */                     \
+    X(RETIRE, "retire")       /* remove the set and the hint, exit */                              \
     X(LEAVE, "leave")         /* exit without touching the set: it is another keeper's */
 
 enum pri_action {
@@ -100,9 +104,16 @@ enum pri_action {
 };
 
 /* The phase that page and hint carry from keeper to keeper. */
-enum pri_phase { PRI_PHASE_FRESH, PRI_PHASE_STARTING, PRI_PHASE_UP, PRI_PHASE_STOPPING, PRI_PHASE_GAVE_UP };
+enum pri_phase {
+    PRI_PHASE_FRESH,
+    PRI_PHASE_STARTING,
+    PRI_PHASE_UP,
+    PRI_PHASE_STOPPING,
+    PRI_PHASE_GAVE_UP
+};
 
-/* The last generation is never started: what runs can then always be withdrawn or drained, which adds one. */
+/* The last generation is never started: what runs can then always be withdrawn or drained, which
+ * adds one. */
 enum { PRI_RESTARTS_MOST = 5, PRI_GENERATION_LAST = 32767 };
 
 struct pri_machine {

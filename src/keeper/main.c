@@ -1,4 +1,5 @@
-/* procref-keeper: what a pair does before it is one. Then it is the standby, and forks the keeper. */
+/* procref-keeper: what a pair does before it is one. Then it is the standby, and forks the keeper.
+ */
 #include <unistd.h>
 
 #include "core/crash.h"
@@ -25,8 +26,9 @@ static bool take_config(struct pri_pair *pair) {
 
 int main(int argc, char **argv) {
     static struct pri_pair pair;
-    static const char usage[] = "procref-keeper " PROCREF_VERSION
-                                ": started by libprocref, a pair for each running service; not by hand.\n";
+    static const char usage[] =
+        "procref-keeper " PROCREF_VERSION
+        ": started by libprocref, a pair for each running service; not by hand.\n";
     if (argc != 2 || argv[1][0] == '\0' || !take_config(&pair)) {
         ssize_t written = write(STDERR_FILENO, usage, sizeof usage - 1);
         (void)written;

@@ -426,8 +426,7 @@ int pri_readiness_start(struct pri_readiness *r, const char *ready, uint16_t por
                                 .dir = dir};
     switch (kind) {
     case PRI_READY_NONE:
-    case PRI_READY_EXEC:
-        break;
+    case PRI_READY_EXEC: break;
     case PRI_READY_TCP:
         if (port == 0) {
             code = pri_fail(err, PROCREF_E_INVALID, 0, "", "ready 'tcp' needs a port");
@@ -444,9 +443,7 @@ int pri_readiness_start(struct pri_readiness *r, const char *ready, uint16_t por
         r->next_ns = PRI_NEVER;
         code = start_notify(r, notify_name, err);
         break;
-    case PRI_READY_LOG:
-        code = start_log(r, log, offset, err);
-        break;
+    case PRI_READY_LOG: code = start_log(r, log, offset, err); break;
     default:
         r->kind = PRI_READY_NONE;
         code = pri_fail(err, PROCREF_E_INVALID, 0, "",
@@ -479,24 +476,12 @@ enum pri_readiness_result pri_readiness_step(struct pri_readiness *r, const stru
     enum pri_readiness_result result = r->ready ? PRI_READINESS_READY : PRI_READINESS_WAIT;
     bool due = !r->ready && pri_clock_ns() >= r->next_ns;
     switch ((enum pri_ready_kind)r->kind) {
-    case PRI_READY_NONE:
-        result = PRI_READINESS_READY;
-        break;
-    case PRI_READY_NOTIFY:
-        result = step_notify(r, tree);
-        break;
-    case PRI_READY_TCP:
-        result = due ? step_tcp(r, tree) : result;
-        break;
-    case PRI_READY_UNIX:
-        result = due ? step_unix(r, tree) : result;
-        break;
-    case PRI_READY_EXEC:
-        result = due ? step_exec(r) : result;
-        break;
-    case PRI_READY_LOG:
-        result = r->ready ? result : step_log(r);
-        break;
+    case PRI_READY_NONE: result = PRI_READINESS_READY; break;
+    case PRI_READY_NOTIFY: result = step_notify(r, tree); break;
+    case PRI_READY_TCP: result = due ? step_tcp(r, tree) : result; break;
+    case PRI_READY_UNIX: result = due ? step_unix(r, tree) : result; break;
+    case PRI_READY_EXEC: result = due ? step_exec(r) : result; break;
+    case PRI_READY_LOG: result = r->ready ? result : step_log(r); break;
     }
     if (result == PRI_READINESS_READY) {
         settle(r);

@@ -1,4 +1,5 @@
-/* Starting, watching and ending the service's processes. When to do which is decided in machine.c. */
+/* Starting, watching and ending the service's processes. When to do which is decided in machine.c.
+ */
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -43,7 +44,8 @@ void pri_run_hint(struct pri_keeper *k, const char *phase) {
     }
 }
 
-/* The folder and the log in it; made anew if somebody took them away. Without them we do without. */
+/* The folder and the log in it; made anew if somebody took them away. Without them we do without.
+ */
 void pri_run_open_files(struct pri_keeper *k) {
     if (k->dir >= 0) {
         close(k->dir);
@@ -66,7 +68,8 @@ void pri_run_open_files(struct pri_keeper *k) {
 
 /* ---- What the service is started with -------------------------------------------------------- */
 
-/* Writes strings one after the other; without memory it only counts, so the block can be made to fit. */
+/* Writes strings one after the other; without memory it only counts, so the block can be made to
+ * fit. */
 struct writer {
     char *base;
     size_t used;
@@ -106,12 +109,14 @@ static char *put_expanded(struct writer *w, const struct pri_keeper *k, const ch
     return start;
 }
 
-/* What belongs to the client's session, its build tool or its own service manager is not the service's. */
+/* What belongs to the client's session, its build tool or its own service manager is not the
+ * service's. */
 static bool is_shed(const char *entry) {
     static const char *const shed[] = {
-        "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "GNUMAKEFLAGS", "NOTIFY_SOCKET",
-        "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC", "MAINPID",
-        "JOURNAL_STREAM", "INVOCATION_ID", "PROCREF_KEEPER", "PROCREF_TOKEN", "PROCREF_TRACE",
+        "MAKEFLAGS",     "MFLAGS",        "MAKELEVEL",      "MAKEOVERRIDES",  "GNUMAKEFLAGS",
+        "NOTIFY_SOCKET", "LISTEN_FDS",    "LISTEN_PID",     "LISTEN_FDNAMES", "WATCHDOG_PID",
+        "WATCHDOG_USEC", "MAINPID",       "JOURNAL_STREAM", "INVOCATION_ID",  "PROCREF_KEEPER",
+        "PROCREF_TOKEN", "PROCREF_TRACE",
     };
     for (size_t i = 0; i < sizeof shed / sizeof shed[0]; i++) {
         size_t length = strlen(shed[i]);
@@ -345,8 +350,8 @@ void pri_run_launch(struct pri_keeper *k) {
         return;
     }
     pri_format(log, sizeof log, "/proc/self/fd/%d", k->log.fd);
-    if (pri_readiness_start(&k->readiness, s.ready, k->port, log, k->log.start, s.envp, s.dir, notify,
-                            &error) < 0) {
+    if (pri_readiness_start(&k->readiness, s.ready, k->port, log, k->log.start, s.envp, s.dir,
+                            notify, &error) < 0) {
         launch_failed(k, &error);
         return;
     }
@@ -358,7 +363,10 @@ void pri_run_launch(struct pri_keeper *k) {
         pri_format(s.notify, NOTIFY_SIZE, "NOTIFY_SOCKET=%s", notify);
         s.envp[count] = s.notify;
     }
-    struct pri_launch launch = {.argv = s.argv, .envp = s.envp, .dir = s.dir, .output = k->log.fd,
+    struct pri_launch launch = {.argv = s.argv,
+                                .envp = s.envp,
+                                .dir = s.dir,
+                                .output = k->log.fd,
                                 .files_soft = k->pair->files_soft};
     if (pri_launch_prepare(&launch, &k->launched, &error) < 0) {
         launch_failed(k, &error);
@@ -371,7 +379,8 @@ void pri_run_launch(struct pri_keeper *k) {
     pri_launch_go(&k->launched);
     PRI_CRASH_POINT("told to go");
     PRI_TRACE("launches '%s' as %u, port %u, generation %u", name_of(k),
-              (unsigned)k->launched.process.pid, (unsigned)k->port, (unsigned)k->machine.generation);
+              (unsigned)k->launched.process.pid, (unsigned)k->port,
+              (unsigned)k->machine.generation);
     pri_poller_add(k->poller, k->launched.report, PRI_TAG_REPORT);
     k->start_ns = pri_deadline(config->start_timeout_ms);
 }
@@ -419,8 +428,9 @@ void pri_run_readiness(struct pri_keeper *k) {
 }
 
 /*
- * After all have been told: what the readiness check had open is closed, which for a watched log takes the kernel 10 ms.
- * With "notify" it stays: later notifications find a reader, as systemd-notify expects.
+ * After all have been told: what the readiness check had open is closed, which for a watched log
+ * takes the kernel 10 ms. With "notify" it stays: later notifications find a reader, as
+ * systemd-notify expects.
  */
 void pri_run_tidy(struct pri_keeper *k) {
     if (k->readiness_done) {
@@ -437,8 +447,9 @@ void pri_run_start_timeout(struct pri_keeper *k) {
     const struct pri_config *config = k->pair->config;
     const char *ready = pri_config_text(config, config->ready);
     k->start_ns = PRI_NEVER;
-    pri_fail(&error, PROCREF_E_TIMEOUT, 0, "", "'%s' was not ready (%s) within its start timeout of %lld ms",
-             name_of(k), ready != NULL ? ready : "running", (long long)config->start_timeout_ms);
+    pri_fail(&error, PROCREF_E_TIMEOUT, 0, "",
+             "'%s' was not ready (%s) within its start timeout of %lld ms", name_of(k),
+             ready != NULL ? ready : "running", (long long)config->start_timeout_ms);
     keep_error(k, &error);
     pri_keeper_push(k, PRI_E_START_TIMEOUT);
 }
@@ -458,7 +469,8 @@ void pri_run_reap(struct pri_keeper *k) {
         }
     }
     const struct pri_page *page = k->pair->page;
-    if (!k->status_known && page->main.pid != 0 && atomic_load(&page->reaped_pid) == page->main.pid) {
+    if (!k->status_known && page->main.pid != 0 &&
+        atomic_load(&page->reaped_pid) == page->main.pid) {
         k->status_known = true;
         k->status = atomic_load(&page->reaped_status);
     }
@@ -546,7 +558,8 @@ static void signal_main(struct pri_keeper *k, int signal) {
     }
 }
 
-/* The first process is asked first, so that it can end its own; what it leaves is asked next; then comes SIGKILL. */
+/* The first process is asked first, so that it can end its own; what it leaves is asked next; then
+ * comes SIGKILL. */
 void pri_run_end_tree(struct pri_keeper *k) {
     const struct pri_config *config = k->pair->config;
     pri_run_forget_start(k);

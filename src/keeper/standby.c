@@ -1,6 +1,7 @@
 /*
- * The standby: the keeper's parent, which only waits and reaps. When its keeper is killed it forks the next, which finds in
- * the page what was going on. A keeper whose standby was killed becomes the standby in the same way.
+ * The standby: the keeper's parent, which only waits and reaps. When its keeper is killed it forks
+ * the next, which finds in the page what was going on. A keeper whose standby was killed becomes
+ * the standby in the same way.
  */
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -13,7 +14,8 @@
 #include "os/poller.h"
 #include "os/rendezvous.h"
 
-/* Keepers that end without having been asked to, one after the other: a mistake of ours, not a murderer. */
+/* Keepers that end without having been asked to, one after the other: a mistake of ours, not a
+ * murderer. */
 enum { DEATHS_MOST = 64, DEATHS_WITHIN_MS = 2000 };
 
 static void run_keeper(struct pri_pair *pair) {
@@ -25,7 +27,8 @@ static void run_keeper(struct pri_pair *pair) {
     }
 }
 
-/* Returns in the standby with the keeper's pid; a keeper that was handed over to returns here as the next standby. */
+/* Returns in the standby with the keeper's pid; a keeper that was handed over to returns here as
+ * the next standby. */
 static int32_t fork_keeper(struct pri_pair *pair) {
     for (;;) {
         pair->standby = pri_own_pid();
@@ -59,7 +62,8 @@ void pri_standby_run(struct pri_pair *pair) {
             _Exit(PRI_LOOP_CANNOT_SERVE); /* no child, not even the keeper: cannot be */
         }
         if ((int32_t)pid == keeper && WIFEXITED(status) &&
-            (WEXITSTATUS(status) == PRI_LOOP_RETIRED || WEXITSTATUS(status) == PRI_LOOP_CANNOT_SERVE)) {
+            (WEXITSTATUS(status) == PRI_LOOP_RETIRED ||
+             WEXITSTATUS(status) == PRI_LOOP_CANNOT_SERVE)) {
             _Exit(WEXITSTATUS(status));
         }
         if ((int32_t)pid == keeper) {

@@ -1,13 +1,15 @@
 /*
- * The port contract for the counter: registers that many processes change by the rows of core/table.h.
+ * The port contract for the counter: registers that many processes change by the rows of
+ * core/table.h.
  *
  * A system must give: each row is executed atomically, all of its conditions and changes or none; a
  * change marked undo is taken back when the process that made it ends in any way, before the
- * process's connections (rendezvous.h) are seen to close; the keeper can wait for "a register is 0".
- * On Linux this is one System V semaphore set and semop(2) with SEM_UNDO. A system without such an object can keep
- * the registers in the keeper: a client's row is then a message to the keeper, executed there, and
- * undo is what the keeper does at the dead-name notification of the client's Mach port, or when the client's handle of
- * the named job is gone. Then `ready` is 0 as soon as nobody can answer.
+ * process's connections (rendezvous.h) are seen to close; the keeper can wait for "a register is
+ * 0". On Linux this is one System V semaphore set and semop(2) with SEM_UNDO. A system without such
+ * an object can keep the registers in the keeper: a client's row is then a message to the keeper,
+ * executed there, and undo is what the keeper does at the dead-name notification of the client's
+ * Mach port, or when the client's handle of the named job is gone. Then `ready` is 0 as soon as
+ * nobody can answer.
  *
  * The counter may be removed by others at any time: every operation can say PRI_GONE.
  */
@@ -33,21 +35,22 @@ struct pri_counter {
         int16_t op, flags;
     } attach[4], detach[1]; /* these rows, ready to execute: the hot path builds nothing */
 };
-#define PRI_COUNTER_NONE {.id = -1}
+#define PRI_COUNTER_NONE                                                                           \
+    { .id = -1 }
 
 /*
- * Looks through the service's whole range of keys. 0, NOT_FOUND, CONFLICT (another layout version runs this
- * service), UNSUPPORTED (no counters here), PERMISSION, PLATFORM.
+ * Looks through the service's whole range of keys. 0, NOT_FOUND, CONFLICT (another layout version
+ * runs this service), UNSUPPORTED (no counters here), PERMISSION, PLATFORM.
  */
 int pri_counter_find(const struct pri_ident *ident, struct pri_counter *ret_counter,
                      procref_error *err);
 
 /*
- * The same, and makes and opens it where there is none; *ret_new tells. Only who holds the barrier may call it. LIMIT names
- * the kernel's limit, PERMISSION the owner of squatted keys.
+ * The same, and makes and opens it where there is none; *ret_new tells. Only who holds the barrier
+ * may call it. LIMIT names the kernel's limit, PERMISSION the owner of squatted keys.
  */
-int pri_counter_create(const struct pri_ident *ident, struct pri_counter *ret_counter, bool *ret_new,
-                       procref_error *err);
+int pri_counter_create(const struct pri_ident *ident, struct pri_counter *ret_counter,
+                       bool *ret_new, procref_error *err);
 
 /* Executes one row. g is used where the row names a generation. Never waits. */
 int pri_counter_step(struct pri_counter *counter, enum pri_transition row, uint32_t g);
@@ -57,16 +60,17 @@ int pri_counter_explain(const struct pri_counter *counter, int code, const char 
                         procref_error *err);
 
 /*
- * Waits until the register is 0: PRI_OK, PRI_GONE, or PRI_NO if it was interrupted or *stop was set before. Another thread
- * interrupts it by setting *stop and then sending this thread a signal whose handler calls pri_counter_interrupt().
+ * Waits until the register is 0: PRI_OK, PRI_GONE, or PRI_NO if it was interrupted or *stop was set
+ * before. Another thread interrupts it by setting *stop and then sending this thread a signal whose
+ * handler calls pri_counter_interrupt().
  */
 int pri_counter_await_zero(const struct pri_counter *counter, enum pri_register reg,
                            const _Atomic bool *stop);
 void pri_counter_interrupt(void);
 
 /*
- * Tries on a counter that nothing has begun on (row probe, by a child that dies) whether undo works here: 0, UNSUPPORTED,
- * or LIMIT (there is no process to try it with).
+ * Tries on a counter that nothing has begun on (row probe, by a child that dies) whether undo works
+ * here: 0, UNSUPPORTED, or LIMIT (there is no process to try it with).
  */
 int pri_counter_probe_undo(struct pri_counter *counter);
 
@@ -74,8 +78,9 @@ int pri_counter_probe_undo(struct pri_counter *counter);
 int pri_counter_read(const struct pri_counter *counter, enum pri_register reg);
 
 /*
- * Who changed or awaited the register last: this process's own pid after pri_counter_sign() found it 0, until somebody else
- * comes. (semctl(2), GETPID: set by each successful operation, a wait for zero included.)
+ * Who changed or awaited the register last: this process's own pid after pri_counter_sign() found
+ * it 0, until somebody else comes. (semctl(2), GETPID: set by each successful operation, a wait for
+ * zero included.)
  */
 void pri_counter_sign(const struct pri_counter *counter, enum pri_register reg);
 uint32_t pri_counter_last_user(const struct pri_counter *counter, enum pri_register reg);

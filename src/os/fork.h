@@ -1,6 +1,7 @@
 /*
- * The port contract for noticing a fork without a system call: a number that is another one in a forked child.
- * Linux: a page that the kernel wipes in the child (madvise(2), MADV_WIPEONFORK). Systems without fork: a constant.
+ * The port contract for noticing a fork without a system call: a number that is another one in a
+ * forked child. Linux: a page that the kernel wipes in the child (madvise(2), MADV_WIPEONFORK).
+ * Systems without fork: a constant.
  */
 #ifndef PRI_OS_FORK_H
 #define PRI_OS_FORK_H
@@ -9,7 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Private: where the number stands, wiped to 0 in a forked child; NULL at first, or where there is no such page. */
+/* Private: where the number stands, wiped to 0 in a forked child; NULL at first, or where there is
+ * no such page. */
 extern _Atomic(_Atomic uint32_t *) pri_fork_mark;
 uint32_t pri_fork_new_epoch(void);
 

@@ -1,6 +1,7 @@
 /*
- * The port contract for a lock between the threads of one process that survives fork: a child that was forked while
- * another thread held the lock finds it free, and is told once that what the lock guards is its parent's.
+ * The port contract for a lock between the threads of one process that survives fork: a child that
+ * was forked while another thread held the lock finds it free, and is told once that what the lock
+ * guards is its parent's.
  */
 #ifndef PRI_OS_LOCK_H
 #define PRI_OS_LOCK_H

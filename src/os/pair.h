@@ -1,6 +1,6 @@
 /*
- * The port contract for what a pair is made of: a process that sheds its starter, memory that its members share,
- * and the forking and waiting by which one watches over the other.
+ * The port contract for what a pair is made of: a process that sheds its starter, memory that its
+ * members share, and the forking and waiting by which one watches over the other.
  */
 #ifndef PRI_OS_PAIR_H
 #define PRI_OS_PAIR_H
@@ -9,19 +9,22 @@
 #include "procref/procref.h"
 
 /*
- * Lets go of everything of the client: signals (mask and dispositions), terminal and session, folder, umask,
- * priority, out-of-memory score, affinity. *ret_files_soft is the starter's soft limit of open files, which is raised here.
- * False if even that is refused.
+ * Lets go of everything of the client: signals (mask and dispositions), terminal and session,
+ * folder, umask, priority, out-of-memory score, affinity. *ret_files_soft is the starter's soft
+ * limit of open files, which is raised here. False if even that is refused.
  */
 bool pri_pair_shed(uint64_t *ret_files_soft);
 
-/* Makes orphans of what is below come to this process. To be called in each member: fork does not pass it on. */
+/* Makes orphans of what is below come to this process. To be called in each member: fork does not
+ * pass it on. */
 void pri_pair_adopt_orphans(void);
 
-/* Puts a sign of life into word that the system itself takes back when this process ends, however. One word for each process. */
+/* Puts a sign of life into word that the system itself takes back when this process ends, however.
+ * One word for each process. */
 void pri_pair_sign_life(_Atomic uint32_t *word);
 
-/* What pri_spawn_pair() left: the listener, and the configuration's bytes mapped for reading. False: started by hand. */
+/* What pri_spawn_pair() left: the listener, and the configuration's bytes mapped for reading.
+ * False: started by hand. */
 bool pri_pair_inherit(procref_waitable *ret_listener, const void **ret_config, size_t *ret_size);
 
 /* Zeroed memory that stays shared with forked processes; NULL without memory. */

@@ -1,4 +1,5 @@
-/* The port contract for waiting on many waitables and a deadline at once (epoll, kqueue, IOCP). Level-triggered. */
+/* The port contract for waiting on many waitables and a deadline at once (epoll, kqueue, IOCP).
+ * Level-triggered. */
 #ifndef PRI_OS_POLLER_H
 #define PRI_OS_POLLER_H
 
@@ -13,15 +14,17 @@ int pri_poller_open(procref_waitable *ret_poller);
 int pri_poller_add(procref_waitable poller, procref_waitable waitable, uint64_t tag);
 void pri_poller_remove(procref_waitable poller, procref_waitable waitable);
 /* How many of ret_tags were filled; 0: the deadline passed or a signal came. */
-int pri_poller_wait(procref_waitable poller, int64_t deadline_ns, uint64_t ret_tags[PRI_POLLER_EVENTS]);
+int pri_poller_wait(procref_waitable poller, int64_t deadline_ns,
+                    uint64_t ret_tags[PRI_POLLER_EVENTS]);
 
 /*
- * Ends of children. A waitable that is readable when a child may have ended (and the pair's nudge, which is
- * an ordinary waitable that another process of the pair can signal).
+ * Ends of children. A waitable that is readable when a child may have ended (and the pair's nudge,
+ * which is an ordinary waitable that another process of the pair can signal).
  */
 int pri_children_open(procref_waitable *ret_children); /* from now on no child's end is missed */
 void pri_children_drain(procref_waitable children);
-void pri_children_close(procref_waitable children); /* the caller becomes a process that waits with wait_any */
+void pri_children_close(
+    procref_waitable children); /* the caller becomes a process that waits with wait_any */
 /* Reaps one ended child; false if none has ended. *ret_status as by waitpid(2). */
 bool pri_children_reap(uint32_t *ret_pid, int *ret_status);
 

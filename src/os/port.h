@@ -4,7 +4,8 @@
 
 #include "procref/procref.h"
 
-/* A port that was free a moment ago; 0 if there is none. Somebody else may take it: see pri_port_is_taken(). */
+/* A port that was free a moment ago; 0 if there is none. Somebody else may take it: see
+ * pri_port_is_taken(). */
 uint16_t pri_port_pick(void);
 
 /* Whether somebody has the port now. */

@@ -1,16 +1,17 @@
-/* The kinds of readiness checks, told apart in one place for the client, who is refused early, and the keeper. */
+/* The kinds of readiness checks, told apart in one place for the client, who is refused early, and
+ * the keeper. */
 #ifndef PRI_OS_READY_H
 #define PRI_OS_READY_H
 
 #include <stdbool.h>
 
 enum pri_ready_kind {
-    PRI_READY_NONE,   /* NULL: running is ready */
+    PRI_READY_NONE, /* NULL: running is ready */
     PRI_READY_NOTIFY,
     PRI_READY_TCP,
-    PRI_READY_UNIX,   /* "unix:PATH" */
-    PRI_READY_EXEC,   /* "exec:CMD" */
-    PRI_READY_LOG,    /* "log:REGEX" */
+    PRI_READY_UNIX, /* "unix:PATH" */
+    PRI_READY_EXEC, /* "exec:CMD" */
+    PRI_READY_LOG,  /* "log:REGEX" */
 };
 
 /* The kind, and where its text begins (NULL if it has none); -1 for what is none. */

@@ -1,7 +1,7 @@
 /*
  * The port contract for turning "this register is 0" into a waitable for the loop. Linux: a thread
- * of the keeper that sleeps in semop(2) and writes to an eventfd. Windows: WaitForMultipleObjects has it already; macOS: the
- * no-senders notification.
+ * of the keeper that sleeps in semop(2) and writes to an eventfd. Windows: WaitForMultipleObjects
+ * has it already; macOS: the no-senders notification.
  */
 #ifndef PRI_OS_WAITER_H
 #define PRI_OS_WAITER_H
@@ -14,11 +14,12 @@ struct pri_waiter;
 struct pri_waiter *pri_waiter_open(procref_waitable *ret_waitable);
 
 /* Begins to wait, unless it waits already. LIMIT: no thread. */
-int pri_waiter_arm(struct pri_waiter *waiter, const struct pri_counter *counter, enum pri_register reg);
+int pri_waiter_arm(struct pri_waiter *waiter, const struct pri_counter *counter,
+                   enum pri_register reg);
 
 /*
- * When the waitable is readable: PRI_OK (it was 0), PRI_GONE (the counter was removed); else PRI_NO. It waits no more then.
- * *ret_stamp is that of the counter it waited on.
+ * When the waitable is readable: PRI_OK (it was 0), PRI_GONE (the counter was removed); else
+ * PRI_NO. It waits no more then. *ret_stamp is that of the counter it waited on.
  */
 int pri_waiter_result(struct pri_waiter *waiter, uint32_t *ret_stamp);
 

@@ -1,6 +1,7 @@
 /*
- * The counter on Linux: a System V semaphore set, each row of the table one semop(2). Undo is SEM_UNDO:
- * the kernel keeps what a process changed and takes it back at its exit (ipc/sem.c, exit_sem).
+ * The counter on Linux: a System V semaphore set, each row of the table one semop(2). Undo is
+ * SEM_UNDO: the kernel keeps what a process changed and takes it back at its exit (ipc/sem.c,
+ * exit_sem).
  */
 #include "os/counter.h"
 
@@ -20,8 +21,9 @@
 #include "os/folder.h"
 
 /*
- * The layout. Version and fingerprint come first in every version, so that each can tell the others. The
- * set is never written with SETVAL or SETALL, which would wipe everybody's undo; new sets are all zero.
+ * The layout. Version and fingerprint come first in every version, so that each can tell the
+ * others. The set is never written with SETVAL or SETALL, which would wipe everybody's undo; new
+ * sets are all zero.
  */
 enum {
     SEM_VERSION = 0,
@@ -35,7 +37,14 @@ enum {
     SEM_COUNT_MOST = 64, /* a set with more is not ours, in no version */
 };
 
-enum { OPS_MOST = 12, PROBES_MOST = 8, STAT_ANY = 20, SETS_MOST = 32768, MODE_OURS = 0600, GENERATIONS_MOST = 32767 };
+enum {
+    OPS_MOST = 12,
+    PROBES_MOST = 8,
+    STAT_ANY = 20,
+    SETS_MOST = 32768,
+    MODE_OURS = 0600,
+    GENERATIONS_MOST = 32767
+};
 
 static unsigned short sem_of(enum pri_register reg) {
     static const unsigned short sems[PRI_REGISTER_COUNT] = {
@@ -73,15 +82,15 @@ static int emit(struct sembuf *ops, int n, enum pri_register reg, int op, int fl
     bool add = op == PRI_VALUE_FINGERPRINT;
     ops[n++] = (struct sembuf){SEM_VERSION, add ? PRI_LAYOUT_VERSION : 0, IPC_NOWAIT};
     for (int i = 0; i < PRI_ID_PARTS; i++) {
-        ops[n++] = (struct sembuf){(unsigned short)(SEM_ID + i), (short)(add ? parts[i] : 0),
-                                   IPC_NOWAIT};
+        ops[n++] =
+            (struct sembuf){(unsigned short)(SEM_ID + i), (short)(add ? parts[i] : 0), IPC_NOWAIT};
     }
     return n;
 }
 
 /*
- * "= v" becomes "- v, wait for 0, + v" and ">= v" becomes "- v, + v", all without waiting: the kernel
- * applies all operations of one semop or none (semop(2), "atomically").
+ * "= v" becomes "- v, wait for 0, + v" and ">= v" becomes "- v, + v", all without waiting: the
+ * kernel applies all operations of one semop or none (semop(2), "atomically").
  */
 static int compile(const struct pri_row *row, uint32_t g, const struct pri_ident *ident,
                    struct sembuf *ops) {
@@ -132,7 +141,10 @@ static int execute(struct pri_counter *counter, struct sembuf *ops, int n) {
 }
 
 static const char *told(int result) {
-    return result == PRI_OK ? "ok" : result == PRI_NO ? "no" : result == PRI_GONE ? "gone" : "fails";
+    return result == PRI_OK     ? "ok"
+           : result == PRI_NO   ? "no"
+           : result == PRI_GONE ? "gone"
+                                : "fails";
 }
 
 _Static_assert(sizeof(((struct pri_counter *)0)->attach[0]) == sizeof(struct sembuf), "a sembuf");
@@ -198,16 +210,18 @@ static int explain_find(int os, const char *name, procref_error *err) {
     case ENOSPC:
         limits(sem, sizeof sem);
         const char *sets = strrchr(sem, ' ');
-        return pri_fail(err, PROCREF_E_LIMIT, os, "semget",
-                        "no semaphore set for '%s': kernel.sem allows %s sets and all are used; see "
-                        "ipcs -s, or raise the last number of sysctl kernel.sem (\"%s\")",
-                        name, sets != NULL ? sets + 1 : "no more", sem);
+        return pri_fail(
+            err, PROCREF_E_LIMIT, os, "semget",
+            "no semaphore set for '%s': kernel.sem allows %s sets and all are used; see "
+            "ipcs -s, or raise the last number of sysctl kernel.sem (\"%s\")",
+            name, sets != NULL ? sets + 1 : "no more", sem);
     case ENOMEM:
         return pri_fail(err, PROCREF_E_NO_MEMORY, os, "semget", "no semaphore set for '%s'", name);
     case ENOSYS:
     case EPERM:
-        return pri_fail(err, PROCREF_E_UNSUPPORTED, os, "semget",
-                        "this kernel or sandbox refuses System V semaphores, which procref counts with");
+        return pri_fail(
+            err, PROCREF_E_UNSUPPORTED, os, "semget",
+            "this kernel or sandbox refuses System V semaphores, which procref counts with");
     default:
         return pri_fail(err, PROCREF_E_PLATFORM, os, "semget", "no semaphore set for '%s'", name);
     }
@@ -222,13 +236,15 @@ int pri_counter_explain(const struct pri_counter *counter, int code, const char 
                             "the kernel has no more undo entries for '%s' (SEMMNU)", name);
         }
         return pri_fail(err, code, counter->os, "semop",
-                        "'%s' has reached the limit of a semaphore: %d references or generations", name,
-                        (int)GENERATIONS_MOST);
+                        "'%s' has reached the limit of a semaphore: %d references or generations",
+                        name, (int)GENERATIONS_MOST);
     case PROCREF_E_UNSUPPORTED:
-        return pri_fail(err, code, counter->os, "semop",
-                        "this kernel or sandbox refuses semaphores with undo, which procref counts with");
+        return pri_fail(
+            err, code, counter->os, "semop",
+            "this kernel or sandbox refuses semaphores with undo, which procref counts with");
     default:
-        return pri_fail(err, code, counter->os, "semop", "the counter of '%s' cannot be changed", name);
+        return pri_fail(err, code, counter->os, "semop", "the counter of '%s' cannot be changed",
+                        name);
     }
 }
 
@@ -242,7 +258,8 @@ static key_t key_of(const struct pri_ident *ident, int probe) {
 
 enum found { FOUND_OURS, FOUND_UNOPENED, FOUND_OTHER_VERSION, FOUND_FOREIGN, FOUND_NOTHING };
 
-/* What is this set? Its creator can give it any owner, so both must be us; and nobody else may touch it. */
+/* What is this set? Its creator can give it any owner, so both must be us; and nobody else may
+ * touch it. */
 static enum found classify(int id, const struct pri_ident *ident) {
     unsigned short values[SEM_COUNT_MOST];
     uint16_t parts[PRI_ID_PARTS];
@@ -302,16 +319,18 @@ int pri_counter_find(const struct pri_ident *ident, struct pri_counter *ret_coun
             return 0;
         }
         if (found == FOUND_OTHER_VERSION) {
-            return pri_fail(err, PROCREF_E_CONFLICT, 0, "semget",
-                            "'%s' is run by another version of procref (its set %d has another layout "
-                            "than %d): use one version, or wait until it has ended",
-                            ident->name, id, PRI_LAYOUT_VERSION);
+            return pri_fail(
+                err, PROCREF_E_CONFLICT, 0, "semget",
+                "'%s' is run by another version of procref (its set %d has another layout "
+                "than %d): use one version, or wait until it has ended",
+                ident->name, id, PRI_LAYOUT_VERSION);
         }
     }
     return pri_fail(err, PROCREF_E_NOT_FOUND, 0, "semget", "'%s' has no counter", ident->name);
 }
 
-/* Who owns the set on a key; anybody may ask since Linux 4.17 (semctl(2), SEM_STAT_ANY, which wants an index). */
+/* Who owns the set on a key; anybody may ask since Linux 4.17 (semctl(2), SEM_STAT_ANY, which wants
+ * an index). */
 static unsigned owner_of(key_t key) {
     struct semid_ds status;
     union {
@@ -319,8 +338,9 @@ static unsigned owner_of(key_t key) {
         struct semid_ds *buf;
     } argument = {.buf = &status};
     int id = semget(key, 0, 0);
-    return id >= 0 && semctl(id % SETS_MOST, 0, STAT_ANY, argument) >= 0 ? (unsigned)status.sem_perm.uid
-                                                                        : (unsigned)-1;
+    return id >= 0 && semctl(id % SETS_MOST, 0, STAT_ANY, argument) >= 0
+               ? (unsigned)status.sem_perm.uid
+               : (unsigned)-1;
 }
 
 static int open_set(int id, const struct pri_ident *ident, struct pri_counter *ret_counter,
@@ -344,8 +364,8 @@ static int open_set(int id, const struct pri_ident *ident, struct pri_counter *r
                     "the new counter of '%s' was taken away at once", ident->name);
 }
 
-int pri_counter_create(const struct pri_ident *ident, struct pri_counter *ret_counter, bool *ret_new,
-                       procref_error *err) {
+int pri_counter_create(const struct pri_ident *ident, struct pri_counter *ret_counter,
+                       bool *ret_new, procref_error *err) {
     int code = pri_counter_find(ident, ret_counter, err);
     if (code == 0) {
         *ret_new = false;
@@ -373,15 +393,16 @@ int pri_counter_create(const struct pri_ident *ident, struct pri_counter *ret_co
         }
         return code;
     }
-    return pri_fail(err, PROCREF_E_PERMISSION, 0, "semget",
-                    "all %d keys of '%s' are in use by others, the first by user %u: ask them to remove "
-                    "their semaphore sets (ipcs -s), or use another name",
-                    (int)PRI_PROBES, ident->name, owner_of(key_of(ident, 0)));
+    return pri_fail(
+        err, PROCREF_E_PERMISSION, 0, "semget",
+        "all %d keys of '%s' are in use by others, the first by user %u: ask them to remove "
+        "their semaphore sets (ipcs -s), or use another name",
+        (int)PRI_PROBES, ident->name, owner_of(key_of(ident, 0)));
 }
 
 /*
- * A signal that comes just before semop(2) would be lost, and the thread would sleep on. So the handler
- * makes the operation one that does not wait: the kernel reads it only at the call.
+ * A signal that comes just before semop(2) would be lost, and the thread would sleep on. So the
+ * handler makes the operation one that does not wait: the kernel reads it only at the call.
  */
 static _Thread_local struct sembuf *volatile awaited;
 
@@ -409,7 +430,8 @@ void pri_counter_interrupt(void) {
     }
 }
 
-/* Undo is kept by process, not by memory: a child of vfork has its own, and costs a third of fork's. */
+/* Undo is kept by process, not by memory: a child of vfork has its own, and costs a third of
+ * fork's. */
 static pid_t start_probe(struct pri_counter *counter) {
     pid_t child = vfork();
     if (child == 0) {
@@ -418,7 +440,8 @@ static pid_t start_probe(struct pri_counter *counter) {
     return child;
 }
 
-/* A child that was killed proves nothing; nor does a change of another keeper's child that is not dead yet. */
+/* A child that was killed proves nothing; nor does a change of another keeper's child that is not
+ * dead yet. */
 int pri_counter_probe_undo(struct pri_counter *counter) {
     struct sembuf undone = {SEM_CALL, 0, 0};
     struct timespec patience = {.tv_sec = 1};

@@ -5,13 +5,15 @@
 #include <unistd.h>
 
 _Atomic(_Atomic uint32_t *) pri_fork_mark;
-static _Atomic uint32_t last_epoch;      /* survives a fork, so no number comes twice in a line of descent */
-static _Atomic uint32_t fallback_pid;    /* without wiping: the pid that the epoch belongs to */
+static _Atomic uint32_t
+    last_epoch; /* survives a fork, so no number comes twice in a line of descent */
+static _Atomic uint32_t fallback_pid; /* without wiping: the pid that the epoch belongs to */
 static _Atomic uint32_t fallback_epoch;
 
 static _Atomic uint32_t *make_mark(void) {
     long size = sysconf(_SC_PAGESIZE);
-    void *page = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *page =
+        mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED) {
         return NULL;
     }

@@ -1,4 +1,5 @@
-/* The keeper's program as bytes in the library, so that a statically linked client needs nothing installed. */
+/* The keeper's program as bytes in the library, so that a statically linked client needs nothing
+ * installed. */
 #include "os/spawn.h"
 
 __asm__(".pushsection .rodata.pri_keeper_image, \"a\"\n"

@@ -177,8 +177,7 @@ static void close_one(procref_waitable *fd) {
 
 static int fail(int os, const char *op, procref_error *err) {
     switch (os) {
-    case ENOMEM:
-        return pri_fail(err, PROCREF_E_NO_MEMORY, os, op, "no memory to start a process");
+    case ENOMEM: return pri_fail(err, PROCREF_E_NO_MEMORY, os, op, "no memory to start a process");
     case EMFILE:
     case ENFILE:
         return pri_fail(err, PROCREF_E_LIMIT, os, op,
@@ -187,8 +186,7 @@ static int fail(int os, const char *op, procref_error *err) {
         return pri_fail(
             err, PROCREF_E_LIMIT, os, op,
             "no more processes; see 'ulimit -u', kernel.pid_max and the cgroup's pids.max");
-    default:
-        return pri_fail(err, PROCREF_E_PLATFORM, os, op, "cannot start a process");
+    default: return pri_fail(err, PROCREF_E_PLATFORM, os, op, "cannot start a process");
     }
 }
 

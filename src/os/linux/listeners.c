@@ -1,6 +1,7 @@
 /*
- * Who listens: asked by sock_diag(7), which looks at listening sockets only and takes 30 us. The fallback reads
- * /proc/net/tcp, for which the kernel walks its whole table of connections: 5 ms on a machine with much memory.
+ * Who listens: asked by sock_diag(7), which looks at listening sockets only and takes 30 us. The
+ * fallback reads /proc/net/tcp, for which the kernel walks its whole table of connections: 5 ms on
+ * a machine with much memory.
  */
 #include "os/linux/listeners.h"
 
@@ -14,7 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* ---- sock_diag; musl has no linux/ headers, so its structures stand here (linux/inet_diag.h, linux/netlink.h) -- */
+/* ---- sock_diag; musl has no linux/ headers, so its structures stand here (linux/inet_diag.h,
+ * linux/netlink.h) -- */
 
 enum {
     NETLINK_FAMILY = 16,
@@ -52,7 +54,8 @@ struct diag_answer {
     uint32_t expires, receive_queue, send_queue, user, inode;
 };
 
-/* Whether a connection to 127.0.0.1 reaches the address: the wildcard, itself, or itself mapped into IPv6. */
+/* Whether a connection to 127.0.0.1 reaches the address: the wildcard, itself, or itself mapped
+ * into IPv6. */
 static bool is_loopback(const struct diag_answer *answer) {
     const uint32_t *at = answer->id.source, loopback = htonl(INADDR_LOOPBACK);
     if (answer->family == AF_INET) {
@@ -87,7 +90,9 @@ static int take_answers(const char *bytes, size_t size, uint16_t port, struct pr
 static bool ask_family(int fd, int family, uint16_t port, struct pri_listeners *ret) {
     char bytes[4096];
     struct diag_request request = {
-        .head = {.length = sizeof request, .type = SOCK_DIAG_BY_FAMILY_TYPE, .flags = REQUEST_AND_DUMP},
+        .head = {.length = sizeof request,
+                 .type = SOCK_DIAG_BY_FAMILY_TYPE,
+                 .flags = REQUEST_AND_DUMP},
         .family = (uint8_t)family,
         .protocol = IPPROTO_TCP,
         .states = 1U << STATE_LISTEN,
@@ -97,7 +102,8 @@ static bool ask_family(int fd, int family, uint16_t port, struct pri_listeners *
     }
     int more = 1;
     while (more > 0) {
-        ssize_t got = recv(fd, bytes, sizeof bytes, 0); /* the kernel has answered before send returned */
+        ssize_t got =
+            recv(fd, bytes, sizeof bytes, 0); /* the kernel has answered before send returned */
         if (got < 0 && errno == EINTR) {
             continue;
         }
@@ -188,7 +194,6 @@ static bool read_listeners(const char *path, uint16_t port, struct pri_listeners
     close(fd);
     return true;
 }
-
 
 bool pri_listeners_find(uint16_t port, struct pri_listeners *ret) {
     ret->count = 0;

@@ -9,7 +9,8 @@
 
 #include "core/table.h"
 
-/* set_robust_list(2): at a thread's end the kernel sets this bit in the words that carry its thread id. */
+/* set_robust_list(2): at a thread's end the kernel sets this bit in the words that carry its thread
+ * id. */
 enum { OWNER_DIED = 0x40000000 };
 
 static bool lives(const _Atomic uint32_t *word) {

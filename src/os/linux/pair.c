@@ -26,7 +26,8 @@
 #define MFD_NOEXEC_SEAL 0x8U
 #endif
 
-/* Everything default and nothing blocked, whatever the client ignored (nohup: SIGHUP, Python: SIGPIPE). */
+/* Everything default and nothing blocked, whatever the client ignored (nohup: SIGHUP, Python:
+ * SIGPIPE). */
 static void shed_signals(void) {
     struct sigaction action = {.sa_handler = SIG_DFL};
     sigset_t none;
@@ -126,7 +127,8 @@ void *pri_pair_share(size_t size) {
     return memory != MAP_FAILED ? memory : NULL;
 }
 
-/* A sealed memory file: a file that a client could truncate would kill the others with SIGBUS (memfd_create(2)). */
+/* A sealed memory file: a file that a client could truncate would kill the others with SIGBUS
+ * (memfd_create(2)). */
 struct pri_record *pri_record_make(procref_waitable *ret_page) {
     struct pri_record *record;
     int fd = memfd_create("procref-record", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);

@@ -34,7 +34,8 @@ void pri_poller_remove(procref_waitable poller, procref_waitable waitable) {
     epoll_ctl(poller, EPOLL_CTL_DEL, waitable, &event);
 }
 
-int pri_poller_wait(procref_waitable poller, int64_t deadline_ns, uint64_t ret_tags[PRI_POLLER_EVENTS]) {
+int pri_poller_wait(procref_waitable poller, int64_t deadline_ns,
+                    uint64_t ret_tags[PRI_POLLER_EVENTS]) {
     struct epoll_event events[PRI_POLLER_EVENTS];
     int count = epoll_wait(poller, events, PRI_POLLER_EVENTS, pri_deadline_poll_ms(deadline_ns));
     for (int i = 0; i < count; i++) {
@@ -47,7 +48,8 @@ int pri_children_open(procref_waitable *ret_children) {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &set, NULL); /* before any thread is made, so none takes the signal away */
+    sigprocmask(SIG_BLOCK, &set,
+                NULL); /* before any thread is made, so none takes the signal away */
     int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (fd < 0) {
         return code_of(errno);

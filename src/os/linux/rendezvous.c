@@ -27,11 +27,13 @@ static socklen_t address_of(const struct pri_ident *ident, int probe, struct soc
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(text));
 }
 
-/* Whoever listens: the kernel notes the credentials of listen() (unix(7), SO_PEERCRED). -1: unknown. */
+/* Whoever listens: the kernel notes the credentials of listen() (unix(7), SO_PEERCRED). -1:
+ * unknown. */
 static uint32_t peer_user(int link) {
     struct ucred peer;
     socklen_t size = sizeof peer;
-    return getsockopt(link, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? (uint32_t)peer.uid : UINT32_MAX;
+    return getsockopt(link, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? (uint32_t)peer.uid
+                                                                        : UINT32_MAX;
 }
 
 static bool peer_is_ours(int link) {
@@ -48,9 +50,9 @@ int pri_rendezvous_socket(procref_waitable *ret_link, procref_error *err) {
         int os = errno;
         bool limit = os == EMFILE || os == ENFILE;
         return pri_fail(err,
-                        limit                             ? PROCREF_E_LIMIT
+                        limit                           ? PROCREF_E_LIMIT
                         : os == ENOMEM || os == ENOBUFS ? PROCREF_E_NO_MEMORY
-                                                          : PROCREF_E_PLATFORM,
+                                                        : PROCREF_E_PLATFORM,
                         os, "socket",
                         limit ? "no descriptor is left to reach the keeper: raise RLIMIT_NOFILE "
                                 "(ulimit -n) or close some"
@@ -71,7 +73,8 @@ static void set_patience(int link, int64_t until_ns) {
 }
 
 /* link may be used again after any result but OURS and FOREIGN. */
-static enum tried try_connect(int link, const struct pri_ident *ident, int probe, int64_t until_ns) {
+static enum tried try_connect(int link, const struct pri_ident *ident, int probe,
+                              int64_t until_ns) {
     struct sockaddr_un address;
     socklen_t size = address_of(ident, probe, &address);
     int result;
@@ -86,15 +89,17 @@ static enum tried try_connect(int link, const struct pri_ident *ident, int probe
 }
 
 /*
- * A full queue is either our busy keeper's or a squatter's; it does not say whose. So the rest of the range
- * comes first, then we wait a little for a place. If it is a squatter's we go on as if it were
- * not there: should it have been our keeper, the register `keeper` still refuses a second pair.
+ * A full queue is either our busy keeper's or a squatter's; it does not say whose. So the rest of
+ * the range comes first, then we wait a little for a place. If it is a squatter's we go on as if it
+ * were not there: should it have been our keeper, the register `keeper` still refuses a second
+ * pair.
  */
 int pri_rendezvous_connect(const struct pri_ident *ident, int64_t deadline_ns,
                            procref_waitable *ret_link, procref_error *err) {
     int link = -1, code;
     int64_t until_ns = pri_deadline(FULL_QUEUE_WAIT_MS);
-    int64_t half_ns = pri_clock_ns() / 2 + deadline_ns / 2; /* so that time is left to do without it */
+    int64_t half_ns =
+        pri_clock_ns() / 2 + deadline_ns / 2; /* so that time is left to do without it */
     until_ns = until_ns < half_ns ? until_ns : half_ns;
     for (int round = 0; round < 2; round++) {
         bool full = false;
@@ -148,8 +153,9 @@ static bool another_of_ours(const struct pri_ident *ident, int but) {
 }
 
 /*
- * Each taker listens first and looks through the other names after, and gives up if one of ours listens
- * there. So of two takers on two names the later listener sees the earlier: never do both go on.
+ * Each taker listens first and looks through the other names after, and gives up if one of ours
+ * listens there. So of two takers on two names the later listener sees the earlier: never do both
+ * go on.
  */
 int pri_rendezvous_bind(const struct pri_ident *ident, procref_waitable *ret_listener, int *ret_os,
                         const char **ret_op, uint32_t *ret_owner) {
@@ -271,7 +277,8 @@ ptrdiff_t pri_link_receive(procref_waitable link, void *packet, size_t size, uin
                              .msg_controllen = sizeof control.room};
     ssize_t got;
     bool reset = false;
-    do { /* one that closes without having read all resets us once, though its answer may be in our queue */
+    do { /* one that closes without having read all resets us once, though its answer may be in our
+            queue */
         got = recvmsg(link, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     } while (got < 0 && (errno == EINTR || (errno == ECONNRESET && !reset && (reset = true))));
     if (got < 0) {

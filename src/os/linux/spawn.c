@@ -1,10 +1,11 @@
 /*
  * Spawning a pair on Linux.
  *
- * A child made by clone(CLONE_VM | CLONE_VFORK) takes the barrier in its own descriptor table, so no fork of another
- * thread can ever hold a copy of the listener. If it wins it makes a second such child, which executes the
- * keeper, and ends; the pair is then nobody's child that the program knows. The first child is made without an exit signal:
- * wait(2) without __WALL does not see it, and SIGCHLD is not sent.
+ * A child made by clone(CLONE_VM | CLONE_VFORK) takes the barrier in its own descriptor table, so
+ * no fork of another thread can ever hold a copy of the listener. If it wins it makes a second such
+ * child, which executes the keeper, and ends; the pair is then nobody's child that the program
+ * knows. The first child is made without an exit signal: wait(2) without __WALL does not see it,
+ * and SIGCHLD is not sent.
  */
 #include "os/spawn.h"
 
@@ -43,7 +44,8 @@ enum { STACK_SIZE = 64 * 1024, FD_LINK = 5, ROOM = 16, ENVIRONMENT_MOST = 10 };
 
 /* The children share the parent's memory and its stack guard, and must not be instrumented. */
 #if defined __clang__ || defined __GNUC__
-#define IN_CHILD __attribute__((no_sanitize("address"), no_sanitize("undefined"), no_sanitize("thread")))
+#define IN_CHILD                                                                                   \
+    __attribute__((no_sanitize("address"), no_sanitize("undefined"), no_sanitize("thread")))
 #else
 #define IN_CHILD
 #endif
@@ -98,7 +100,8 @@ IN_CHILD static int execute_image(struct spawn *s) {
     return (int)syscall(SYS_execveat, fd, "", s->argv, s->envp, AT_EMPTY_PATH);
 }
 
-/* The second child. vm.memfd_noexec=2 and seccomp filters refuse the image: then the installed file. */
+/* The second child. vm.memfd_noexec=2 and seccomp filters refuse the image: then the installed
+ * file. */
 IN_CHILD static int run_keeper(void *argument) {
     struct spawn *s = argument;
     setsid();
@@ -111,7 +114,8 @@ IN_CHILD static int run_keeper(void *argument) {
     _exit(1);
 }
 
-/* The configuration and, behind it, the starter's environment, which may be large: a memory file. */
+/* The configuration and, behind it, the starter's environment, which may be large: a memory file.
+ */
 IN_CHILD static int write_config(struct spawn *s) {
     struct iovec parts[64];
     int fd = memory_file("procref-config", MFD_NOEXEC_SEAL), count = 0;
@@ -125,7 +129,8 @@ IN_CHILD static int write_config(struct spawn *s) {
             for (int i = 0; i < count; i++) {
                 size += parts[i].iov_len;
             }
-            if (writev(fd, parts, count) != (ssize_t)size) { /* memory: whole, or there is no more */
+            if (writev(fd, parts, count) !=
+                (ssize_t)size) { /* memory: whole, or there is no more */
                 return -1;
             }
             count = 0;
@@ -134,7 +139,8 @@ IN_CHILD static int write_config(struct spawn *s) {
     return fd == PRI_FD_CONFIG ? fcntl(fd, F_SETFD, 0) : dup2(fd, PRI_FD_CONFIG);
 }
 
-/* Room for our descriptors, whatever the program has open or allows itself: this table is a copy. */
+/* Room for our descriptors, whatever the program has open or allows itself: this table is a copy.
+ */
 IN_CHILD static int make_room(struct spawn *s) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < ROOM && ROOM <= limit.rlim_max) {
@@ -182,7 +188,8 @@ IN_CHILD static int take_barrier(void *argument) {
                       "memfd_create");
     }
     if (pri_rendezvous_join(FD_LINK, PRI_FD_LISTENER) < 0) {
-        return failed(s, PROCREF_E_CONFLICT, "connect"); /* strangers have filled the queue: try again */
+        return failed(s, PROCREF_E_CONFLICT,
+                      "connect"); /* strangers have filled the queue: try again */
     }
     int pid = clone(run_keeper, s->stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, s);
     if (pid < 0) {
@@ -196,25 +203,28 @@ static int explain(const struct spawn *s, procref_error *err) {
     switch (s->code) {
     case PROCREF_E_CONFLICT: return PROCREF_E_AGAIN;
     case PROCREF_E_PERMISSION:
-        return pri_fail(err, s->code, s->os, s->op,
-                        "all socket names of '%s' (@procref/…) are in use by others, the first by user %u: "
-                        "ask them to let go, or use another name",
-                        name, (unsigned)s->owner);
+        return pri_fail(
+            err, s->code, s->os, s->op,
+            "all socket names of '%s' (@procref/…) are in use by others, the first by user %u: "
+            "ask them to let go, or use another name",
+            name, (unsigned)s->owner);
     case PROCREF_E_LIMIT:
-        return pri_fail(err, s->code, s->os, s->op,
-                        "a limit keeps the keeper of '%s' from starting: see ulimit -n and ulimit -u",
-                        name);
+        return pri_fail(
+            err, s->code, s->os, s->op,
+            "a limit keeps the keeper of '%s' from starting: see ulimit -n and ulimit -u", name);
     case PROCREF_E_NO_MEMORY:
         return pri_fail(err, s->code, s->os, s->op, "no memory to start the keeper of '%s'", name);
     default:
         return pri_fail(err, s->code, s->os, s->op,
-                        "the keeper of '%s' cannot be executed, neither from memory nor as %s", name,
-                        s->fallback);
+                        "the keeper of '%s' cannot be executed, neither from memory nor as %s",
+                        name, s->fallback);
     }
 }
 
-/* The pair begins with next to nothing: the service's environment travels with the configuration. */
-static void fill_environment(char **envp, char *mark, size_t size, const struct pri_config *config) {
+/* The pair begins with next to nothing: the service's environment travels with the configuration.
+ */
+static void fill_environment(char **envp, char *mark, size_t size,
+                             const struct pri_config *config) {
     static const char *const kept[] = {
         "PROCREF_TRACE",
 #ifdef PRI_CRASH_POINTS
@@ -237,11 +247,16 @@ static void fill_environment(char **envp, char *mark, size_t size, const struct 
     envp[count] = NULL;
 }
 
-int pri_spawn_pair(const struct pri_config *config, procref_waitable *ret_link, procref_error *err) {
+int pri_spawn_pair(const struct pri_config *config, procref_waitable *ret_link,
+                   procref_error *err) {
     char title[] = "procref-keeper", name[PRI_NAME_SIZE], mark[64];
     char *argv[] = {title, name, NULL}, *envp[ENVIRONMENT_MOST];
     const char *installed = pri_environment("PROCREF_KEEPER_PATH");
-    struct spawn s = {.config = config, .argv = argv, .envp = envp, .link = -1, .op = "clone",
+    struct spawn s = {.config = config,
+                      .argv = argv,
+                      .envp = envp,
+                      .link = -1,
+                      .op = "clone",
                       .fallback = installed != NULL ? installed : PRI_KEEPER_PATH};
     sigset_t all, mask;
     int cancel, status = 0;
@@ -252,16 +267,19 @@ int pri_spawn_pair(const struct pri_config *config, procref_waitable *ret_link, 
     if (code < 0) {
         return code;
     }
-    fcntl(s.link, F_SETFL, O_NONBLOCK); /* the child connects it to itself, and must not wait for that */
-    char *stacks = mmap(NULL, 2 * STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    fcntl(s.link, F_SETFL,
+          O_NONBLOCK); /* the child connects it to itself, and must not wait for that */
+    char *stacks =
+        mmap(NULL, 2 * STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (stacks == MAP_FAILED) {
         int os = errno;
-        code = pri_fail(err, PROCREF_E_NO_MEMORY, os, "mmap", "no memory to start the keeper of '%s'",
-                        name);
+        code = pri_fail(err, PROCREF_E_NO_MEMORY, os, "mmap",
+                        "no memory to start the keeper of '%s'", name);
         goto close_link;
     }
     s.stack = stacks + STACK_SIZE;
-    /* A handler must not run in a child that shares our memory, nor a cancellation end it half-way. */
+    /* A handler must not run in a child that shares our memory, nor a cancellation end it half-way.
+     */
     sigfillset(&all);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     pthread_sigmask(SIG_SETMASK, &all, &mask);
@@ -273,13 +291,17 @@ int pri_spawn_pair(const struct pri_config *config, procref_waitable *ret_link, 
     pthread_setcancelstate(cancel, NULL);
     munmap(stacks, 2 * STACK_SIZE);
     if (pid < 0) {
-        code = pri_fail(err, PROCREF_E_LIMIT, os, "clone", "no process to start the keeper of '%s'", name);
+        code = pri_fail(err, PROCREF_E_LIMIT, os, "clone", "no process to start the keeper of '%s'",
+                        name);
     } else if (WIFSIGNALED(status)) {
-        code = PROCREF_E_AGAIN; /* somebody killed the child: the name is free, or a pair is behind it */
+        code = PROCREF_E_AGAIN; /* somebody killed the child: the name is free, or a pair is behind
+                                   it */
     } else {
         code = s.code < 0 ? explain(&s, err) : 0;
     }
-    PRI_TRACE("spawn: %s", code == 0 ? "a pair" : code == PROCREF_E_AGAIN ? "another has it" : "failed");
+    PRI_TRACE("spawn: %s", code == 0                 ? "a pair"
+                           : code == PROCREF_E_AGAIN ? "another has it"
+                                                     : "failed");
     if (code == 0) {
         *ret_link = s.link;
         return 0;

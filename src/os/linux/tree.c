@@ -219,15 +219,13 @@ static enum climb climb(const struct pri_tree *tree, const struct list *known, u
             return CLIMB_MEMBER;
         }
         switch (environment_of(at, tree->token)) {
-        case CARRIES_FOREIGN:
-            return CLIMB_OUTSIDE;
+        case CARRIES_FOREIGN: return CLIMB_OUTSIDE;
         case CARRIES_TOKEN:
             if (tree->scattered) {
                 return CLIMB_MEMBER;
             }
             break;
-        case CARRIES_NOTHING:
-            break;
+        case CARRIES_NOTHING: break;
         }
         child_start = stat.start;
     }

@@ -1,6 +1,7 @@
 /*
- * The keeper's second thread: asleep in semop(2) until a register is 0. The clients' operations do not get slower by it: the
- * kernel looks at a sleeper of one operation only when its semaphore changes (ipc/sem.c, update_queue).
+ * The keeper's second thread: asleep in semop(2) until a register is 0. The clients' operations do
+ * not get slower by it: the kernel looks at a sleeper of one operation only when its semaphore
+ * changes (ipc/sem.c, update_queue).
  */
 #include "os/waiter.h"
 
@@ -64,18 +65,21 @@ struct pri_waiter *pri_waiter_open(procref_waitable *ret_waitable) {
 }
 
 static int start(struct pri_waiter *waiter) {
-    struct sigaction action = {.sa_handler = on_wake}; /* no SA_RESTART; semop is never restarted anyway */
+    struct sigaction action = {.sa_handler =
+                                   on_wake}; /* no SA_RESTART; semop is never restarted anyway */
     pthread_attr_t attributes;
     sigaction(WAKE_SIGNAL, &action, NULL);
     pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_SIZE); /* refused where it is too small: the default */
+    pthread_attr_setstacksize(&attributes,
+                              STACK_SIZE); /* refused where it is too small: the default */
     int failed = pthread_create(&waiter->thread, &attributes, wait_in_turn, waiter);
     pthread_attr_destroy(&attributes);
     waiter->started = failed == 0;
     return failed != 0 ? PROCREF_E_LIMIT : 0;
 }
 
-int pri_waiter_arm(struct pri_waiter *waiter, const struct pri_counter *counter, enum pri_register reg) {
+int pri_waiter_arm(struct pri_waiter *waiter, const struct pri_counter *counter,
+                   enum pri_register reg) {
     if (atomic_load(&waiter->busy)) {
         return 0;
     }

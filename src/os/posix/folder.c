@@ -34,13 +34,15 @@ int pri_folder_claim(const char *base_dir, char *ret_path, procref_error *err) {
     if (found == NULL && errno == ENOENT) {
         if (mkdir(base_dir, 0700) < 0 && errno != EEXIST) {
             int os = errno;
-            return pri_fail(err, PROCREF_E_IO, os, "mkdir", "cannot create base_dir '%s'", base_dir);
+            return pri_fail(err, PROCREF_E_IO, os, "mkdir", "cannot create base_dir '%s'",
+                            base_dir);
         }
         found = realpath(base_dir, path);
     }
     if (found == NULL) {
         int os = errno;
-        return pri_fail(err, PROCREF_E_IO, os, "realpath", "cannot resolve base_dir '%s'", base_dir);
+        return pri_fail(err, PROCREF_E_IO, os, "realpath", "cannot resolve base_dir '%s'",
+                        base_dir);
     }
     if (lstat(path, &status) < 0) {
         int os = errno;
@@ -50,14 +52,15 @@ int pri_folder_claim(const char *base_dir, char *ret_path, procref_error *err) {
         return pri_fail(err, PROCREF_E_IO, ENOTDIR, "lstat", "base_dir '%s' cannot be used", path);
     }
     if (status.st_uid != geteuid()) {
-        return pri_fail(err, PROCREF_E_PERMISSION, 0, "lstat",
-                        "base_dir '%s' belongs to user %u, not to user %u: choose a folder of your own",
-                        path, (unsigned)status.st_uid, (unsigned)geteuid());
+        return pri_fail(
+            err, PROCREF_E_PERMISSION, 0, "lstat",
+            "base_dir '%s' belongs to user %u, not to user %u: choose a folder of your own", path,
+            (unsigned)status.st_uid, (unsigned)geteuid());
     }
     if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
         return pri_fail(err, PROCREF_E_PERMISSION, 0, "lstat",
-                        "base_dir '%s' can be written by other users (mode %04o): chmod go-w it", path,
-                        (unsigned)(status.st_mode & 07777));
+                        "base_dir '%s' can be written by other users (mode %04o): chmod go-w it",
+                        path, (unsigned)(status.st_mode & 07777));
     }
     memcpy(ret_path, path, strlen(path) + 1);
     return 0;
@@ -120,8 +123,8 @@ ptrdiff_t pri_read_text(const char *path, char *to, size_t size) {
 }
 
 void pri_append_line(const char *path, const char *line, size_t length) {
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK,
-                  0600);
+    int fd = open(
+        path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK, 0600);
     if (fd >= 0) {
         ssize_t written = write(fd, line, length);
         (void)written;

@@ -12,7 +12,8 @@ bool pri_lock_make(struct pri_lock *lock, uint32_t now) {
         return true;
     }
     while (atomic_load_explicit(&lock->epoch, memory_order_acquire) != now) {
-        sched_yield(); /* for the few instructions above, once in a forked child with several threads */
+        sched_yield(); /* for the few instructions above, once in a forked child with several
+                          threads */
     }
     pthread_mutex_lock(&lock->mutex);
     return false;

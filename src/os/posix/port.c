@@ -29,7 +29,8 @@ static int bind_port(uint16_t port) {
 }
 
 #ifdef PRI_CRASH_POINTS
-/* PROCREF_FAULT=stealport: somebody else takes the first port between our look and the service's bind. */
+/* PROCREF_FAULT=stealport: somebody else takes the first port between our look and the service's
+ * bind. */
 static bool steal(int fd) {
     static int thief = -1;
     const char *fault = getenv("PROCREF_FAULT");
