@@ -130,6 +130,16 @@ enum { PRI_LOOP_RETIRED = 0, PRI_LOOP_HANDED_OVER = 1, PRI_LOOP_CANNOT_SERVE = 1
 int pri_keeper_run(struct pri_pair *pair);
 void pri_keeper_push(struct pri_keeper *k, enum pri_event event);
 
+/* rows.c: one row of the table each */
+void pri_row_begin(struct pri_keeper *k);
+void pri_row_refound(struct pri_keeper *k);
+void pri_row_adopt(struct pri_keeper *k);
+void pri_row_publish(struct pri_keeper *k);
+void pri_row_withdraw(struct pri_keeper *k);
+void pri_row_drain(struct pri_keeper *k);
+void pri_row_hand_over(struct pri_keeper *k);
+void pri_row_await_zero(struct pri_keeper *k, enum pri_register reg);
+
 /* standby.c: forks keepers and waits for them; never returns. own_child: a keeper that runs
  * already, 0: fork one. */
 _Noreturn void pri_standby_run(struct pri_pair *pair);

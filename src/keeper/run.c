@@ -2,7 +2,6 @@
  */
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,6 +9,7 @@
 #include "core/fail.h"
 #include "core/trace.h"
 #include "keeper/keeper.h"
+#include "keeper/start.h"
 #include "os/clock.h"
 #include "os/poller.h"
 #include "os/port.h"
@@ -64,157 +64,6 @@ void pri_run_open_files(struct pri_keeper *k) {
     if (k->log_polled >= 0 && pri_poller_add(k->poller, k->log_polled, PRI_TAG_LOG) < 0) {
         k->log_polled = -1;
     }
-}
-
-/* ---- What the service is started with -------------------------------------------------------- */
-
-/* Writes strings one after the other; without memory it only counts, so the block can be made to
- * fit. */
-struct writer {
-    char *base;
-    size_t used;
-};
-
-static void put(struct writer *w, const char *bytes, size_t length) {
-    if (w->base != NULL) {
-        memcpy(w->base + w->used, bytes, length);
-    }
-    w->used += length;
-}
-
-/* A copy of text in which ${PORT}, ${NAME} and ${DIR} are replaced. */
-static char *put_expanded(struct writer *w, const struct pri_keeper *k, const char *text) {
-    char port[8];
-    const char *dir = pri_config_text(k->pair->config, k->pair->config->dir);
-    const struct {
-        const char *variable, *value;
-    } table[] = {{"${PORT}", port}, {"${NAME}", name_of(k)}, {"${DIR}", dir}};
-    char *start = w->base != NULL ? w->base + w->used : NULL;
-
-    pri_format(port, sizeof port, "%u", (unsigned)k->port);
-    while (*text != '\0') {
-        size_t i = 0, count = sizeof table / sizeof table[0];
-        while (*text == '$' && i < count &&
-               strncmp(text, table[i].variable, strlen(table[i].variable)) != 0) {
-            i++;
-        }
-        if (*text == '$' && i < count) {
-            put(w, table[i].value, strlen(table[i].value));
-            text += strlen(table[i].variable);
-        } else {
-            put(w, text++, 1);
-        }
-    }
-    put(w, "", 1);
-    return start;
-}
-
-/* What belongs to the client's session, its build tool or its own service manager is not the
- * service's. */
-static bool is_shed(const char *entry) {
-    static const char *const shed[] = {
-        "MAKEFLAGS",     "MFLAGS",        "MAKELEVEL",      "MAKEOVERRIDES",  "GNUMAKEFLAGS",
-        "NOTIFY_SOCKET", "LISTEN_FDS",    "LISTEN_PID",     "LISTEN_FDNAMES", "WATCHDOG_PID",
-        "WATCHDOG_USEC", "MAINPID",       "JOURNAL_STREAM", "INVOCATION_ID",  "PROCREF_KEEPER",
-        "PROCREF_TOKEN", "PROCREF_TRACE",
-    };
-    for (size_t i = 0; i < sizeof shed / sizeof shed[0]; i++) {
-        size_t length = strlen(shed[i]);
-        if (strncmp(entry, shed[i], length) == 0 && entry[length] == '=') {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_replaced(const struct pri_config *config, const char *entry) {
-    const char *ours = pri_config_text(config, config->environment);
-    size_t length = strcspn(entry, "=") + 1;
-    for (uint32_t i = 0; i < config->environment_count; i++, ours = pri_config_next(ours)) {
-        if (strncmp(ours, entry, length) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-struct start {
-    char **argv, **envp;
-    char *dir, *ready, *notify; /* notify: room for "NOTIFY_SOCKET=…" */
-};
-
-enum { NOTIFY_SIZE = 128 };
-
-static void put_environment(struct writer *w, const struct pri_keeper *k, struct start *s) {
-    const struct pri_config *config = k->pair->config;
-    size_t count = 0;
-    for (const char *entry = k->pair->environment; entry < k->pair->environment_end;
-         entry = pri_config_next(entry)) {
-        if (!is_shed(entry) && !is_replaced(config, entry)) {
-            char *copy = w->base != NULL ? w->base + w->used : NULL;
-            put(w, entry, strlen(entry) + 1);
-            if (copy != NULL) {
-                s->envp[count] = copy;
-            }
-            count++;
-        }
-    }
-    const char *entry = pri_config_text(config, config->environment);
-    for (uint32_t i = 0; i < config->environment_count; i++, entry = pri_config_next(entry)) {
-        char *copy = put_expanded(w, k, entry);
-        if (copy != NULL) {
-            s->envp[count] = copy;
-        }
-        count++;
-    }
-    char *token = w->base != NULL ? w->base + w->used : NULL;
-    put(w, k->pair->token, strlen(k->pair->token) + 1);
-    if (token != NULL) {
-        s->envp[count] = token;
-        s->notify = w->base + w->used;
-    }
-    w->used += NOTIFY_SIZE;
-}
-
-/* One pass over all that is to be written; with a base the pointers in *s are valid afterwards. */
-static size_t put_start(char *base, const struct pri_keeper *k, size_t pointers, struct start *s) {
-    const struct pri_config *config = k->pair->config;
-    struct writer w = {base, pointers};
-    const char *dir = pri_config_text(config, config->working_dir);
-    const char *ready = pri_config_text(config, config->ready);
-    const char *argument = pri_config_text(config, config->command);
-    for (uint32_t i = 0; i < config->command_count; i++, argument = pri_config_next(argument)) {
-        char *copy = put_expanded(&w, k, argument);
-        if (copy != NULL) {
-            s->argv[i] = copy;
-        }
-    }
-    s->dir = put_expanded(&w, k, dir != NULL ? dir : k->dir >= 0 ? "${DIR}" : "/");
-    s->ready = ready != NULL ? put_expanded(&w, k, ready) : NULL;
-    put_environment(&w, k, s);
-    return w.used;
-}
-
-static bool make_start(struct pri_keeper *k, struct start *s) {
-    const struct pri_config *config = k->pair->config;
-    size_t entries = config->environment_count + 3; /* the token, NOTIFY_SOCKET, the end */
-    for (const char *entry = k->pair->environment; entry < k->pair->environment_end;
-         entry = pri_config_next(entry)) {
-        entries++;
-    }
-    size_t pointers = (config->command_count + 1 + entries) * sizeof(char *);
-    memset(s, 0, sizeof *s);
-    size_t size = put_start(NULL, k, pointers, s);
-    void *arena = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (arena == MAP_FAILED) {
-        return false;
-    }
-    s->argv = arena;
-    s->envp = s->argv + config->command_count + 1;
-    put_start(arena, k, pointers, s);
-    k->arena = arena;
-    k->arena_size = size;
-    return true;
 }
 
 /* ---- Ports ----------------------------------------------------------------------------------- */
@@ -273,13 +122,6 @@ static void stop_polling_readiness(struct pri_keeper *k) {
     }
 }
 
-static void forget_arena(struct pri_keeper *k) {
-    if (k->arena != NULL) {
-        munmap(k->arena, k->arena_size);
-        k->arena = NULL;
-    }
-}
-
 /* All that only the start needed. */
 void pri_run_forget_start(struct pri_keeper *k) {
     stop_polling_readiness(k);
@@ -288,7 +130,7 @@ void pri_run_forget_start(struct pri_keeper *k) {
         pri_poller_remove(k->poller, k->launched.report);
     }
     pri_launch_forget(&k->launched);
-    forget_arena(k);
+    pri_start_forget(k);
     k->start_ns = PRI_NEVER;
 }
 
@@ -334,8 +176,8 @@ static void launch_failed(struct pri_keeper *k, const procref_error *error) {
 void pri_run_launch(struct pri_keeper *k) {
     const struct pri_config *config = k->pair->config;
     procref_error error = PROCREF_ERROR_INIT;
-    struct start s;
-    char notify[NOTIFY_SIZE - 16] = "", log[64];
+    struct pri_start s;
+    char notify[PRI_NOTIFY_SIZE - 16] = "", log[64];
 
     pri_run_forget_start(k);
     unwatch_main(k);
@@ -344,7 +186,7 @@ void pri_run_launch(struct pri_keeper *k) {
     pri_run_open_files(k);
     pri_log_mark(&k->log);
     pick_port(k);
-    if (!make_start(k, &s)) {
+    if (!pri_start_make(k, &s)) {
         pri_fail(&error, PROCREF_E_NO_MEMORY, 0, "mmap", "no memory to start '%s'", name_of(k));
         launch_failed(k, &error);
         return;
@@ -360,7 +202,7 @@ void pri_run_launch(struct pri_keeper *k) {
         while (s.envp[count] != NULL) {
             count++;
         }
-        pri_format(s.notify, NOTIFY_SIZE, "NOTIFY_SOCKET=%s", notify);
+        pri_format(s.notify, PRI_NOTIFY_SIZE, "NOTIFY_SOCKET=%s", notify);
         s.envp[count] = s.notify;
     }
     struct pri_launch launch = {.argv = s.argv,
@@ -421,7 +263,7 @@ void pri_run_readiness(struct pri_keeper *k) {
     if (ready && starting && pri_process_alive(&tree.main)) {
         k->port_tries = 0;
         k->start_ns = PRI_NEVER;
-        forget_arena(k);
+        pri_start_forget(k);
         k->readiness_done = true;
         pri_keeper_push(k, PRI_E_READY);
     }
