@@ -19,6 +19,7 @@
 
 #include "core/fail.h"
 #include "os/linux/procfs.h"
+#include "os/linux/signals.h"
 
 #ifndef SYS_close_range
 #define SYS_close_range 436
@@ -35,18 +36,6 @@ struct report {
 enum { GO = 3, REPORT = 4, FIRST_FREE = 5 }; /* the child's descriptors after 0, 1 and 2 */
 
 /* ---- In the child ---------------------------------------------------------------------------- */
-
-static void reset_signals(void) {
-    struct sigaction action;
-    sigset_t none;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = SIG_DFL;
-    for (int signal = 1; signal < NSIG; signal++) {
-        sigaction(signal, &action, NULL); /* fails for KILL, STOP and libc's own, as it should */
-    }
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-}
 
 static void close_from(unsigned first) {
     struct rlimit limit;
@@ -142,7 +131,7 @@ _Noreturn static void child(const struct pri_launch *launch, int go, int report_
     char byte;
 
     setsid();
-    reset_signals();
+    pri_signals_reset();
     if (!shed_descriptors(&go, &report_to, launch->output)) {
         report.os = errno;
         give_up(report_to, &report, STEP_SHED);

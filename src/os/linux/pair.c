@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,6 +16,7 @@
 #include <unistd.h>
 
 #include "core/table.h"
+#include "os/linux/signals.h"
 #include "os/spawn.h"
 
 #ifndef PR_SET_TIMERSLACK
@@ -25,18 +25,6 @@
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x8U
 #endif
-
-/* Everything default and nothing blocked, whatever the client ignored (nohup: SIGHUP, Python:
- * SIGPIPE). */
-static void shed_signals(void) {
-    struct sigaction action = {.sa_handler = SIG_DFL};
-    sigset_t none;
-    for (int number = 1; number < NSIG; number++) {
-        sigaction(number, &action, NULL);
-    }
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-}
 
 /* Some of these can be raised back only with privilege; then they stay as the client had them. */
 static void shed_priority(void) {
@@ -71,7 +59,8 @@ static uint64_t raise_files(void) {
 
 /* The session and the descriptors are new since pri_spawn_pair(). */
 bool pri_pair_shed(uint64_t *ret_files_soft) {
-    shed_signals();
+    /* Whatever the client ignored (nohup: SIGHUP, Python: SIGPIPE) or blocked. */
+    pri_signals_reset();
     shed_priority();
     *ret_files_soft = raise_files();
     umask(022);
