@@ -23,13 +23,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#define ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
 #define REFUSE(number)                                                                             \
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (number), 0, 1),                                           \
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS)
 
-/* What a sandbox without System V semaphores looks like. */
-static const char *refuse_semaphores(void) {
-    struct sock_filter program[] = {
+/* What a sandbox without System V semaphores looks like, or ("execveat") one that executes files only. */
+static const char *refuse_calls(const char *which) {
+    struct sock_filter semaphores[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         REFUSE(__NR_semget),
         REFUSE(__NR_semop),
@@ -37,7 +38,15 @@ static const char *refuse_semaphores(void) {
         REFUSE(__NR_semctl),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
-    struct sock_fprog filter = {.len = sizeof program / sizeof program[0], .filter = program};
+    struct sock_filter execveat[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        REFUSE(__NR_execveat),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = {.len = ARRAY_LEN(semaphores), .filter = semaphores};
+    if (strcmp(which, "execveat") == 0) {
+        filter = (struct sock_fprog){.len = ARRAY_LEN(execveat), .filter = execveat};
+    }
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
         return "prctl";
     }
@@ -233,7 +242,7 @@ const char *surroundings_change(char *const *words, size_t count, int *ret_known
     } else if (VERB("alarm")) {
         return ring_every(number);
     } else if (VERB("seccomp")) {
-        return refuse_semaphores();
+        return refuse_calls(first);
     } else if (VERB("sysctl")) {
         return write_text(first, second);
     } else if (VERB("tmpfs")) {

@@ -11,7 +11,7 @@ enum { REFERENCES_MOST = 32767 };
 
 /* The register `refs` as src/os/linux/counter.c lays it out: version, four parts of the
  * fingerprint, refs. */
-enum { REGISTER_REFS = 5 };
+enum { REGISTER_REFS = 5, REGISTER_GEN = 7 };
 
 TEST(a_client_without_descriptors_is_told_which_limit) {
     struct client *c = client_start(w);
@@ -44,6 +44,33 @@ TEST(a_client_with_few_descriptors_can_still_hold) {
     struct watched service = watch(held.pid);
     client_release(c);
     watched_await_end(&service);
+}
+
+TEST(when_generations_run_out_a_start_is_refused_until_nobody_holds) {
+    struct client *a = client_start(w), *b = client_start(w);
+    client_open(a, ON_PORT, TCP);
+    client_open(b, ON_PORT, TCP);
+    struct watched first = watch(client_hold(a).pid);
+    kill_pair(w->name);
+    watched_signal(&first, SIGKILL);
+    watched_await_end(&first);
+    struct sembuf many = {REGISTER_GEN, 32764, 0}; /* so many starts later */
+    must(semop(world_set_id(w), &many, 1) == 0, "semop");
+    struct reply held = client_hold(b);
+    assert_int_equal(held.generation, 32766);
+    struct watched second = watch(held.pid);
+    watched_signal(&second, SIGKILL);
+    watched_await_end(&second);
+    assert_string_equal(client_ask(b, "gone 20000").verb, "gone");
+    struct reply r = client_ask(b, "acquire 20000");
+    assert_error(&r, "LIMIT");
+    assert_says(r.message, "release it everywhere");
+    client_kill(a);
+    client_release(b);
+    AWAIT(world_set_id(w) < 0); /* at zero the set is renewed */
+    struct reply renewed = client_hold(b);
+    assert_int_equal(renewed.generation, 1);
+    client_answered(b, renewed.pid);
 }
 
 TEST(more_references_than_the_kernel_can_count_are_refused_naming_the_limit) {
@@ -106,6 +133,7 @@ TEST(a_kernel_without_undo_is_found_by_a_probe_and_not_by_a_leak) {
 TEST_MAIN(T(a_client_without_descriptors_is_told_which_limit),
           T(a_client_with_one_descriptor_is_told_which_limit_or_can_hold),
           T(a_client_with_few_descriptors_can_still_hold),
+          T(when_generations_run_out_a_start_is_refused_until_nobody_holds),
           T(more_references_than_the_kernel_can_count_are_refused_naming_the_limit),
           T(a_sandbox_that_refuses_semaphores_is_told_and_nothing_leaks),
           T(a_sandbox_that_refuses_semaphores_cannot_harm_those_outside),
