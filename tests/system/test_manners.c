@@ -65,6 +65,7 @@ TEST(a_child_forked_in_the_middle_of_an_acquire_does_not_keep_the_service) {
             pause();
         }
     }
+    world_adopt(w, child);
     assert_int_equal(world_shell(w, "touch go"), 0);
     pthread_join(thread, NULL);
     assert_int_equal(a.code, 0);
