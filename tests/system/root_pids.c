@@ -8,9 +8,13 @@
 extern char **environ;
 
 /* A process of ours with exactly this pid; fails the test when it cannot be had. */
-static pid_t spawn_with_pid(pid_t wanted) {
+static pid_t spawn_with_pid(struct world *w, pid_t wanted) {
     static char sleep_[] = "sleep", time_[] = "1000";
     char *argv[] = {sleep_, time_, NULL};
+    /* A start time is known to a clock tick of 10 ms (proc_pid_stat(5)). No machine uses all pids up within one; here we
+     * choose the pid, so the tick must be another one. */
+    int64_t later = now_ms() + 30;
+    AWAIT(now_ms() >= later);
     for (int64_t until = now_ms() + PATIENCE_MS; now_ms() < until;) {
         char text[32];
         pid_t pid = 0;
@@ -21,6 +25,7 @@ static pid_t spawn_with_pid(pid_t wanted) {
         close(fd);
         must(posix_spawnp(&pid, "sleep", NULL, NULL, argv, environ) == 0, "posix_spawnp");
         if (pid == wanted) {
+            world_adopt(w, pid);
             return pid;
         }
         kill(pid,
@@ -51,7 +56,7 @@ TEST(promise_6_a_recycled_pid_is_never_taken_for_the_service_or_signalled) {
     watched_await_end(&service);
     struct process_seen seen;
     AWAIT(!look_process(held.pid, &seen));
-    pid_t stranger = spawn_with_pid(held.pid);
+    pid_t stranger = spawn_with_pid(w, held.pid);
     assert_string_equal(client_ask(c, "gone 0").verb, "gone");
     struct reply fresh = client_hold(next);
     assert_int_not_equal(fresh.pid, stranger);
@@ -71,7 +76,7 @@ TEST(promise_6_a_handle_does_not_take_a_recycled_pid_for_its_service) {
     kill_and_await(held.pid);
     struct process_seen seen;
     AWAIT(!look_process(held.pid, &seen));
-    pid_t stranger = spawn_with_pid(held.pid);
+    pid_t stranger = spawn_with_pid(w, held.pid);
     assert_string_equal(client_ask(c, "gone 0").verb, "gone");
     client_tell(c, "info");
     assert_says(program_read(&c->program), "alive=0");
@@ -89,7 +94,7 @@ TEST(promise_6_a_recycled_pid_of_a_client_does_not_hold_the_service) {
     client_hold(other);
     pid_t pid = c->program.pid;
     client_kill(c);
-    pid_t stranger = spawn_with_pid(pid);
+    pid_t stranger = spawn_with_pid(w, pid);
     assert_int_equal(client_count(other), 1);
     struct watched service = watch(held.pid);
     client_kill(other);
