@@ -254,8 +254,10 @@ PROCREF_API int procref_service_open(const procref_service_config *config,
  * working_dir or port (the message names which) and share is not set, or another
  * layout version of procref runs it. PROCREF_E_LIMIT: out of semaphore sets, references (32,767),
  * descriptors or generations; the message names the limit. PROCREF_E_PERMISSION: the service's
- * names are in use by another user. PROCREF_E_UNSUPPORTED: the kernel or a sandbox lacks semaphores with undo.
- * PROCREF_E_NO_MEMORY, PROCREF_E_PLATFORM.
+ * names are in use by another user, or this process has become another user since it opened the service.
+ * PROCREF_E_UNSUPPORTED: the kernel or a sandbox lacks semaphores with undo, or the keeper is in a pid
+ * namespace from which this process cannot be seen. PROCREF_E_NO_MEMORY. PROCREF_E_PLATFORM: the keeper's program cannot be
+ * executed, or the keeper is in another network namespace.
  */
 PROCREF_API int procref_service_acquire(procref_service *s, int64_t timeout_ms,
                                         procref_handle **ret_handle, procref_error *err);
@@ -296,7 +298,7 @@ PROCREF_API uint32_t procref_handle_pid(const procref_handle *h);
 PROCREF_API procref_waitable procref_handle_gone(const procref_handle *h);
 
 /*
- * Gives the reference back and frees h, in every case. One system call if it was this process's last
+ * Gives the reference back and frees h, in every case; NULL is nothing to release. One system call if it was this process's last
  * handle, else none. The service is stopped by its keeper if nobody else holds it; this call does not wait for that.
  * PROCREF_E_FORKED: h belongs to the parent of this process, whose reference is untouched.
  * PROCREF_E_RELEASE: the kernel refused.

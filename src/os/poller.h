@@ -24,7 +24,7 @@ int pri_poller_wait(procref_waitable poller, int64_t deadline_ns,
 int pri_children_open(procref_waitable *ret_children); /* from now on no child's end is missed */
 void pri_children_drain(procref_waitable children);
 void pri_children_close(
-    procref_waitable children); /* the caller becomes a process that waits with wait_any */
+    procref_waitable children); /* the caller goes on to wait with pri_pair_wait() */
 /* Reaps one ended child; false if none has ended. *ret_status as by waitpid(2). */
 bool pri_children_reap(uint32_t *ret_pid, int *ret_status);
 

@@ -3,7 +3,7 @@
  *
  * A child made by clone(CLONE_VM | CLONE_VFORK) takes the barrier in its own descriptor table, so
  * no fork of another thread can ever hold a copy of the listener. If it wins it makes a second such
- * child, which executes the keeper, and ends; the pair is then nobody's child that the program
+ * child, which executes the keeper, and ends; the pair is then no child that the program
  * knows. The first child is made without an exit signal: wait(2) without __WALL does not see it,
  * and SIGCHLD is not sent.
  */
