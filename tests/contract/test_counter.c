@@ -2,6 +2,7 @@
  * only acts. */
 #include "support/check.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -63,8 +64,12 @@ static pid_t child_that_does(struct pri_counter *c, const enum pri_transition *r
 }
 
 static void end(pid_t pid) {
+    pid_t ended;
     kill(pid, SIGKILL);
-    must(waitpid(pid, NULL, 0) == pid, "waitpid");
+    do { /* what pid did may still interrupt us */
+        ended = waitpid(pid, NULL, 0);
+    } while (ended < 0 && errno == EINTR);
+    must(ended == pid, "waitpid");
 }
 
 static void starts(struct pri_counter *c, uint32_t g) {
