@@ -144,10 +144,18 @@ PROCREF_API const char *procref_code_text(int code);
 
 typedef struct procref_info procref_info;
 
+/*
+ * An info of one's own, which the caller frees with procref_info_free(); on_first_acquire is given one
+ * to fill instead. pid 0: no process; port 0: none. If a process has this pid now, its start time is
+ * noted, so that procref_info_is_alive() means this process. NULL if memory is short.
+ */
+PROCREF_API procref_info *procref_info_new(uint32_t pid, uint16_t port);
+PROCREF_API procref_info *procref_info_with_pid(uint32_t pid);
+
 /* A copy that the caller frees with procref_info_free(); NULL if memory is short or info is NULL. */
 PROCREF_API procref_info *procref_info_copy(const procref_info *info);
 
-/* Frees what procref_info_copy() returned. Accepts NULL, returns NULL. */
+/* Frees what procref_info_new(), _with_pid() or _copy() returned, and nothing else. Accepts NULL, returns NULL. */
 PROCREF_API procref_info *procref_info_free(procref_info *info);
 
 /* The service's process, 0 if it has none. The number as seen in the keeper's pid namespace. */
@@ -156,13 +164,47 @@ PROCREF_API uint32_t procref_info_pid(const procref_info *info);
 /* The service's TCP port, 0 if it has none. */
 PROCREF_API uint16_t procref_info_port(const procref_info *info);
 
-/* 1, 2, 3 …: which start of the service this is. It changes at every restart. */
+/* 1, 2, 3 …: which start of the service this is. It changes at every restart. 0 in an info of one's own. */
 PROCREF_API uint64_t procref_info_generation(const procref_info *info);
 
 /*
+ * Names the service's process. Inside on_first_acquire and on_recover it is told to the keeper at once,
+ * which acknowledges it: from then on it is ended whatever becomes of this process. Call it as soon as the
+ * process exists: what was forked but not named when its client is killed is beyond anyone's knowledge.
+ * 0 means that the service has no process.
+ *
+ * PROCREF_E_INVALID: pid is 1 or this process's own, or info is one of a handle. PROCREF_E_NOT_FOUND: no such
+ * process runs. PROCREF_E_AGAIN: inside a callback, the keeper has gone; the callback should give up, and
+ * procref ends the process and tries the whole again. PROCREF_E_TIMEOUT: the acquire's deadline passed.
+ */
+PROCREF_API int procref_info_set_pid(procref_info *info, uint32_t pid);
+
+/* The port; known to others once the callback has returned. PROCREF_E_INVALID: info is one of a handle. */
+PROCREF_API int procref_info_set_port(procref_info *info, uint16_t port);
+
+/*
+ * Sets, replaces or (value NULL) removes a text that every client gets with the info: a URL, a socket's
+ * path, a version. Keys and values are UTF-8 without zero bytes; keys are not empty. Both are copied.
+ * PROCREF_E_INVALID: not so, or info is one of a handle. PROCREF_E_LIMIT: more than PROCREF_METADATA_MAX
+ * bytes in all, each key and value counted with its end. PROCREF_E_NO_MEMORY.
+ */
+#define PROCREF_METADATA_MAX 65536
+PROCREF_API int procref_info_set_metadata(procref_info *info, const char *key, const char *value);
+
+/* The value of a key, NULL if it is not set. Valid until the info is changed or freed. */
+PROCREF_API const char *procref_info_get_metadata(const procref_info *info, const char *key);
+
+/*
+ * The texts one after the other, in the order in which they were first set: call with 0, 1, 2 … until
+ * it returns false. The strings are valid until the info is changed or freed.
+ */
+PROCREF_API bool procref_info_metadata_at(const procref_info *info, size_t index,
+                                          const char **ret_key, const char **ret_value);
+
+/*
  * Whether this very process still runs: its pid and its start time are compared, so the pid's next
- * owner is not taken for it. A zombie is dead. False for a service without a process.
- * Source: proc_pid_stat(5), field 22; pidfd_open(2).
+ * owner is not taken for it. A zombie is dead, unless threads of it run. False for a service without a
+ * process. Source: proc_pid_stat(5), field 22; pidfd_open(2).
  */
 PROCREF_API bool procref_info_is_alive(const procref_info *info);
 
@@ -183,6 +225,30 @@ enum { /* what to do when the service ends while somebody holds it */
  * A service is identified by (effective user, canonical base_dir if one is given, name). Clients that name
  * the same service share it, whatever folder or session they run in.
  *
+ * It is started either by a command that the keeper runs, or by the client's own functions (a callback
+ * service). These run in the thread that called, and only inside procref_service_acquire(),
+ * procref_pending_finish(), procref_handle_release() and procref_handle_release_wait(). They may fork, take as
+ * long as they need, and use procref for other services; for the same service they get PROCREF_E_INVALID, since they
+ * would wait for themselves.
+ *
+ * - on_first_acquire starts the service. Exactly one client runs it, while the others wait for its result. It
+ *   names the process with procref_info_set_pid() as soon as it exists, sets port and metadata, and returns 0
+ *   when the service can be used. Any other result means that it did not start, and that what it had done
+ *   is undone; procref ends the process that was named. Every waiting client gets the error that it set with
+ *   procref_error_set(), else PROCREF_E_SERVICE_START.
+ * - on_last_release stops it, in the process that releases last, exactly once for each start. The process and its
+ *   children are ended (stop_signal, stop_timeout_ms, SIGKILL) if they still run afterwards. It is not called when
+ *   the last client is killed, or exits without a release: then the keeper ends the process alone. NULL: the keeper always does.
+ * - on_health_check runs at every acquire but the one that started the service, nested ones included. false:
+ *   one client runs on_recover, the others wait for its result. NULL: the service is healthy while its process is alive.
+ * - on_recover makes it work again, or replaces it: like on_first_acquire, with what was known before. It
+ *   also runs, in the next client that acquires, when the process died while held. NULL: the old process is ended and
+ *   on_first_acquire runs. If it fails, every waiting client gets its error, else PROCREF_E_SERVICE_RECOVERY.
+ *
+ * A service without a process (a mount, a compose project) never calls procref_info_set_pid(). Nobody can end it for a
+ * client that was killed: then it stays, and on_first_acquire of a later client must accept that it is there. The same holds for what
+ * on_first_acquire did beside the process.
+ *
  * In command, environment, working_dir and ready, ${PORT} is replaced by the service's port, ${NAME}
  * by its name and ${DIR} by base_dir (or the per-user runtime folder); other ${…} are left as they are.
  */
@@ -191,7 +257,7 @@ typedef struct procref_service_config {
     const char *name;     /* 1 to 255 bytes of UTF-8, no '/' and no control characters */
     const char *base_dir; /* where hints and logs live; NULL: the per-user runtime folder */
     void *user_data;      /* handed to the functions below */
-    /* either the client's own functions (callback services: PROCREF_E_UNSUPPORTED in this version) … */
+    /* either the client's own functions … */
     int (*on_first_acquire)(procref_info *ret_info, void *user_data, procref_error *err);
     int (*on_last_release)(const procref_info *info, void *user_data, procref_error *err);
     bool (*on_health_check)(const procref_info *info, void *user_data);
@@ -232,8 +298,8 @@ static inline procref_service_config procref_service_config_init(void) {
  * "exec:CMD" `sh -c CMD` exits with 0; "log:REGEX" a line of the output matches the extended regular expression.
  *
  * PROCREF_E_INVALID: the name, a size, a port, a timeout or "ready" is not valid, or neither or both of
- * command and on_first_acquire are given. PROCREF_E_UNSUPPORTED: on_first_acquire is given.
- * PROCREF_E_PERMISSION: base_dir belongs to another user or can be written by one; the message names
+ * command and on_first_acquire are given; linger_ms is given together with on_last_release, which runs in
+ * the process that releases. PROCREF_E_PERMISSION: base_dir belongs to another user or can be written by one; the message names
  * it. PROCREF_E_IO: base_dir cannot be created or resolved. PROCREF_E_NO_MEMORY.
  */
 PROCREF_API int procref_service_open(const procref_service_config *config,
@@ -252,7 +318,8 @@ PROCREF_API int procref_service_open(const procref_service_config *config,
  * output in detail. PROCREF_E_TIMEOUT: not ready within start_timeout_ms, or timeout_ms passed; with
  * timeout_ms 0, the service is not running. PROCREF_E_CONFLICT: it runs with another command, environment,
  * working_dir or port (the message names which) and share is not set, or another
- * layout version of procref runs it. PROCREF_E_LIMIT: out of semaphore sets, references (32,767),
+ * layout version of procref runs it. PROCREF_E_SERVICE_UNHEALTHY, PROCREF_E_SERVICE_RECOVERY, or any code that a callback set: see
+ * procref_service_config. PROCREF_E_INVALID: called inside a callback of the same service. PROCREF_E_LIMIT: out of semaphore sets, references (32,767),
  * descriptors or generations; the message names the limit. PROCREF_E_PERMISSION: the service's
  * names are in use by another user, or this process has become another user since it opened the service.
  * PROCREF_E_UNSUPPORTED: the kernel or a sandbox lacks semaphores with undo, or the keeper is in a pid
@@ -300,8 +367,9 @@ PROCREF_API procref_waitable procref_handle_gone(const procref_handle *h);
 /*
  * Gives the reference back and frees h, in every case; NULL is nothing to release. One system call if it was this process's last
  * handle, else none. The service is stopped by its keeper if nobody else holds it; this call does not wait for that.
+ * If it was the last of all and the service has on_last_release, that runs inside this call, and its error is returned.
  * PROCREF_E_FORKED: h belongs to the parent of this process, whose reference is untouched.
- * PROCREF_E_RELEASE: the kernel refused.
+ * PROCREF_E_RELEASE: the kernel refused, or on_last_release failed without a code of its own; the reference is given back all the same.
  */
 PROCREF_API int procref_handle_release(procref_handle *h, procref_error *err);
 
@@ -311,6 +379,120 @@ PROCREF_API int procref_handle_release(procref_handle *h, procref_error *err);
  */
 PROCREF_API int procref_handle_release_wait(procref_handle *h, int64_t timeout_ms,
                                             procref_error *err);
+
+/* ---- The asynchronous acquire: for event loops ----------------------------------------------- */
+
+typedef struct procref_pending procref_pending;
+
+/*
+ * Begins what procref_service_acquire() does, and does not wait. The caller polls procref_pending_ready() and
+ * calls procref_pending_finish() when it is readable, again and again until that says something else than
+ * PROCREF_E_AGAIN. Any number may be pending, of one service or many. timeout_ms counts from here on; 0 starts no service.
+ * The pending acquire keeps what it needs of s, which may be closed meanwhile. It uses two or three descriptors. Starting
+ * a keeper, if there is none, takes part of a millisecond in here or in finish; callbacks and readiness checks of others are never waited for.
+ *
+ * Errors as of procref_service_acquire() for what is known at once; PROCREF_E_LIMIT, PROCREF_E_NO_MEMORY. Most are told by finish.
+ */
+PROCREF_API int procref_service_acquire_start(procref_service *s, int64_t timeout_ms,
+                                              procref_pending **ret_pending, procref_error *err);
+
+/*
+ * Readable when finish has something to do, the deadline's passing included. It stays the same until p is freed, belongs
+ * to p and is close-on-exec. It may be added to poll(2), select(2), epoll(7); it must not be read.
+ */
+PROCREF_API procref_waitable procref_pending_ready(const procref_pending *p);
+
+/*
+ * Goes on as far as it can without waiting. 0: *ret_handle is the handle. PROCREF_E_AGAIN: poll again (err is untouched). Else
+ * it failed, as procref_service_acquire() would. Frees p unless it says PROCREF_E_AGAIN. Callbacks run in here, in the caller's thread.
+ * One thread at a time. PROCREF_E_FORKED: p belongs to the parent of this process; it is freed.
+ */
+PROCREF_API int procref_pending_finish(procref_pending *p, procref_handle **ret_handle,
+                                       procref_error *err);
+
+/* Gives up at once, gives back what it may have got, and frees p. Accepts NULL, returns NULL. */
+PROCREF_API procref_pending *procref_pending_cancel(procref_pending *p);
+
+/* ---- The raw counter ------------------------------------------------------------------------- */
+
+/*
+ * A number of references and a lock under a name, shared by the processes of one user, and no service: the kernel takes
+ * back what a process holds when it ends, in any way. It is not the counter of a service of that name.
+ *
+ * An object holds what was acquired through it. Any thread may use it. After fork() the parent's objects give
+ * PROCREF_E_FORKED in the child, for every function but count and close; the child opens its own. A reference and the lock
+ * survive execve() and are then held until the process ends (semop(2)).
+ */
+typedef struct procref_counter procref_counter;
+
+/*
+ * Opens the counter of this name, which need not exist: it is made by the first acquire or lock, and removed by the last
+ * one who gives back. name: as of a service.
+ * PROCREF_E_INVALID: the name. PROCREF_E_COUNTER_INIT, PROCREF_E_UNSUPPORTED: this system has no semaphores with undo. PROCREF_E_NO_MEMORY.
+ */
+PROCREF_API int procref_counter_open(const char *name, procref_counter **ret_counter,
+                                     procref_error *err);
+
+/*
+ * Takes one reference. *ret_count (NULL: not wanted) is the count after: 1 exactly if this call made it 1, else
+ * a snapshot of at least 2. However many race, exactly one gets 1 until all have given back.
+ * PROCREF_E_LIMIT: 32,767 references are held, or the kernel's limits are reached; the message names which. PROCREF_E_PERMISSION: the
+ * keys of this name are used by another user. PROCREF_E_FORKED. PROCREF_E_ACQUIRE: the kernel refused.
+ */
+PROCREF_API int procref_counter_acquire(procref_counter *c, uint32_t *ret_count,
+                                        procref_error *err);
+
+/*
+ * Gives one reference of this object back. *ret_count is the count after: 0 exactly if this call made it 0, else a snapshot
+ * of at least 1. PROCREF_E_INVALID: this object holds none. PROCREF_E_FORKED. PROCREF_E_RELEASE: the kernel refused, or
+ * the counter had been removed (ipcrm); the object then holds one less all the same.
+ */
+PROCREF_API int procref_counter_release(procref_counter *c, uint32_t *ret_count,
+                                        procref_error *err);
+
+/* How many references all processes hold now; 0 if there is no such counter. A snapshot. PROCREF_E_COUNT: the system refuses to tell. */
+PROCREF_API int procref_counter_count(procref_counter *c, uint32_t *ret_count, procref_error *err);
+
+/*
+ * Takes the lock if nobody has it; never waits. *ret_locked tells. A lock whose holder died is free. It is held by this object:
+ * another object, of the same process too, does not get it, and this one does not get it twice.
+ * PROCREF_E_LOCK: the kernel refused. PROCREF_E_LIMIT, PROCREF_E_PERMISSION as of acquire. PROCREF_E_FORKED.
+ */
+PROCREF_API int procref_counter_try_lock(procref_counter *c, bool *ret_locked, procref_error *err);
+
+/* Gives the lock back. PROCREF_E_INVALID: this object does not hold it. PROCREF_E_FORKED. PROCREF_E_LOCK: as of release. */
+PROCREF_API int procref_counter_unlock(procref_counter *c, procref_error *err);
+
+/* How the system counts: "sysv-semaphore". Static. */
+PROCREF_API const char *procref_counter_mechanism(const procref_counter *c);
+
+/* Gives back what this object holds, and frees it; in a forked child only frees it. Accepts NULL, returns NULL. */
+PROCREF_API procref_counter *procref_counter_close(procref_counter *c);
+
+/* ---- Processes ------------------------------------------------------------------------------- */
+
+/*
+ * For processes known by their pid alone. A pid is used again after its process ended and was waited for, so these are safe for one's own
+ * children, and elsewhere as safe as the caller's knowledge; within one call the process is held by a pidfd.
+ * Source: pidfd_open(2), pidfd_send_signal(2).
+ */
+
+/* Whether a process with this pid runs. A zombie does not, unless threads of it run; one that may not be signalled does. */
+PROCREF_API bool procref_process_is_alive(uint32_t pid);
+
+/*
+ * SIGTERM, and SIGKILL. PROCREF_E_INVALID: pid is 0, 1 or this process's own. PROCREF_E_NOT_FOUND: no such process runs.
+ * PROCREF_E_PERMISSION: it is another user's. PROCREF_E_PLATFORM.
+ */
+PROCREF_API int procref_process_terminate(uint32_t pid);
+PROCREF_API int procref_process_kill(uint32_t pid);
+
+/*
+ * SIGTERM, waits up to timeout_ms (-1: for ever) for its end, then SIGKILL. 0 once it has ended, also if it did not run to begin with; a child
+ * of the caller remains the caller's to wait for. PROCREF_E_TIMEOUT: it does not end even of SIGKILL (it sleeps in the kernel), waited
+ * for 1 s more. Else as terminate. No polling: it waits on a pidfd.
+ */
+PROCREF_API int procref_process_stop(uint32_t pid, int64_t timeout_ms);
 
 #ifdef __cplusplus
 }
