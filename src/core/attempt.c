@@ -1,11 +1,14 @@
 /*
- * Asking the keeper: connect, or spawn a pair; send what is wanted; wait for the answer until the
- * deadline; begin again when the keeper died meanwhile. Each wait is on one descriptor.
+ * Acquiring through the keeper (attempt.h): connect, or spawn a pair; send what is wanted; take the
+ * answer; begin again when the keeper died meanwhile. Each wait is on one descriptor.
  */
+#include "core/attempt.h"
+
 #include <string.h>
 
+#include "core/call.h"
 #include "core/fail.h"
-#include "core/shared.h"
+#include "core/talk.h"
 #include "core/trace.h"
 #include "os/clock.h"
 #include "os/folder.h"
@@ -13,118 +16,57 @@
 #include "os/spawn.h"
 
 enum {
-    ANSWER_MS = 1000,   /* with timeout 0: for the keeper's answer, which needs no start */
-    PATIENCE_MS = 1000, /* for a keeper that is told, not asked */
+    ANSWER_MS = 1000, /* with timeout 0: for the keeper's answer, which needs no start */
+    GRACE_MS =
+        5000, /* for the keeper's answer to who has just started the service, in vain if late */
     AGAIN_AT_ONCE = 16, /* times */
     SPAWNS_MOST = 20,   /* pairs that died at once: something is wrong with the keeper itself */
+    UNHEALTHY_MOST = 3, /* generations, one after the other, that are up and do not work */
 };
 
-struct attempt {
-    struct pri_shared *shared;
-    const struct pri_config *config;
-    int64_t timeout_ms, deadline_ns;
-    int spawned;
-};
-
-static void fill_request(struct pri_request *request, struct pri_shared *shared, enum pri_ask ask) {
-    memset(request, 0, sizeof *request);
-    request->magic = PRI_WIRE_MAGIC;
-    request->version = PRI_WIRE_VERSION;
-    request->ask = ask;
-    request->hash = shared->ident.hash;
-    pri_shared_sign(shared, request);
-    memcpy(request->name, shared->ident.name, sizeof request->name);
+static const char *name_of(const struct pri_attempt *a) {
+    return a->shared->ident.name;
 }
 
-static int timed_out(const struct attempt *a, procref_error *err) {
-    const char *name = a->shared->ident.name;
+static int timed_out(const struct pri_attempt *a, procref_error *err) {
     if (a->timeout_ms == 0) {
         return pri_fail(err, PROCREF_E_TIMEOUT, 0, "",
-                        "'%s' is not running, and timeout 0 starts nothing", name);
+                        "'%s' is not running, and timeout 0 starts nothing", name_of(a));
     }
-    return pri_fail(err, PROCREF_E_TIMEOUT, 0, "", "'%s' was not ready within %lld ms", name,
+    return pri_fail(err, PROCREF_E_TIMEOUT, 0, "", "'%s' was not ready within %lld ms", name_of(a),
                     (long long)a->timeout_ms);
 }
 
-static int refused(const struct pri_answer *answer, procref_error *err) {
-    pri_fail(err, answer->code, 0, answer->op, "%s", answer->message);
-    if (err != NULL && err->size >= sizeof *err) {
-        err->os_code = answer->os_code;
-    }
-    pri_fail_detail(err, answer->detail, strnlen(answer->detail, sizeof answer->detail - 1));
-    return answer->code < 0 ? answer->code : PROCREF_E_OTHER;
-}
-
-/* One packet of the keeper: its size, 0 at the end of file, AGAIN when the deadline passed. */
-static ptrdiff_t receive(procref_waitable link, int64_t deadline_ns, struct pri_answer *answer,
-                         procref_waitable *ret_page) {
-    uint32_t pid;
-    for (;;) {
-        ptrdiff_t got = pri_link_receive(link, answer, sizeof *answer, &pid, ret_page);
-        if (got != PROCREF_E_AGAIN) {
-            return got;
-        }
-        if (!pri_link_wait(link, deadline_ns)) {
-            return PROCREF_E_AGAIN;
-        }
+static void hang_up(struct pri_attempt *a) {
+    if (a->link >= 0) {
+        pri_link_hang_up(a->link);
+        a->link = -1;
     }
 }
 
-static bool complete(const struct pri_answer *answer, ptrdiff_t size) {
-    ptrdiff_t least = answer->tell == PRI_TELL_UP ? (ptrdiff_t)offsetof(struct pri_answer, os_code)
-                                                  : (ptrdiff_t)sizeof *answer;
-    return size >= least && (answer->tell == PRI_TELL_UP || answer->tell == PRI_TELL_FAILED);
-}
-
-static int handle_answer(struct attempt *a, struct pri_answer *answer, ptrdiff_t size,
-                         procref_waitable page, procref_handle **ret_handle, procref_error *err) {
-    if (size < (ptrdiff_t)(2 * sizeof(uint32_t)) || answer->magic != PRI_WIRE_MAGIC ||
-        answer->version != PRI_WIRE_VERSION || !complete(answer, size)) {
-        pri_link_close(page);
-        return pri_fail(
-            err, PROCREF_E_CONFLICT, 0, "recvmsg",
-            "'%s' is run by another version of procref, which this one does not understand",
-            a->shared->ident.name);
-    }
-    if (answer->tell == PRI_TELL_UP) {
-        PRI_TRACE("told up(%u), pid %u, slot %d", (unsigned)answer->generation,
-                  (unsigned)answer->pid, (int)answer->slot);
-        return pri_shared_attach(a->shared, answer, page, ret_handle, err);
-    }
-    pri_link_close(page);
-    answer->op[sizeof answer->op - 1] = answer->message[sizeof answer->message - 1] = '\0';
-    PRI_TRACE("told failed: %s", answer->message);
-    return refused(answer, err);
-}
-
-/* Asks over one connection. AGAIN: begin again. */
-static int ask(struct attempt *a, procref_waitable link, procref_handle **ret_handle,
-               procref_error *err) {
-    struct pri_request request;
-    struct pri_answer answer;
-    procref_waitable page = -1;
-    fill_request(&request, a->shared, PRI_ASK_ACQUIRE);
-    request.flags =
-        (a->config->share ? PRI_ASK_SHARE : 0) | (a->timeout_ms == 0 ? PRI_ASK_NO_START : 0);
-    memcpy(request.parts, a->config->parts, sizeof request.parts);
-    if (pri_link_send(link, &request, sizeof request, -1) < 0) {
-        return PROCREF_E_AGAIN;
-    }
-    PRI_TRACE("asks for '%s'", a->shared->ident.name);
-    ptrdiff_t got = receive(link, a->deadline_ns, &answer, &page);
-    if (got == 0) {
-        PRI_TRACE("end of file, begins again");
-        return PROCREF_E_AGAIN;
-    }
-    if (got < 0) {
+/*
+ * Beginning again is at once, at first: the keeper died, or the service was just being stopped. Who
+ * has just started the service is not sent away while the keeper's word is on its way.
+ */
+static int begin_again(struct pri_attempt *a, procref_error *err) {
+    hang_up(a);
+    int64_t now_ns = pri_clock_ns();
+    if (now_ns >= a->deadline_ns) {
         return timed_out(a, err);
     }
-    return handle_answer(a, &answer, got, page, ret_handle, err);
+    a->stage = PRI_REACH;
+    if (++a->times > AGAIN_AT_ONCE) {
+        int shift = a->times - AGAIN_AT_ONCE < 4 ? a->times - AGAIN_AT_ONCE : 4;
+        a->wake_ns = now_ns + (INT64_C(1) << shift) * PRI_MS;
+        a->wake_ns = a->wake_ns < a->deadline_ns ? a->wake_ns : a->deadline_ns;
+    }
+    return PROCREF_E_AGAIN;
 }
 
 /* A connection to the keeper that is there, or to a new one. AGAIN: begin again. */
-static int reach(struct attempt *a, procref_waitable *ret_link, procref_error *err) {
-    int code = pri_rendezvous_connect(&a->shared->ident, a->deadline_ns, ret_link, err);
+static int reach(struct pri_attempt *a, procref_error *err) {
+    int64_t patience_ns = a->may_block ? a->deadline_ns : pri_clock_ns();
+    int code = pri_rendezvous_connect(&a->shared->ident, patience_ns, &a->link, err);
     if (code != PROCREF_E_NOT_FOUND) {
         return code;
     }
@@ -133,98 +75,210 @@ static int reach(struct attempt *a, procref_waitable *ret_link, procref_error *e
     }
     if (a->spawned >= SPAWNS_MOST) {
         return pri_fail(err, PROCREF_E_PLATFORM, 0, "execveat",
-                        "the keeper of '%s' ends before it answers, %d times in a row",
-                        a->shared->ident.name, (int)SPAWNS_MOST);
+                        "the keeper of '%s' ends before it answers, %d times in a row", name_of(a),
+                        (int)SPAWNS_MOST);
     }
-    code = pri_spawn_pair(a->config, ret_link, err);
+    code = pri_spawn_pair(a->terms->config, &a->link, err);
     a->spawned += code == 0;
     return code;
 }
 
-/* Beginning again is at once, at first: the keeper died, or the service was just being stopped. */
-static void pause_if_it_goes_on(int times) {
-    if (times > AGAIN_AT_ONCE) {
-        int shift = times - AGAIN_AT_ONCE < 4 ? times - AGAIN_AT_ONCE : 4;
-        pri_link_wait(-1, pri_deadline(INT64_C(1) << shift));
+static int ask(struct pri_attempt *a) {
+    struct pri_request request;
+    const struct pri_config *config = a->terms->config;
+    pri_talk_fill(&request, a->shared, PRI_ASK_ACQUIRE);
+    request.flags = (config->share ? PRI_ASK_SHARE : 0) |
+                    (a->timeout_ms == 0 ? PRI_ASK_NO_START : 0) |
+                    (a->handle != NULL ? PRI_ASK_UNHEALTHY : 0) |
+                    (a->terms->given.on_recover != NULL ? PRI_ASK_RECOVERS : 0);
+    request.generation = a->handle != NULL ? a->handle->info->generation : 0;
+    memcpy(request.parts, config->parts, sizeof request.parts);
+    if (pri_link_send(a->link, &request, sizeof request, -1) < 0) {
+        return PROCREF_E_AGAIN;
     }
+    PRI_TRACE("asks for '%s'%s", name_of(a), a->handle != NULL ? ", which is unhealthy" : "");
+    a->stage = PRI_ASKED;
+    return 0;
 }
 
-static int try_until_deadline(struct attempt *a, procref_handle **ret_handle, procref_error *err) {
-    for (int times = 0;; times++) {
-        procref_waitable link;
-        int code = reach(a, &link, err);
-        if (code == 0) {
-            code = ask(a, link, ret_handle, err);
-            pri_link_hang_up(link);
-        }
-        if (code != PROCREF_E_AGAIN) {
-            return code;
-        }
-        if (pri_clock_ns() >= a->deadline_ns) {
-            return timed_out(a, err);
-        }
-        pause_if_it_goes_on(times);
-    }
+static int reach_and_ask(struct pri_attempt *a, procref_error *err) {
+    int code = reach(a, err);
+    code = code == 0 ? ask(a) : code;
+    return code == PROCREF_E_AGAIN ? begin_again(a, err) : code;
 }
 
-int pri_attempt(struct pri_shared *shared, const struct pri_config *config, int64_t timeout_ms,
-                procref_handle **ret_handle, procref_error *err) {
-    procref_error error = PROCREF_ERROR_INIT; /* of an attempt that may still succeed */
-    struct attempt a = {.shared = shared, .config = config, .timeout_ms = timeout_ms};
-    a.deadline_ns = pri_deadline(timeout_ms != 0 ? timeout_ms : ANSWER_MS);
-    if (pri_own_user() != shared->ident.user) {
-        return pri_fail(err, PROCREF_E_PERMISSION, 0, "geteuid",
-                        "'%s' was opened as user %u and this is user %u now: open it again",
-                        shared->ident.name, (unsigned)shared->ident.user, (unsigned)pri_own_user());
+/* It is up: a handle, of what is up now instead of what was unhealthy. */
+static int take_up(struct pri_attempt *a, const struct pri_answer *answer, procref_waitable page,
+                   procref_error *err) {
+    procref_handle *handle;
+    PRI_TRACE("told up(%u), pid %u, slot %d", (unsigned)answer->generation, (unsigned)answer->pid,
+              (int)answer->slot);
+    int code = pri_shared_attach(a->shared, a->terms, answer, page, &handle, err);
+    if (code == PROCREF_E_AGAIN) {
+        return begin_again(a, err);
     }
-    int code = try_until_deadline(&a, ret_handle, &error);
-    if (code < 0) {
-        pri_fail_copy(err, &error);
+    if (code == 0) {
+        hang_up(a);
+        if (a->handle != NULL) {
+            pri_release(a->handle, NULL, NULL); /* one of two */
+        }
+        a->handle = handle;
+        a->stage = PRI_CHECK;
     }
     return code;
 }
 
-void pri_attempt_tell_released(struct pri_shared *shared) {
-    struct pri_request request;
-    procref_waitable link;
-    if (pri_rendezvous_connect(&shared->ident, pri_deadline(PATIENCE_MS), &link, NULL) == 0) {
-        fill_request(&request, shared, PRI_ASK_RELEASED);
-        pri_link_send(link, &request, sizeof request, -1);
-        pri_link_close(link); /* it has been said; nobody waits for this end of file */
+/* This client was elected. */
+static int start(struct pri_attempt *a, const struct pri_answer *answer, procref_waitable page,
+                 procref_error *err) {
+    PRI_TRACE("told to %s as %u", answer->tell == PRI_TELL_RECOVER ? "recover" : "start",
+              (unsigned)answer->generation);
+    int code = pri_call_start(a->shared, a->terms, answer, page, a->link, a->deadline_ns, err);
+    int64_t grace_ns =
+        pri_deadline(GRACE_MS); /* the callback may have taken all the time there was */
+    a->deadline_ns = a->deadline_ns > grace_ns ? a->deadline_ns : grace_ns;
+    if (code == PROCREF_E_AGAIN) {
+        return begin_again(a, err);
+    }
+    a->started = true;
+    a->failed = code;
+    return 0;
+}
+
+/* The keeper's answer, if it is there. */
+static int listen(struct pri_attempt *a, procref_error *err) {
+    struct pri_answer answer;
+    procref_waitable page = -1;
+    ptrdiff_t got = pri_talk_receive(a->link, pri_clock_ns(), name_of(a), &answer, &page,
+                                     a->failed == 0 ? err : NULL);
+    if (a->failed != 0 && (got != PROCREF_E_AGAIN || pri_clock_ns() >= a->deadline_ns)) {
+        pri_link_close(page);
+        return a->failed;
+    }
+    if (got == 0) {
+        PRI_TRACE("end of file, begins again");
+        a->started = false;
+        return begin_again(a, err);
+    }
+    if (got == PROCREF_E_AGAIN) {
+        if (pri_clock_ns() >= a->deadline_ns) {
+            return timed_out(a, err);
+        }
+        a->wake_ns = a->deadline_ns;
+        return PROCREF_E_AGAIN;
+    }
+    if (got < 0) {
+        return (int)got;
+    }
+    switch (answer.tell) {
+    case PRI_TELL_UP: return take_up(a, &answer, page, err);
+    case PRI_TELL_START:
+    case PRI_TELL_RECOVER:
+        if (a->terms->given.on_first_acquire != NULL) {
+            return start(a, &answer, page, err);
+        }
+        break;
+    default: break;
+    }
+    pri_link_close(page);
+    return answer.tell == PRI_TELL_FAILED ? pri_talk_refused(&answer, err) : begin_again(a, err);
+}
+
+/* 0: the handle can be had. Else the keeper is to be told that what is up does not work. */
+static int check(struct pri_attempt *a, procref_error *err) {
+    if (a->started || pri_call_health(a->shared, a->terms, a->handle->info)) {
+        return 0;
+    }
+    PRI_TRACE("on_health_check says no to generation %u", (unsigned)a->handle->info->generation);
+    if (a->timeout_ms == 0 || ++a->unhealthy > UNHEALTHY_MOST) {
+        return pri_fail(
+            err, PROCREF_E_SERVICE_UNHEALTHY, 0, "on_health_check",
+            a->timeout_ms == 0
+                ? "'%s' runs, but its health check fails, and timeout 0 recovers nothing"
+                : "'%s' was recovered again and again, but its health check fails",
+            name_of(a));
+    }
+    return begin_again(a, err);
+}
+
+void pri_attempt_begin(struct pri_attempt *a, struct pri_shared *shared, struct pri_terms *terms,
+                       int64_t timeout_ms) {
+    *a = (struct pri_attempt){.shared = shared,
+                              .terms = terms,
+                              .timeout_ms = timeout_ms,
+                              .deadline_ns = pri_deadline(timeout_ms != 0 ? timeout_ms : ANSWER_MS),
+                              .link = -1,
+                              .error = PROCREF_ERROR_INIT};
+}
+
+int pri_attempt_ask(struct pri_attempt *a, procref_error *err) {
+    if (a->stage == PRI_TRY) {
+        if (pri_own_user() != a->shared->ident.user) {
+            return pri_fail(err, PROCREF_E_PERMISSION, 0, "geteuid",
+                            "'%s' was opened as user %u and this is user %u now: open it again",
+                            name_of(a), (unsigned)a->shared->ident.user, (unsigned)pri_own_user());
+        }
+        int code = pri_shared_try(a->shared, a->terms, &a->handle, err);
+        if (code == 0) {
+            a->stage = PRI_CHECK;
+            return 0;
+        }
+        if (code != PROCREF_E_AGAIN) {
+            return code;
+        }
+        a->stage = PRI_REACH;
+    }
+    return a->stage == PRI_REACH ? reach_and_ask(a, err) : 0;
+}
+
+int pri_attempt_step(struct pri_attempt *a, procref_handle **ret_handle, procref_error *err) {
+    procref_error *kept = &a->error; /* what fails on the way may still succeed */
+    int code = 0;
+    a->wake_ns = 0;
+    while (code == 0) {
+        switch (a->stage) {
+        case PRI_TRY:
+        case PRI_REACH: code = pri_attempt_ask(a, kept); break;
+        case PRI_ASKED: code = listen(a, kept); break;
+        case PRI_CHECK:
+            code = check(a, kept);
+            if (code == 0) {
+                *ret_handle = a->handle;
+                a->handle = NULL;
+                return 0;
+            }
+            break;
+        }
+        if (code == PROCREF_E_AGAIN && a->wake_ns == 0) {
+            code = 0; /* at once */
+        }
+    }
+    if (code != PROCREF_E_AGAIN) {
+        pri_fail_copy(err, kept);
+    }
+    return code;
+}
+
+void pri_attempt_end(struct pri_attempt *a) {
+    hang_up(a);
+    if (a->handle != NULL) {
+        pri_release(a->handle, NULL, NULL);
+        a->handle = NULL;
     }
 }
 
-int pri_attempt_await_stop(struct pri_shared *shared, uint32_t generation, int64_t deadline_ns,
-                           procref_error *err) {
-    struct pri_request request;
-    struct pri_answer answer;
-    procref_error error = PROCREF_ERROR_INIT;
-    ptrdiff_t got = 0;
-    while (got == 0) {
-        procref_waitable link, page = -1;
-        int code = pri_rendezvous_connect(&shared->ident, deadline_ns, &link, &error);
-        if (code == PROCREF_E_NOT_FOUND) {
-            return 0;
-        }
-        if (code < 0) {
-            pri_fail_copy(err, &error);
-            return code;
-        }
-        fill_request(&request, shared, PRI_ASK_GONE);
-        request.generation = generation;
-        got = PROCREF_E_AGAIN;
-        if (pri_link_send(link, &request, sizeof request, -1) < 0) {
-            got = 0;
-        } else {
-            got = receive(link, deadline_ns, &answer, &page);
-        }
-        pri_link_hang_up(link);
-        pri_link_close(page);
+int pri_attempt(struct pri_shared *shared, struct pri_terms *terms, int64_t timeout_ms,
+                procref_handle **ret_handle, procref_error *err) {
+    struct pri_attempt a;
+    int code;
+    pri_attempt_begin(&a, shared, terms, timeout_ms);
+    a.stage = PRI_TRY;
+    a.may_block = true;
+    while ((code = pri_attempt_step(&a, ret_handle, err)) == PROCREF_E_AGAIN) {
+        pri_link_wait(a.link, a.wake_ns);
     }
-    if (got == PROCREF_E_AGAIN) {
-        return pri_fail(err, PROCREF_E_TIMEOUT, 0, "",
-                        "the reference to '%s' is given back, but it is not stopped yet",
-                        shared->ident.name);
+    if (code < 0) {
+        pri_attempt_end(&a);
     }
-    return 0;
+    return code;
 }

@@ -10,7 +10,7 @@
 #include "os/folder.h"
 #include "os/ready.h"
 
-enum { CONFIG_MAGIC = 0x70726302, START_TIMEOUT_MS = 30000, STOP_TIMEOUT_MS = 10000 };
+enum { CONFIG_MAGIC = 0x70726303, START_TIMEOUT_MS = 30000, STOP_TIMEOUT_MS = 10000 };
 
 /* Every size that a release had; a larger one is accepted if what we do not know is zero. */
 static bool size_accepted(const void *object, uint32_t size, size_t known) {
@@ -77,14 +77,19 @@ static int check(const procref_service_config *from, procref_error *err) {
         return pri_fail(err, PROCREF_E_INVALID, 0, "",
                         "give the service '%s' a command or functions, not both", from->name);
     }
-    if (callbacks) {
-        return pri_fail(err, PROCREF_E_UNSUPPORTED, 0, "",
-                        "services with callbacks are not in procref " PROCREF_VERSION
-                        ": give '%s' a command",
+    if (callbacks && from->on_first_acquire == NULL) {
+        return pri_fail(err, PROCREF_E_INVALID, 0, "",
+                        "the service '%s' has functions, but no on_first_acquire to start it",
                         from->name);
     }
-    if (!command) {
-        return pri_fail(err, PROCREF_E_INVALID, 0, "", "the service '%s' has no command",
+    if (!command && !callbacks) {
+        return pri_fail(err, PROCREF_E_INVALID, 0, "",
+                        "the service '%s' has neither a command nor on_first_acquire", from->name);
+    }
+    if (from->on_last_release != NULL && from->linger_ms != 0) {
+        return pri_fail(err, PROCREF_E_INVALID, 0, "",
+                        "linger_ms is given for '%s', whose on_last_release runs in the process "
+                        "that releases last: leave one of them out",
                         from->name);
     }
     return check_settings(from, err);
@@ -130,11 +135,16 @@ static size_t put_strings(char *base, const procref_service_config *from, const 
 static void fingerprint(struct pri_config *config, const procref_service_config *from,
                         const char *working_dir) {
     uint64_t command = 0, environment = 0;
-    for (size_t i = 0; from->command[i] != NULL; i++) {
+    for (size_t i = 0; from->command != NULL && from->command[i] != NULL; i++) {
         command = pri_hash_text(command, from->command[i]);
     }
     for (size_t i = 0; from->environment != NULL && from->environment[i] != NULL; i++) {
         environment += pri_hash_text(0, from->environment[i]); /* their order does not matter */
+    }
+    config->parts[PRI_PART_KIND] =
+        from->on_first_acquire != NULL ? PRI_KIND_CALLBACKS : PRI_KIND_COMMAND;
+    if (from->fingerprint != NULL) {
+        config->parts[PRI_PART_FINGERPRINT] = pri_hash_text(0, from->fingerprint);
     }
     config->parts[PRI_PART_COMMAND] = command;
     config->parts[PRI_PART_ENVIRONMENT] = environment;
@@ -205,7 +215,7 @@ bool pri_config_valid(const void *data, size_t size) {
     }
     return config->dir >= sizeof *config && config->dir < config->size &&
            config->working_dir < config->size && config->ready < config->size &&
-           config->command_count > 0 &&
+           (config->command_count > 0) != pri_config_has_callbacks(config) &&
            list_inside(config, config->command, config->command_count) &&
            list_inside(config, config->environment, config->environment_count) &&
            memchr(config->ident.name, '\0', sizeof config->ident.name) != NULL;
@@ -219,25 +229,49 @@ const char *pri_config_next(const char *text) {
     return text + strlen(text) + 1;
 }
 
+static bool same_part(int part, const uint64_t running[PRI_PART_COUNT],
+                      const uint64_t theirs[PRI_PART_COUNT]) {
+    switch (part) {
+    case PRI_PART_PORT: return theirs[part] == 0 || theirs[part] == running[part];
+    case PRI_PART_FINGERPRINT: /* compared between those who give one */
+        return theirs[part] == 0 || running[part] == 0 || theirs[part] == running[part];
+    default: return theirs[part] == running[part];
+    }
+}
+
+bool pri_config_accepts(const uint64_t running[PRI_PART_COUNT],
+                        const uint64_t theirs[PRI_PART_COUNT], bool share) {
+    for (int i = 0; i < PRI_PART_COUNT; i++) {
+        if (!same_part(i, running, theirs) && (!share || i == PRI_PART_KIND)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 int pri_config_compare(const uint64_t running[PRI_PART_COUNT],
-                       const uint64_t theirs[PRI_PART_COUNT], const char *name, uint32_t pid,
-                       procref_error *err) {
+                       const uint64_t theirs[PRI_PART_COUNT], bool share, const char *name,
+                       uint32_t pid, procref_error *err) {
     static const char *const names[PRI_PART_COUNT] = {
 #define PRI_PART_NAME(part, text) text,
         PRI_PARTS(PRI_PART_NAME)
 #undef PRI_PART_NAME
     };
-    char list[128] = "";
+    char list[160] = "";
+    if (pri_config_accepts(running, theirs, share)) {
+        return 0;
+    }
+    if (running[PRI_PART_KIND] != theirs[PRI_PART_KIND]) {
+        return pri_fail(err, PROCREF_E_CONFLICT, 0, "",
+                        "'%s' runs already (pid %u) with another %s: use the same, or another name",
+                        name, (unsigned)pid, names[PRI_PART_KIND]);
+    }
     for (int i = 0; i < PRI_PART_COUNT; i++) {
-        bool same = running[i] == theirs[i] || (i == PRI_PART_PORT && theirs[i] == 0);
-        if (!same) {
+        if (!same_part(i, running, theirs)) {
             size_t length = strlen(list);
             pri_format(list + length, sizeof list - length, "%s%s", length > 0 ? ", " : "",
                        names[i]);
         }
-    }
-    if (list[0] == '\0') {
-        return 0;
     }
     return pri_fail(
         err, PROCREF_E_CONFLICT, 0, "",

@@ -13,10 +13,12 @@
 /* What must be equal for two clients to share a service, and the name under which a difference is
  * told. */
 #define PRI_PARTS(X)                                                                               \
+    X(KIND, "kind (command or functions)")                                                         \
     X(COMMAND, "command")                                                                          \
     X(ENVIRONMENT, "environment")                                                                  \
     X(WORKING_DIR, "working_dir")                                                                  \
-    X(PORT, "port")
+    X(PORT, "port")                                                                                \
+    X(FINGERPRINT, "fingerprint")
 enum {
 #define PRI_PART_ENUM(name, text) PRI_PART_##name,
     PRI_PARTS(PRI_PART_ENUM)
@@ -24,12 +26,15 @@ enum {
         PRI_PART_COUNT,
 };
 
+/* The part KIND: who starts the service. */
+enum { PRI_KIND_COMMAND = 0, PRI_KIND_CALLBACKS = 1 };
+
 struct pri_config {
     uint32_t magic;
     uint32_t size; /* of the whole block */
     struct pri_ident ident;
     uint64_t parts[PRI_PART_COUNT];
-    uint32_t command_count, environment_count;
+    uint32_t command_count, environment_count; /* command_count 0: a service with callbacks */
     uint32_t dir, working_dir, ready, command, environment; /* offsets of strings; 0: NULL. Lists
                                                                are strings one after the other. */
     uint16_t port;
@@ -52,9 +57,20 @@ const char *pri_config_text(const struct pri_config *config, uint32_t offset);
 /* The string after text in a list. */
 const char *pri_config_next(const char *text);
 
-/* 0 or CONFLICT with a message that names the parts in which theirs differs from what runs. */
+static inline bool pri_config_has_callbacks(const struct pri_config *config) {
+    return config->parts[PRI_PART_KIND] == PRI_KIND_CALLBACKS;
+}
+
+/*
+ * Whether who asks for theirs may have what runs. share overlooks every part but the kind, on which
+ * it depends how a reference is given back.
+ */
+bool pri_config_accepts(const uint64_t running[PRI_PART_COUNT],
+                        const uint64_t theirs[PRI_PART_COUNT], bool share);
+
+/* 0, or CONFLICT with a message that names the parts in which theirs differs from what runs. */
 int pri_config_compare(const uint64_t running[PRI_PART_COUNT],
-                       const uint64_t theirs[PRI_PART_COUNT], const char *name, uint32_t pid,
-                       procref_error *err);
+                       const uint64_t theirs[PRI_PART_COUNT], bool share, const char *name,
+                       uint32_t pid, procref_error *err);
 
 #endif

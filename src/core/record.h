@@ -10,13 +10,22 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum { PRI_RECORD_MAGIC = 0x70726572, PRI_RECORD_SLOTS = 32767, PRI_NO_SLOT = -1 };
+#include "procref/procref.h"
+
+enum {
+    PRI_RECORD_MAGIC = 0x70726572,
+    PRI_RECORD_LAYOUT = 2,
+    PRI_RECORD_SLOTS = 32767,
+    PRI_NO_SLOT = -1
+};
 
 struct pri_slot {
     _Atomic uint32_t
         held; /* 0, or the stamp of the counter in which this process holds a reference */
     _Atomic uint32_t pid; /* 0: free */
     _Atomic uint64_t start;
+    _Atomic uint32_t calls; /* 0, or the stamp of the counter in which it runs a callback */
+    uint32_t unused;
 };
 
 struct pri_record {
@@ -26,6 +35,11 @@ struct pri_record {
     _Atomic uint32_t keeper,
         standby; /* signs of life that the system itself takes back (os/pages.h) */
     struct pri_slot slots[PRI_RECORD_SLOTS];
+    /* What on_first_acquire had to say beside pid and port: "key\0value\0" and so on. Written
+     * before the generation is up, and constant until the next one starts. */
+    _Atomic uint32_t metadata_generation; /* whose it is; 0: nobody's */
+    uint32_t metadata_size;
+    char metadata[PROCREF_METADATA_MAX];
 };
 
 #endif

@@ -2,50 +2,66 @@
  * keeper in attempt.c. */
 #include <stdlib.h>
 
+#include "core/attempt.h"
+#include "core/call.h"
 #include "core/fail.h"
-#include "core/shared.h"
 #include "core/trace.h"
-#include "os/clock.h"
 #include "os/rendezvous.h"
+
+static struct pri_terms *make_terms(const procref_service_config *config, int *ret_code,
+                                    procref_error *err) {
+    struct pri_terms *terms = calloc(1, sizeof *terms);
+    if (terms == NULL) {
+        *ret_code = pri_fail(err, PROCREF_E_NO_MEMORY, 0, "calloc", "out of memory for a service");
+        return NULL;
+    }
+    *ret_code = pri_config_make(config, &terms->config, err);
+    if (*ret_code < 0) {
+        free(terms);
+        return NULL;
+    }
+    terms->users = 1;
+    terms->given = (procref_service_config){.on_first_acquire = config->on_first_acquire,
+                                            .on_last_release = config->on_last_release,
+                                            .on_health_check = config->on_health_check,
+                                            .on_recover = config->on_recover,
+                                            .user_data = config->user_data};
+    return terms;
+}
 
 int procref_service_open(const procref_service_config *config, procref_service **ret_service,
                          procref_error *err) {
-    procref_service *service = calloc(1, sizeof *service);
-    if (service == NULL) {
-        return pri_fail(err, PROCREF_E_NO_MEMORY, 0, "calloc", "out of memory for a service");
-    }
+    int code;
     pri_trace_begin("client");
-    int code = pri_config_make(config, &service->config, err);
-    if (code < 0) {
-        goto free_service;
+    struct pri_terms *terms = make_terms(config, &code, err);
+    if (terms == NULL) {
+        return code;
     }
-    service->shared = pri_shared_get(&service->config->ident);
-    if (service->shared == NULL) {
-        code = pri_fail(err, PROCREF_E_NO_MEMORY, 0, "calloc", "out of memory for the service '%s'",
+    procref_service *service = calloc(1, sizeof *service);
+    struct pri_shared *shared = service != NULL ? pri_shared_get(&terms->config->ident) : NULL;
+    if (shared == NULL) {
+        free(service);
+        pri_terms_put(terms);
+        return pri_fail(err, PROCREF_E_NO_MEMORY, 0, "calloc", "out of memory for the service '%s'",
                         config->name);
-        goto free_config;
     }
+    service->terms = terms;
+    service->shared = shared;
     *ret_service = service;
     return 0;
-
-free_config:
-    free(service->config);
-free_service:
-    free(service);
-    return code;
 }
 
 procref_service *procref_service_close(procref_service *s) {
     if (s != NULL) {
         pri_shared_put(s->shared);
-        free(s->config);
+        pri_terms_put(s->terms);
         free(s);
     }
     return NULL;
 }
 
 const char *procref_service_name(const procref_service *s) {
-    return s->config->ident.name;
+    return s->terms->config->ident.name;
 }
 
 int procref_service_acquire(procref_service *s, int64_t timeout_ms, procref_handle **ret_handle,
@@ -54,15 +70,23 @@ int procref_service_acquire(procref_service *s, int64_t timeout_ms, procref_hand
         return pri_fail(err, PROCREF_E_INVALID, 0, "",
                         "timeout_ms is %lld: use -1 to wait for ever", (long long)timeout_ms);
     }
-    int code = pri_shared_try(s->shared, s->config, ret_handle, err);
-    return code == PROCREF_E_AGAIN ? pri_attempt(s->shared, s->config, timeout_ms, ret_handle, err)
-                                   : code;
+    if (s->terms->given.on_first_acquire == NULL) { /* nothing is to be called: the hot path */
+        int code = pri_shared_try(s->shared, s->terms, ret_handle, err);
+        if (code != PROCREF_E_AGAIN) {
+            return code;
+        }
+    } else if (pri_call_is_inside(&s->shared->ident)) {
+        return pri_fail(err, PROCREF_E_INVALID, 0, "",
+                        "'%s' is acquired inside one of its own callbacks, which it would wait for",
+                        s->shared->ident.name);
+    }
+    return pri_attempt(s->shared, s->terms, timeout_ms, ret_handle, err);
 }
 
 int procref_service_count(procref_service *s, uint32_t *ret_count, procref_error *err) {
     struct pri_counter counter;
     procref_error error = PROCREF_ERROR_INIT;
-    int code = pri_counter_find(&s->config->ident, &counter, &error);
+    int code = pri_counter_find(&s->terms->config->ident, &counter, &error);
     int count = code == 0 ? pri_counter_read(&counter, PRI_REG_REFS) : 0;
     if (code < 0 && code != PROCREF_E_NOT_FOUND) {
         pri_fail_copy(err, &error);
@@ -70,7 +94,7 @@ int procref_service_count(procref_service *s, uint32_t *ret_count, procref_error
     }
     if (count < -1) {
         return pri_fail(err, PROCREF_E_COUNT, 0, "semctl",
-                        "the references of '%s' cannot be counted", s->config->ident.name);
+                        "the references of '%s' cannot be counted", s->terms->config->ident.name);
     }
     *ret_count = count > 0 ? (uint32_t)count : 0;
     return 0;
@@ -104,42 +128,21 @@ procref_waitable procref_handle_gone(const procref_handle *h) {
     return made;
 }
 
-static int release(procref_handle *h, const int64_t *timeout_ms, procref_error *err) {
-    struct pri_released released;
-    if (h == NULL) {
-        return 0;
-    }
-    struct pri_shared *shared = h->shared;
-    int64_t deadline_ns = timeout_ms != NULL ? pri_deadline(*timeout_ms) : 0;
-    procref_waitable gone = atomic_load_explicit(&h->gone, memory_order_relaxed);
-    if (gone >= 0) {
-        pri_link_close(gone);
-    }
-    int code = pri_shared_release(h, timeout_ms != NULL, &released, err);
-    if (released.tell) {
-        pri_attempt_tell_released(shared);
-    }
-    if (code == 0 && released.last && timeout_ms != NULL) {
-        code = pri_attempt_await_stop(shared, released.generation, deadline_ns, err);
-    }
-    if (released.put != NULL) {
-        pri_shared_put(released.put);
-    }
-    return code;
-}
-
 int procref_handle_release(procref_handle *h, procref_error *err) {
-    return release(h, NULL, err);
+    return h != NULL ? pri_release(h, NULL, err) : 0;
 }
 
 int procref_handle_release_wait(procref_handle *h, int64_t timeout_ms, procref_error *err) {
+    if (h == NULL) {
+        return 0;
+    }
     if (timeout_ms < -1) {
-        int code = release(h, NULL, err);
+        int code = pri_release(h, NULL, err);
         return code < 0
                    ? code
                    : pri_fail(err, PROCREF_E_INVALID, 0, "",
                               "timeout_ms is %lld: use -1 to wait for ever; the handle is released",
                               (long long)timeout_ms);
     }
-    return release(h, &timeout_ms, err);
+    return pri_release(h, &timeout_ms, err);
 }

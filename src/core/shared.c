@@ -26,7 +26,7 @@ static void take(struct pri_shared *shared) {
         shared->counter.id = -1;
         shared->counter.attach_generation = 0;
         shared->inherited += shared->held;
-        shared->held = 0;
+        shared->held = shared->leaving = 0;
         shared->spare = NULL; /* another thread may have been at it */
     }
 }
@@ -66,14 +66,9 @@ struct pri_shared *pri_shared_get(const struct pri_ident *ident) {
     return shared;
 }
 
-static void info_put(procref_info *info) {
-    if (info != NULL && --info->users == 0) {
-        free(info);
-    }
-}
-
 static bool is_unused(const struct pri_shared *shared) {
-    return shared->services == 0 && shared->held == 0 && shared->inherited == 0;
+    return shared->services == 0 && shared->held == 0 && shared->leaving == 0 &&
+           shared->inherited == 0;
 }
 
 /*
@@ -99,7 +94,7 @@ static void reap(struct pri_shared *shared) {
     pri_lock_give(&registry.lock);
     if (unused) {
         pri_record_unmap(shared->record);
-        info_put(shared->info);
+        pri_info_put(shared->info);
         free(shared->spare);
         free(shared);
     }
@@ -115,9 +110,16 @@ void pri_shared_put(struct pri_shared *shared) {
     }
 }
 
+void pri_terms_put(struct pri_terms *terms) {
+    if (terms != NULL && atomic_fetch_sub(&terms->users, 1) == 1) {
+        free(terms->config);
+        free(terms);
+    }
+}
+
 /* ---- Acquire --------------------------------------------------------------------------------- */
 
-static procref_handle *make_handle(struct pri_shared *shared) {
+static procref_handle *make_handle(struct pri_shared *shared, struct pri_terms *terms) {
     procref_handle *handle = shared->spare;
     shared->spare = NULL;
     if (handle == NULL) {
@@ -126,6 +128,10 @@ static procref_handle *make_handle(struct pri_shared *shared) {
     if (handle != NULL) {
         handle->shared = shared;
         handle->info = shared->info;
+        handle->terms = terms->given.on_last_release != NULL ? terms : NULL;
+        if (handle->terms != NULL) {
+            atomic_fetch_add(&terms->users, 1);
+        }
         handle->epoch = atomic_load_explicit(&shared->lock.epoch, memory_order_relaxed);
         atomic_init(&handle->gone, -1);
         shared->info->users++;
@@ -133,8 +139,9 @@ static procref_handle *make_handle(struct pri_shared *shared) {
     return handle;
 }
 
+/* The caller has taken over or put its terms. */
 static void drop_handle(struct pri_shared *shared, procref_handle *handle) {
-    info_put(handle->info);
+    pri_info_put(handle->info);
     if (shared->spare == NULL) {
         shared->spare = handle;
     } else {
@@ -157,8 +164,9 @@ static int no_memory(const struct pri_shared *shared, procref_error *err) {
 }
 
 /* One more handle of what this process holds already. */
-static int nest(struct pri_shared *shared, procref_handle **ret_handle, procref_error *err) {
-    procref_handle *handle = make_handle(shared);
+static int nest(struct pri_shared *shared, struct pri_terms *terms, procref_handle **ret_handle,
+                procref_error *err) {
+    procref_handle *handle = make_handle(shared, terms);
     if (handle == NULL) {
         return no_memory(shared, err);
     }
@@ -168,8 +176,9 @@ static int nest(struct pri_shared *shared, procref_handle **ret_handle, procref_
 }
 
 /* Attaches to the known generation: the one system call. */
-static int attach(struct pri_shared *shared, procref_handle **ret_handle, procref_error *err) {
-    procref_handle *handle = make_handle(shared);
+static int attach(struct pri_shared *shared, struct pri_terms *terms, procref_handle **ret_handle,
+                  procref_error *err) {
+    procref_handle *handle = make_handle(shared, terms);
     if (handle == NULL) {
         return no_memory(shared, err);
     }
@@ -182,24 +191,14 @@ static int attach(struct pri_shared *shared, procref_handle **ret_handle, procre
         *ret_handle = handle;
         return 0;
     }
-    mark_held(shared, false);
+    mark_held(shared, shared->leaving > 0);
+    pri_terms_put(handle->terms);
     drop_handle(shared, handle);
     if (result == PRI_GONE) {
         shared->counter.id = -1;
     }
     return result < 0 ? pri_counter_explain(&shared->counter, result, shared->ident.name, err)
                       : PROCREF_E_AGAIN;
-}
-
-/* Whether what runs is what this configuration asks for; the keeper says so in words if not. */
-static bool accepts(const struct pri_shared *shared, const struct pri_config *config) {
-    for (int i = 0; i < PRI_PART_COUNT; i++) {
-        if (shared->parts[i] != config->parts[i] &&
-            !(i == PRI_PART_PORT && config->parts[i] == 0)) {
-            return config->share;
-        }
-    }
-    return true;
 }
 
 /*
@@ -220,36 +219,46 @@ static bool is_known_dead(const procref_info *info) {
            !pri_process_alive(&info->process);
 }
 
-int pri_shared_try(struct pri_shared *shared, const struct pri_config *config,
-                   procref_handle **ret_handle, procref_error *err) {
+int pri_shared_try(struct pri_shared *shared, struct pri_terms *terms, procref_handle **ret_handle,
+                   procref_error *err) {
+    const struct pri_config *config = terms->config;
     int code = PROCREF_E_AGAIN;
     take(shared);
     if (shared->record != NULL && shared->info != NULL && is_up(shared) &&
-        accepts(shared, config) && !is_known_dead(shared->info)) {
-        code = shared->held > 0          ? nest(shared, ret_handle, err)
-               : shared->counter.id >= 0 ? attach(shared, ret_handle, err)
+        pri_config_accepts(shared->parts, config->parts, config->share) &&
+        !is_known_dead(shared->info)) {
+        code = shared->held > 0          ? nest(shared, terms, ret_handle, err)
+               : shared->counter.id >= 0 ? attach(shared, terms, ret_handle, err)
                                          : PROCREF_E_AGAIN;
     }
     give(shared);
     return code;
 }
 
+/* Constant while the generation is up; if it has ended since, attach fails and nobody sees it. */
+static bool load_metadata(procref_info *info, const struct pri_record *record,
+                          uint32_t generation) {
+    return atomic_load(&record->metadata_generation) != generation ||
+           pri_info_load(info, record->metadata, record->metadata_size);
+}
+
 /* Takes over what the keeper told. New before old: a child that another thread forks in between has
  * no dangling pointer. */
 static int learn(struct pri_shared *shared, const struct pri_answer *answer,
                  struct pri_record *record, procref_error *err) {
-    procref_info *info = calloc(1, sizeof *info), *old_info = shared->info;
+    procref_info *info = pri_info_make(), *old_info = shared->info;
     struct pri_record *old_record = shared->record;
-    if (info == NULL) {
+    if (info == NULL || !load_metadata(info, record, answer->generation)) {
+        pri_info_put(info);
         pri_record_unmap(record);
         return no_memory(shared, err);
     }
-    info->users = 1;
+    info->sealed = true;
     info->generation = answer->generation;
     info->process = (struct pri_process){answer->pid, answer->start};
     info->port = answer->port;
     shared->info = info;
-    info_put(old_info);
+    pri_info_put(old_info);
     memcpy(shared->parts, answer->parts, sizeof shared->parts);
     mark_held(shared, false);
     shared->slot = answer->slot < PRI_RECORD_SLOTS ? answer->slot : PRI_NO_SLOT;
@@ -263,8 +272,8 @@ static int learn(struct pri_shared *shared, const struct pri_answer *answer,
  * already, it nests; what it may hold in a counter that was removed protects nothing, so then it
  * attaches to the new one.
  */
-static int attach_by_name(struct pri_shared *shared, procref_handle **ret_handle,
-                          procref_error *err) {
+static int attach_by_name(struct pri_shared *shared, struct pri_terms *terms,
+                          procref_handle **ret_handle, procref_error *err) {
     struct pri_counter found;
     int code = pri_counter_find(&shared->ident, &found, err);
     if (code == PROCREF_E_NOT_FOUND) {
@@ -275,11 +284,11 @@ static int attach_by_name(struct pri_shared *shared, procref_handle **ret_handle
     }
     if (shared->held > 0 && found.id == shared->counter.id) {
         mark_held(shared, true);
-        return nest(shared, ret_handle, err);
+        return nest(shared, terms, ret_handle, err);
     }
     struct pri_counter old = shared->counter;
     shared->counter = found;
-    code = attach(shared, ret_handle, err);
+    code = attach(shared, terms, ret_handle, err);
     if (code < 0 && shared->held > 0) {
         shared->counter = old;
         mark_held(shared, true);
@@ -287,8 +296,9 @@ static int attach_by_name(struct pri_shared *shared, procref_handle **ret_handle
     return code;
 }
 
-int pri_shared_attach(struct pri_shared *shared, const struct pri_answer *answer,
-                      procref_waitable page, procref_handle **ret_handle, procref_error *err) {
+int pri_shared_attach(struct pri_shared *shared, struct pri_terms *terms,
+                      const struct pri_answer *answer, procref_waitable page,
+                      procref_handle **ret_handle, procref_error *err) {
     bool missing = page < 0;
     struct pri_record *record = pri_record_map(page);
     if (record == NULL) {
@@ -302,7 +312,7 @@ int pri_shared_attach(struct pri_shared *shared, const struct pri_answer *answer
     take(shared);
     int code = learn(shared, answer, record, err);
     if (code == 0) {
-        code = attach_by_name(shared, ret_handle, err);
+        code = attach_by_name(shared, terms, ret_handle, err);
     }
     give(shared);
     return code;
@@ -330,16 +340,49 @@ static void hold(struct pri_shared *shared, struct pri_released *ret) {
 static int release_inherited(procref_handle *handle, struct pri_released *ret, procref_error *err) {
     struct pri_shared *shared = handle->shared;
     take(shared);
-    info_put(handle->info);
+    pri_info_put(handle->info);
     shared->inherited -= shared->inherited > 0;
     if (is_unused(shared)) {
         hold(shared, ret);
     }
     give(shared);
+    pri_terms_put(handle->terms);
     free(handle);
     return pri_fail(err, PROCREF_E_FORKED, 0, "",
                     "this handle of '%s' belongs to the process that forked this one",
                     shared->ident.name);
+}
+
+static int detached(struct pri_shared *shared, int result, bool wait, struct pri_released *ret,
+                    procref_error *err) {
+    PRI_CRASH_POINT("detached");
+    mark_held(shared, shared->leaving > 0);
+    ret->last = true;
+    ret->tell = result == PRI_GONE;
+    if (wait || ret->tell || is_unused(shared)) {
+        hold(shared, ret);
+    }
+    if (result == PRI_GONE) {
+        shared->counter.id = -1;
+    } else if (result != PRI_OK) {
+        return pri_fail(err, PROCREF_E_RELEASE, shared->counter.os, "semop",
+                        "the reference to '%s' was not there any more", shared->ident.name);
+    }
+    return 0;
+}
+
+/* Of a service with on_last_release: as one of many, or else the keeper is to be asked. */
+static int release_callback(struct pri_shared *shared, bool wait, struct pri_released *ret,
+                            procref_error *err) {
+    int result = pri_counter_step(&shared->counter, PRI_DETACH_NOT_LAST, 0);
+    if (result != PRI_NO) {
+        return detached(shared, result, wait, ret, err);
+    }
+    shared->leaving++; /* the mark stays, as the reference does */
+    ret->last = ret->close = true;
+    ret->counter = shared->counter;
+    hold(shared, ret);
+    return 0;
 }
 
 int pri_shared_release(procref_handle *handle, bool wait, struct pri_released *ret_released,
@@ -352,23 +395,23 @@ int pri_shared_release(procref_handle *handle, bool wait, struct pri_released *r
     }
     take(shared);
     ret_released->generation = handle->info->generation;
+    ret_released->terms = handle->terms;
     if (--shared->held == 0) {
-        int result = pri_counter_step(&shared->counter, PRI_DETACH, 0);
-        PRI_CRASH_POINT("detached");
-        mark_held(shared, false);
-        ret_released->last = true;
-        ret_released->tell = result == PRI_GONE;
-        if (wait || ret_released->tell || is_unused(shared)) {
-            hold(shared, ret_released);
-        }
-        if (result == PRI_GONE) {
-            shared->counter.id = -1;
-        } else if (result != PRI_OK) {
-            code = pri_fail(err, PROCREF_E_RELEASE, shared->counter.os, "semop",
-                            "the reference to '%s' was not there any more", shared->ident.name);
-        }
+        code = handle->terms != NULL
+                   ? release_callback(shared, wait, ret_released, err)
+                   : detached(shared, pri_counter_step(&shared->counter, PRI_DETACH, 0), wait,
+                              ret_released, err);
     }
     drop_handle(shared, handle);
     give(shared);
     return code;
+}
+
+void pri_shared_left(struct pri_shared *shared) {
+    take(shared);
+    shared->leaving -= shared->leaving > 0;
+    if (shared->held == 0) {
+        mark_held(shared, shared->leaving > 0);
+    }
+    give(shared);
 }

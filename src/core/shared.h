@@ -6,31 +6,31 @@
 #ifndef PRI_SHARED_H
 #define PRI_SHARED_H
 
-#include "core/config.h"
+#include "core/info.h"
 #include "core/wire.h"
 #include "os/counter.h"
 #include "os/lock.h"
 #include "os/pages.h"
-#include "os/process.h"
 
-struct procref_info {
-    uint32_t users; /* handles and the shared object; guarded by the shared lock; a copy has one */
-    uint32_t generation;
-    struct pri_process process;
-    uint16_t port;
-    _Atomic bool
-        watched; /* somebody waits for its end, and will acquire again at once when it comes */
+/* What a service was opened with. Its handles and pending acquires need it after it was closed. */
+struct pri_terms {
+    _Atomic uint32_t users;
+    struct pri_config *config;
+    procref_service_config given; /* the functions and user_data; the rest is zero */
 };
+void pri_terms_put(struct pri_terms *terms); /* NULL is nothing */
 
 struct pri_shared {
     struct pri_lock lock; /* guards all below but next */
-    uint32_t services;    /* open objects; it lives while this, held or inherited is not 0 */
+    uint32_t services; /* open objects; it lives while this, held, leaving or inherited is not 0 */
     struct pri_ident ident;
     struct pri_counter counter;
     struct pri_record *record;
     int32_t slot;
     struct pri_process self;
     uint32_t held;      /* handles of this process: one kernel reference while it is not 0 */
+    uint32_t leaving;   /* released, but their last reference is still to be given back: a callback
+                           may run */
     uint32_t inherited; /* in a forked child: handles of its parent that were not freed yet */
     procref_info *info; /* the generation known from last time */
     uint64_t parts[PRI_PART_COUNT];
@@ -41,13 +41,14 @@ struct pri_shared {
 struct procref_handle {
     struct pri_shared *shared;
     procref_info *info;
-    uint32_t epoch; /* of the process that acquired it */
+    struct pri_terms *terms; /* NULL: nothing is to be called at its release */
+    uint32_t epoch;          /* of the process that acquired it */
     _Atomic procref_waitable gone;
 };
 
 struct procref_service {
     struct pri_shared *shared;
-    struct pri_config *config;
+    struct pri_terms *terms;
 };
 
 /* The shared object of a service, made by the first that asks. NULL without memory. */
@@ -58,43 +59,38 @@ void pri_shared_put(struct pri_shared *shared); /* what get gave */
  * A reference without asking the keeper: nested, or by attach with what is known from last time. 0;
  * AGAIN: the keeper must be asked; or an error that asking would not mend.
  */
-int pri_shared_try(struct pri_shared *shared, const struct pri_config *config,
-                   procref_handle **ret_handle, procref_error *err);
+int pri_shared_try(struct pri_shared *shared, struct pri_terms *terms, procref_handle **ret_handle,
+                   procref_error *err);
 
 /*
  * A reference to what the keeper said is up; page is closed in every case. AGAIN: the world moved
  * on, ask anew. The connection must stay open until this returns: the keeper does not stop a
  * service while somebody who was told "up" has neither attached nor hung up.
  */
-int pri_shared_attach(struct pri_shared *shared, const struct pri_answer *answer,
-                      procref_waitable page, procref_handle **ret_handle, procref_error *err);
+int pri_shared_attach(struct pri_shared *shared, struct pri_terms *terms,
+                      const struct pri_answer *answer, procref_waitable page,
+                      procref_handle **ret_handle, procref_error *err);
 
 /* What a release turned out to be. */
 struct pri_released {
-    struct pri_shared *put; /* the caller calls pri_shared_put() when it is done, if not NULL */
-    uint32_t generation;    /* what the handle held */
-    bool last;              /* the process holds none now */
-    bool tell;              /* the counter had been removed: the keeper should be told */
+    struct pri_shared *put;     /* the caller calls pri_shared_put() when it is done, if not NULL */
+    struct pri_terms *terms;    /* … and pri_terms_put() */
+    struct pri_counter counter; /* with close: where the reference is */
+    uint32_t generation;        /* what the handle held */
+    bool last;                  /* the process holds none now */
+    bool tell;                  /* the counter had been removed: the keeper should be told */
+    bool close; /* it may be the last of all: to be given back by pri_close(), which ends with
+                   pri_shared_left() */
 };
 
 /* Gives the handle back and frees it, in every case. wait: the caller will wait for the stop. */
 int pri_shared_release(procref_handle *handle, bool wait, struct pri_released *ret_released,
                        procref_error *err);
 
+/* The reference of a release that had `close` is given back. */
+void pri_shared_left(struct pri_shared *shared);
+
 /* Puts into the request who this process is and which slot of the record page it has. */
 void pri_shared_sign(struct pri_shared *shared, struct pri_request *request);
-
-/* ---- attempt.c: asking the keeper ------------------------------------------------------------ */
-
-/* Acquires through the keeper, starting one if need be. */
-int pri_attempt(struct pri_shared *shared, const struct pri_config *config, int64_t timeout_ms,
-                procref_handle **ret_handle, procref_error *err);
-
-/* Tells the keeper that a holder of a removed counter let go. Never waits long, never fails. */
-void pri_attempt_tell_released(struct pri_shared *shared);
-
-/* Waits until the generation is stopped, or somebody else turns out to hold the service. */
-int pri_attempt_await_stop(struct pri_shared *shared, uint32_t generation, int64_t deadline_ns,
-                           procref_error *err);
 
 #endif

@@ -28,6 +28,8 @@ static void hang_up(struct pri_keeper *k, struct pri_client *client) {
         client->link = -1;
         if (client->state == CLIENT_TOLD || client->state == CLIENT_NEW) {
             pri_keeper_push(k, PRI_E_HUNG_UP);
+        } else if (client->state == CLIENT_ELECTED) {
+            pri_keeper_push(k, PRI_E_STARTER_LOST);
         }
     }
 }
@@ -69,6 +71,20 @@ uint32_t pri_clients_count(const struct pri_keeper *k, int state) {
     return count;
 }
 
+/* How many of those who ask hold what is up and say that it does not work. */
+uint32_t pri_clients_unhealthy(const struct pri_keeper *k, bool *ret_recovers) {
+    uint32_t count = 0;
+    *ret_recovers = false;
+    for (const struct pri_client *client = k->clients; client != NULL; client = client->next) {
+        if (client->link >= 0 && client->state == CLIENT_ASKING && client->unhealthy &&
+            client->generation == k->machine.generation) {
+            count++;
+            *ret_recovers = *ret_recovers || client->recovers;
+        }
+    }
+    return count;
+}
+
 /* ---- Slots of the record page ---------------------------------------------------------------- */
 
 /* Frees the slots of processes that are gone. */
@@ -79,6 +95,7 @@ static uint32_t sweep_slots(struct pri_keeper *k, uint32_t used) {
         struct pri_process process = {atomic_load(&slot->pid), atomic_load(&slot->start)};
         if (process.pid == 0 || !pri_process_alive(&process)) {
             atomic_store(&slot->held, 0);
+            atomic_store(&slot->calls, 0);
             atomic_store(&slot->pid, 0);
             freed++;
         }
@@ -116,6 +133,7 @@ static int32_t give_slot(struct pri_keeper *k, const struct pri_process *process
         atomic_store(&record->used, slot + 1);
     }
     atomic_store(&record->slots[slot].held, 0);
+    atomic_store(&record->slots[slot].calls, 0);
     atomic_store(&record->slots[slot].start, process->start);
     atomic_store(&record->slots[slot].pid, process->pid);
     return (int32_t)slot;
@@ -125,7 +143,7 @@ static int32_t give_slot(struct pri_keeper *k, const struct pri_process *process
 
 static void answer_head(const struct pri_keeper *k, struct pri_answer *answer, enum pri_tell tell) {
     const struct pri_page *page = k->pair->page;
-    memset(answer, 0, offsetof(struct pri_answer, os_code));
+    memset(answer, 0, PRI_ANSWER_HEAD);
     answer->magic = PRI_WIRE_MAGIC;
     answer->version = PRI_WIRE_VERSION;
     answer->tell = tell;
@@ -151,20 +169,28 @@ static void tell_error(struct pri_keeper *k, struct pri_client *client,
 }
 
 /* True if the client's configuration is not the one that runs; it has been told so then. */
-static bool tell_conflict(struct pri_keeper *k, struct pri_client *client) {
+static bool tell_conflict(struct pri_keeper *k, struct pri_client *client,
+                          const uint64_t running[PRI_PART_COUNT]) {
     procref_error error = PROCREF_ERROR_INIT;
-    const struct pri_page *page = k->pair->page;
-    if (client->share || pri_config_compare(page->parts, client->parts, k->pair->config->ident.name,
-                                            page->main.pid, &error) == 0) {
+    if (pri_config_compare(running, client->parts, client->share, k->pair->config->ident.name,
+                           k->pair->page->main.pid, &error) == 0) {
         return false;
     }
     tell_error(k, client, &error);
     return true;
 }
 
+/* An answer that is a head alone; page -1: none goes with it. */
+static void tell_head(struct pri_keeper *k, struct pri_client *client,
+                      const struct pri_answer *answer, procref_waitable page) {
+    if (pri_link_send(client->link, answer, PRI_ANSWER_HEAD, page) < 0) {
+        hang_up(k, client);
+    }
+}
+
 static void tell_up(struct pri_keeper *k, struct pri_client *client) {
     struct pri_answer answer;
-    if (tell_conflict(k, client)) {
+    if (tell_conflict(k, client, k->pair->page->parts)) {
         return;
     }
     answer_head(k, &answer, PRI_TELL_UP);
@@ -173,18 +199,16 @@ static void tell_up(struct pri_keeper *k, struct pri_client *client) {
               (unsigned)answer.generation);
     PRI_CRASH_POINT("tells up");
     client->state = CLIENT_TOLD;
-    if (pri_link_send(client->link, &answer, offsetof(struct pri_answer, os_code),
-                      k->pair->record_page) < 0) {
-        hang_up(k, client);
-    }
+    tell_head(k, client, &answer, k->pair->record_page);
 }
 
 void pri_clients_tell_up(struct pri_keeper *k) {
-    if (k->main_watch < 0 || pri_link_wait(k->main_watch, 0)) {
+    if (!pri_run_is_alive(k)) {
         return; /* the service has just ended: the event is next, and its outcome is their answer */
     }
     for (struct pri_client *client = k->clients; client != NULL; client = client->next) {
-        if (client->link >= 0 && client->state == CLIENT_ASKING) {
+        bool refuses = client->unhealthy && client->generation == k->machine.generation;
+        if (client->link >= 0 && client->state == CLIENT_ASKING && !refuses) {
             tell_up(k, client);
         }
     }
@@ -201,8 +225,8 @@ void pri_clients_tell_failed(struct pri_keeper *k) {
 
 static void tell_stays(struct pri_keeper *k, struct pri_client *client) {
     struct pri_answer answer;
-    answer_head(k, &answer, PRI_TELL_UP);
-    pri_link_send(client->link, &answer, offsetof(struct pri_answer, os_code), -1);
+    answer_head(k, &answer, PRI_TELL_STAYS);
+    tell_head(k, client, &answer, -1);
     hang_up(k, client);
 }
 
@@ -211,6 +235,164 @@ void pri_clients_tell_stays(struct pri_keeper *k) {
         if (client->link >= 0 && client->state == CLIENT_AWAITS_STOP) {
             tell_stays(k, client);
         }
+    }
+}
+
+/* ---- Callbacks: elections, and the last one's release ---------------------------------------- */
+
+static struct pri_client *candidate(struct pri_keeper *k) {
+    struct pri_client *best = NULL;
+    for (struct pri_client *client = k->clients; client != NULL; client = client->next) {
+        if (client->link >= 0 && client->state == CLIENT_ASKING) {
+            int rank = 2 * client->unhealthy + client->recovers;
+            int best_rank = best != NULL ? 2 * best->unhealthy + best->recovers : -1;
+            best = rank > best_rank ? client : best;
+        }
+    }
+    return best;
+}
+
+static void watch_process(struct pri_keeper *k, struct pri_client *client) {
+    if (client->watch < 0) {
+        client->watch = pri_process_watch(&client->process);
+        if (client->watch >= 0) {
+            pri_poller_add(k->poller, client->watch, (uintptr_t)client | 1);
+        }
+    }
+}
+
+/* One of those who ask: first who holds and says that it does not work, and can recover it. */
+void pri_clients_elect(struct pri_keeper *k) {
+    struct pri_page *page = k->pair->page;
+    struct pri_answer answer;
+    struct pri_client *client = candidate(k);
+    if (client == NULL) { /* it went since it was counted */
+        pri_keeper_push(k, PRI_E_STARTER_LOST);
+        return;
+    }
+    bool recovers = page->recovers && client->recovers;
+    memcpy(page->parts, client->parts, sizeof page->parts);
+    pri_run_record_election(k);
+    answer_head(k, &answer, recovers ? PRI_TELL_RECOVER : PRI_TELL_START);
+    if (recovers) {
+        answer.pid = page->old.pid;
+        answer.start = page->old.start;
+        answer.port = page->old_port;
+    }
+    answer.slot = give_slot(k, &client->process, client->slot);
+    PRI_TRACE("elects client %u: %s as %u", (unsigned)client->process.pid,
+              recovers ? "recover" : "start", (unsigned)answer.generation);
+    PRI_CRASH_POINT("elects");
+    client->state = CLIENT_ELECTED;
+    watch_process(k, client); /* what it forks may hold a copy of the connection */
+    tell_head(k, client, &answer, k->pair->record_page);
+}
+
+static void answer_closers(struct pri_keeper *k, enum pri_tell tell, bool all) {
+    for (struct pri_client *client = k->clients; client != NULL; client = client->next) {
+        if (client->link >= 0 && client->state == CLIENT_CLOSES) {
+            struct pri_answer answer;
+            answer_head(k, &answer, tell);
+            answer.slot = give_slot(k, &client->process, client->slot);
+            PRI_TRACE("tells client %u: %s", (unsigned)client->process.pid,
+                      tell == PRI_TELL_CLOSE    ? "close"
+                      : tell == PRI_TELL_DETACH ? "detach"
+                                                : "others hold");
+            PRI_CRASH_POINT("answers who closes");
+            tell_head(k, client, &answer, tell == PRI_TELL_CLOSE ? k->pair->record_page : -1);
+            if (client->link >= 0) {
+                hang_up(k, client);
+            }
+            if (!all) {
+                return;
+            }
+        }
+    }
+}
+
+/* refs was 1: it is the one. */
+void pri_clients_tell_close(struct pri_keeper *k) {
+    answer_closers(k, PRI_TELL_CLOSE, false);
+}
+
+void pri_clients_tell_again(struct pri_keeper *k) {
+    answer_closers(k, PRI_TELL_STAYS, true);
+}
+
+void pri_clients_tell_detach(struct pri_keeper *k) {
+    answer_closers(k, PRI_TELL_DETACH, true);
+}
+
+static void on_close(struct pri_keeper *k, struct pri_client *client,
+                     const struct pri_request *request) {
+    client->state = CLIENT_CLOSES;
+    client->slot = request->slot;
+    pri_keeper_push(k, PRI_E_HUNG_UP); /* it wants nothing more of the service */
+    pri_keeper_push(k, PRI_E_CLOSE_ASKED);
+}
+
+/* Anything that was received; its last pages are touched by who sends that much. */
+static union packet {
+    struct pri_request request;
+    struct pri_report_head report;
+    struct pri_report_failed failed;
+    struct pri_report_ready ready;
+} packet;
+
+static void on_ready(struct pri_keeper *k, struct pri_client *client,
+                     const struct pri_report_ready *ready, ptrdiff_t size) {
+    struct pri_record *record = k->pair->record;
+    size_t head = offsetof(struct pri_report_ready, metadata);
+    if (size < (ptrdiff_t)head || ready->metadata_size > sizeof ready->metadata ||
+        (size_t)size < head + ready->metadata_size) {
+        hang_up(k, client);
+        return;
+    }
+    atomic_store(&record->metadata_generation, 0);
+    record->metadata_size = ready->metadata_size;
+    memcpy(record->metadata, ready->metadata, ready->metadata_size);
+    k->pair->page->port = ready->head.port;
+    client->state = CLIENT_ASKING;
+    PRI_CRASH_POINT("told ready");
+    pri_keeper_push(k, PRI_E_STARTED);
+}
+
+static void on_failed(struct pri_keeper *k, struct pri_client *client,
+                      const struct pri_report_failed *failed, ptrdiff_t size) {
+    if (size < (ptrdiff_t)sizeof *failed) {
+        hang_up(k, client);
+        return;
+    }
+    k->error.code = failed->code < 0 ? failed->code : PROCREF_E_OTHER;
+    k->error.os_code = failed->os_code;
+    pri_format(k->error.op, sizeof k->error.op, "%.31s", failed->op);
+    pri_format(k->error.message, sizeof k->error.message, "%.511s", failed->message);
+    pri_format(k->error.detail, sizeof k->error.detail, "%.4095s", failed->detail);
+    PRI_TRACE("client %u failed: %s", (unsigned)client->process.pid, k->error.message);
+    client->state = CLIENT_ASKING; /* it is told with the others, when all of it has ended */
+    pri_keeper_push(k, PRI_E_LAUNCH_FAILED);
+}
+
+/* What an elected client has to say. */
+static void on_report(struct pri_keeper *k, struct pri_client *client, ptrdiff_t size) {
+    const struct pri_report_head *report = &packet.report;
+    struct pri_process process = {report->pid, report->start};
+    struct pri_answer answer;
+    if (size < (ptrdiff_t)sizeof *report || report->magic != PRI_WIRE_MAGIC ||
+        report->version != PRI_WIRE_VERSION) {
+        hang_up(k, client);
+        return;
+    }
+    switch (report->ask) {
+    case PRI_REPORT_NAMED:
+        pri_run_named(k, &process);
+        PRI_CRASH_POINT("named, not acknowledged");
+        answer_head(k, &answer, PRI_TELL_ACK);
+        tell_head(k, client, &answer, -1);
+        break;
+    case PRI_REPORT_READY: on_ready(k, client, &packet.ready, size); break;
+    case PRI_REPORT_FAILED: on_failed(k, client, &packet.failed, size); break;
+    default: hang_up(k, client);
     }
 }
 
@@ -227,22 +409,35 @@ static bool is_settled(const struct pri_keeper *k) {
     case PRI_S_BEGINNING:
     case PRI_S_ENDING:
     case PRI_S_REFUSING:
+    case PRI_S_CLOSING:
+    case PRI_S_CLOSED:
     case PRI_S_STOPPING:
     case PRI_S_ENDED: return false;
     default: return true;
     }
 }
 
+/* Who asks for another kind of service never gets this one, whatever becomes of it. */
+static bool is_other_kind(struct pri_keeper *k, struct pri_client *client) {
+    uint64_t parts[PRI_PART_COUNT];
+    memcpy(parts, client->parts, sizeof parts);
+    parts[PRI_PART_KIND] = k->pair->config->parts[PRI_PART_KIND];
+    return tell_conflict(k, client, parts);
+}
+
 static void on_acquire(struct pri_keeper *k, struct pri_client *client,
                        const struct pri_request *request) {
     client->state = CLIENT_ASKING;
     client->share = (request->flags & PRI_ASK_SHARE) != 0;
+    client->unhealthy = (request->flags & PRI_ASK_UNHEALTHY) != 0;
+    client->recovers = (request->flags & PRI_ASK_RECOVERS) != 0;
+    client->generation = request->generation;
     client->slot = request->slot;
     memcpy(client->parts, request->parts, sizeof client->parts);
     if (k->old_count > 0) {
         pri_clients_count_old(k); /* its own mark may be one that just failed to attach */
     }
-    if (is_settled(k) && tell_conflict(k, client)) {
+    if (is_settled(k) ? tell_conflict(k, client, k->pair->page->parts) : is_other_kind(k, client)) {
         return;
     }
     if ((request->flags & PRI_ASK_NO_START) != 0 && !is_up(k)) {
@@ -253,7 +448,7 @@ static void on_acquire(struct pri_keeper *k, struct pri_client *client,
         tell_error(k, client, &error);
         return;
     }
-    pri_keeper_push(k, PRI_E_ASKED);
+    pri_keeper_push(k, client->unhealthy ? PRI_E_UNHEALTHY : PRI_E_ASKED);
 }
 
 static void on_await_stop(struct pri_keeper *k, struct pri_client *client,
@@ -293,6 +488,7 @@ static void on_request(struct pri_keeper *k, struct pri_client *client,
         hang_up(k, client);
         pri_clients_count_old(k);
         break;
+    case PRI_ASK_CLOSE: on_close(k, client, request); break;
     default: hang_up(k, client);
     }
 }
@@ -300,15 +496,18 @@ static void on_request(struct pri_keeper *k, struct pri_client *client,
 /* Readable: a request, or the end of file, which for a client that was told "up" means attached or
  * dead. */
 static void on_link(struct pri_keeper *k, struct pri_client *client) {
-    struct pri_request request;
     uint32_t pid;
     procref_waitable page;
-    ptrdiff_t got = pri_link_receive(client->link, &request, sizeof request, &pid, &page);
+    ptrdiff_t got = pri_link_receive(client->link, &packet, sizeof packet, &pid, &page);
     if (got == PROCREF_E_AGAIN) {
         return;
     }
     if (got > 0) {
         pri_link_close(page);
+    }
+    if (got > 0 && client->state == CLIENT_ELECTED) {
+        on_report(k, client, got);
+        return;
     }
     if (got <= 0 || client->state != CLIENT_NEW) {
         hang_up(k, client);
@@ -323,7 +522,7 @@ static void on_link(struct pri_keeper *k, struct pri_client *client) {
         tell_error(k, client, &error);
         return;
     }
-    on_request(k, client, &request, got);
+    on_request(k, client, &packet.request, got);
 }
 
 void pri_clients_event(struct pri_keeper *k, struct pri_client *client, bool process) {
@@ -389,11 +588,8 @@ void pri_clients_expire(struct pri_keeper *k) {
 /* Only now does it matter whether those who were told "up" still live. */
 void pri_clients_watch_told(struct pri_keeper *k) {
     for (struct pri_client *client = k->clients; client != NULL; client = client->next) {
-        if (client->link >= 0 && client->state == CLIENT_TOLD && client->watch < 0) {
-            client->watch = pri_process_watch(&client->process);
-            if (client->watch >= 0) {
-                pri_poller_add(k->poller, client->watch, (uintptr_t)client | 1);
-            }
+        if (client->link >= 0 && client->state == CLIENT_TOLD) {
+            watch_process(k, client);
         }
     }
 }
@@ -409,27 +605,34 @@ static void forget_old(struct pri_keeper *k) {
     }
     free(k->old);
     k->old = NULL;
-    k->old_count = 0;
+    k->old_count = k->old_callers = 0;
 }
 
-/* Those who marked that they hold in a set which is not the current one, and live. */
-void pri_clients_count_old(struct pri_keeper *k) {
+static bool is_old(uint32_t stamp, uint32_t current) {
+    return stamp != 0 && stamp != current;
+}
+
+/* Those who marked that they hold, or run a callback, in a set which is not the current one, and
+ * live. */
+void pri_clients_find_old(struct pri_keeper *k) {
     struct pri_record *record = k->pair->record;
     uint32_t current = k->counter.id >= 0 ? pri_counter_stamp(&k->counter) : 0;
     uint32_t used = atomic_load(&record->used), count = 0;
     forget_old(k);
     for (uint32_t i = 0; i < used && i < PRI_RECORD_SLOTS; i++) {
-        uint32_t held = atomic_load(&record->slots[i].held);
-        count += held != 0 && held != current;
+        count += is_old(atomic_load(&record->slots[i].held), current) ||
+                 is_old(atomic_load(&record->slots[i].calls), current);
     }
     k->old = count > 0 ? calloc(count, sizeof *k->old) : NULL;
     for (uint32_t i = 0; k->old != NULL && i < used && k->old_count < count; i++) {
         struct pri_slot *slot = &record->slots[i];
         struct pri_process process = {atomic_load(&slot->pid), atomic_load(&slot->start)};
-        uint32_t held = atomic_load(&slot->held);
-        if (held == 0 || held == current || !pri_process_alive(&process)) {
+        bool holds = is_old(atomic_load(&slot->held), current);
+        bool calls = is_old(atomic_load(&slot->calls), current);
+        if ((!holds && !calls) || !pri_process_alive(&process)) {
             continue;
         }
+        k->old_callers += calls;
         struct pri_old_holder *old = &k->old[k->old_count];
         old->slot = (int32_t)i;
         old->watch = pri_process_watch(&process);
@@ -439,8 +642,13 @@ void pri_clients_count_old(struct pri_keeper *k) {
         }
         k->old_count++;
     }
-    PRI_TRACE("%u holders of a removed set", (unsigned)k->old_count);
-    if (k->old_count == 0) {
+    PRI_TRACE("%u holders of a removed set, %u in a callback", (unsigned)k->old_count,
+              (unsigned)k->old_callers);
+}
+
+void pri_clients_count_old(struct pri_keeper *k) {
+    pri_clients_find_old(k);
+    if (k->old_count == 0 || k->old_callers == 0) {
         pri_keeper_push(k, PRI_E_OLD_GONE);
     }
 }

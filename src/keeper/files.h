@@ -6,6 +6,7 @@
 #ifndef PRI_FILES_H
 #define PRI_FILES_H
 
+#include "core/config.h"
 #include "os/process.h"
 
 struct pri_hint {
@@ -14,8 +15,9 @@ struct pri_hint {
     uint32_t generation;
     struct pri_process process;
     uint16_t port;
-    uint64_t parts[4]; /* fingerprints of the running configuration, see core/config.h */
-    int64_t since_ms;  /* wall clock of the start, for people */
+    uint64_t parts[PRI_PART_COUNT]; /* fingerprints of the running configuration */
+    uint64_t metadata;              /* what pri_metadata_write() returned; 0: none */
+    int64_t since_ms;               /* wall clock of the start, for people */
 };
 
 /* Opens (after creating it, mode 0700) the directory, which must be a directory, ours, and not
@@ -23,7 +25,7 @@ struct pri_hint {
 int pri_directory_open(const char *path, procref_error *err);
 
 /* The file's name for a service's name: name + suffix, or shortened with a hash where that is too
- * long for a file. Suffixes in use: .hint .log .log.1 .log.new */
+ * long for a file. Suffixes in use: .hint .info .log .log.1 .log.new */
 void pri_file_name(const char *name, const char *suffix, char *to /* [256] */);
 
 /*
@@ -34,6 +36,15 @@ void pri_file_name(const char *name, const char *suffix, char *to /* [256] */);
 bool pri_hint_write(int dir, const char *name, const struct pri_hint *hint);
 bool pri_hint_read(int dir, const char *name, struct pri_hint *ret_hint);
 void pri_hint_remove(int dir, const char *name);
+
+/*
+ * What a client said of its service beside pid and port, in a file of its own. write returns its
+ * hash, which the hint has, 0 if it could not be written; read returns its size, 0 unless it is
+ * what was written.
+ */
+uint64_t pri_metadata_write(int dir, const char *name, const char *bytes, size_t size);
+size_t pri_metadata_read(int dir, const char *name, uint64_t hash, char *to, size_t room);
+void pri_metadata_remove(int dir, const char *name);
 
 struct pri_log {
     int fd;                /* append-only; handed to the service; a memfd if no file can be had */

@@ -29,6 +29,10 @@ struct pri_page {
     uint16_t port;
     bool scattered; /* a member of the pair died since the service was started */
     uint64_t parts[PRI_PART_COUNT];
+    struct pri_process
+        old; /* callbacks: what on_recover will be told of; pid 0 may be a service too */
+    uint16_t old_port;
+    bool recovers; /* … if there is something */
     int64_t since_ms, log_start;
     _Atomic uint32_t reaped_pid; /* the standby reaped the service: with this status */
     _Atomic int reaped_status;
@@ -54,8 +58,16 @@ struct pri_client {
     uint64_t parts[PRI_PART_COUNT];
     int32_t slot;
     int64_t until_ns; /* by then it must have asked */
-    enum { CLIENT_NEW, CLIENT_ASKING, CLIENT_TOLD, CLIENT_AWAITS_STOP } state;
-    bool share;
+    enum {
+        CLIENT_NEW,
+        CLIENT_ASKING,
+        CLIENT_TOLD,
+        CLIENT_AWAITS_STOP,
+        CLIENT_ELECTED, /* runs on_first_acquire or on_recover */
+        CLIENT_CLOSES,  /* asked whether it is the last */
+    } state;
+    uint32_t generation; /* of which it said that it is unhealthy */
+    bool share, unhealthy, recovers;
 };
 
 struct pri_old_holder {
@@ -83,7 +95,7 @@ struct pri_keeper {
     /* clients.c */
     struct pri_client *clients;
     struct pri_old_holder *old;
-    uint32_t old_count, slots_limit, slot_cursor;
+    uint32_t old_count, old_callers, slots_limit, slot_cursor;
     bool accept_paused;
 
     /* run.c */
@@ -100,6 +112,9 @@ struct pri_keeper {
     bool status_known, launch_failed, readiness_done;
     int status;
     enum pri_end_stage end_stage;
+    struct pri_process
+        *roots; /* callbacks: what was found below the service's process, while we end it */
+    int roots_count;
 
     /* deadlines, PRI_NEVER if not set */
     int64_t start_ns, end_ns, linger_ns, back_off_ns, status_ns, up_since_ns;
@@ -137,6 +152,7 @@ void pri_row_adopt(struct pri_keeper *k);
 void pri_row_publish(struct pri_keeper *k);
 void pri_row_withdraw(struct pri_keeper *k);
 void pri_row_drain(struct pri_keeper *k);
+void pri_row_close(struct pri_keeper *k);
 void pri_row_hand_over(struct pri_keeper *k);
 void pri_row_await_zero(struct pri_keeper *k, enum pri_register reg);
 
@@ -157,7 +173,13 @@ void pri_clients_expire(struct pri_keeper *k);
 void pri_clients_resume(struct pri_keeper *k);
 void pri_clients_close_all(struct pri_keeper *k);
 uint32_t pri_clients_count(const struct pri_keeper *k, int state);
-void pri_clients_count_old(struct pri_keeper *k);
+void pri_clients_tell_again(struct pri_keeper *k); /* the three answers to who wants to close */
+void pri_clients_tell_close(struct pri_keeper *k);
+void pri_clients_tell_detach(struct pri_keeper *k);
+void pri_clients_elect(struct pri_keeper *k);
+uint32_t pri_clients_unhealthy(const struct pri_keeper *k, bool *ret_recovers);
+void pri_clients_find_old(struct pri_keeper *k); /* who holds or runs a callback in a removed set */
+void pri_clients_count_old(struct pri_keeper *k); /* the same, and pushes OLD_GONE */
 void pri_clients_old_event(struct pri_keeper *k, uint32_t index);
 
 /* run.c */
@@ -172,6 +194,10 @@ void pri_run_reap(struct pri_keeper *k);
 void pri_run_end_tree(struct pri_keeper *k);
 void pri_run_end_step(struct pri_keeper *k, bool timed_out);
 void pri_run_forget_start(struct pri_keeper *k);
+void pri_run_record_election(struct pri_keeper *k);
+void pri_run_keep_old(struct pri_keeper *k);
+void pri_run_named(struct pri_keeper *k, const struct pri_process *process);
+bool pri_run_is_alive(const struct pri_keeper *k);
 void pri_run_tidy(struct pri_keeper *k);
 void pri_run_start_timeout(struct pri_keeper *k);
 void pri_run_hint(struct pri_keeper *k, const char *phase);

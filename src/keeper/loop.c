@@ -34,6 +34,8 @@ static const struct pri_ident *ident_of(const struct pri_keeper *k) {
 
 static void record_up(struct pri_keeper *k) {
     struct pri_page *page = k->pair->page;
+    page->recovers = false;
+    atomic_store(&k->pair->record->metadata_generation, k->machine.generation);
     atomic_store(&page->generation, k->machine.generation);
     atomic_store(&page->phase, PRI_PHASE_UP);
     PRI_CRASH_POINT("page says up, not published");
@@ -60,6 +62,9 @@ static void retire(struct pri_keeper *k) {
     }
     if (k->dir >= 0) {
         pri_hint_remove(k->dir, ident_of(k)->name);
+        if (pri_config_has_callbacks(k->pair->config)) {
+            pri_metadata_remove(k->dir, ident_of(k)->name);
+        }
     }
     PRI_CRASH_POINT("retired");
     /*
@@ -88,10 +93,13 @@ static void perform(struct pri_keeper *k, enum pri_action action) {
     case PRI_A_PUBLISH: pri_row_publish(k); break;
     case PRI_A_WITHDRAW: pri_row_withdraw(k); break;
     case PRI_A_DRAIN: pri_row_drain(k); break;
+    case PRI_A_CLOSE: pri_row_close(k); break;
     case PRI_A_HAND_OVER: pri_row_hand_over(k); break;
     case PRI_A_AWAIT_REFS: pri_row_await_zero(k, PRI_REG_REFS); break;
     case PRI_A_AWAIT_CALL: pri_row_await_zero(k, PRI_REG_CALL); break;
     case PRI_A_LAUNCH: pri_run_launch(k); break;
+    case PRI_A_ELECT: pri_clients_elect(k); break;
+    case PRI_A_KEEP_OLD: pri_run_keep_old(k); break;
     case PRI_A_RECORD_UP: record_up(k); break;
     case PRI_A_RECORD_GAVE_UP: record_gave_up(k); break;
     case PRI_A_RECORD_STOPPING: record_stopping(k); break;
@@ -105,6 +113,9 @@ static void perform(struct pri_keeper *k, enum pri_action action) {
         pri_clients_tell_failed(k);
         break;
     case PRI_A_TELL_STAYS: pri_clients_tell_stays(k); break;
+    case PRI_A_TELL_CLOSE: pri_clients_tell_close(k); break;
+    case PRI_A_TELL_AGAIN: pri_clients_tell_again(k); break;
+    case PRI_A_TELL_DETACH: pri_clients_tell_detach(k); break;
     case PRI_A_ARM_LINGER:
         pri_counter_sign(&k->counter, PRI_REG_REFS);
         k->linger_ns = pri_deadline(k->pair->config->linger_ms);
@@ -132,11 +143,16 @@ static void fill_facts(struct pri_keeper *k) {
         pri_clients_count_old(k);
     }
     m->old_holders = k->old_count;
+    m->old_callers = k->old_callers;
+    m->unhealthy = pri_clients_unhealthy(k, &m->recovers);
     if (m->state == PRI_S_RESUMING || m->state == PRI_S_BEGINNING) {
         m->gen = m->refs >= 0 ? pri_counter_read(&k->counter, PRI_REG_GEN) : -1;
         m->keeper = m->refs >= 0 ? pri_counter_read(&k->counter, PRI_REG_KEEPER) : -1;
     }
-    m->alive = k->main_watch >= 0 || k->status_ns != PRI_NEVER; /* until DIED tells how it ended */
+    m->callbacks = pri_config_has_callbacks(k->pair->config);
+    m->alive = k->main_watch >= 0 ||
+               k->status_ns != PRI_NEVER || /* until DIED tells how it ended */
+               (m->callbacks && k->pair->page->main.pid == 0);
     m->linger = k->pair->config->linger_ms > 0;
     m->long_up = pri_clock_ns() - k->up_since_ns > LONG_UP_MS * PRI_MS;
 }
@@ -302,6 +318,25 @@ static int64_t next_deadline(const struct pri_keeper *k) {
 
 /* ---- Begin and end --------------------------------------------------------------------------- */
 
+/* A service without a process may run for all that one can see. */
+static bool may_run(const struct pri_hint *hint) {
+    return pri_process_alive(&hint->process) ||
+           (hint->process.pid == 0 && hint->parts[PRI_PART_KIND] == PRI_KIND_CALLBACKS);
+}
+
+/* Without its metadata a service of callbacks is of no use to anybody: it is started anew then. */
+static bool recall_metadata(struct pri_keeper *k, const struct pri_hint *hint) {
+    struct pri_record *record = k->pair->record;
+    if (hint->metadata == 0) {
+        return true;
+    }
+    size_t size = pri_metadata_read(k->dir, ident_of(k)->name, hint->metadata, record->metadata,
+                                    sizeof record->metadata);
+    record->metadata_size = (uint32_t)size;
+    atomic_store(&record->metadata_generation, size > 0 ? hint->generation : 0);
+    return size > 0;
+}
+
 /* What is known of an earlier life: this pair's page; else the hint; else a process that carries
  * our token. */
 static void recall(struct pri_keeper *k) {
@@ -317,17 +352,18 @@ static void recall(struct pri_keeper *k) {
     if (m->phase != PRI_PHASE_FRESH) {
         return;
     }
+    memcpy(page->parts, k->pair->config->parts, sizeof page->parts);
     k->dir = pri_directory_open(pri_config_text(k->pair->config, k->pair->config->dir), NULL);
     m->phase_from_hint = true;
     page->scattered = true;
     if (k->dir >= 0 && pri_hint_read(k->dir, ident_of(k)->name, &hint) &&
-        hint.key == ident_of(k)->hash && pri_process_alive(&hint.process)) {
+        hint.key == ident_of(k)->hash && may_run(&hint)) {
         page->main = hint.process;
         page->port = hint.port;
         page->since_ms = hint.since_ms;
         memcpy(page->parts, hint.parts, sizeof page->parts);
         m->generation = hint.generation;
-        if (strcmp(hint.phase, "up") == 0) {
+        if (strcmp(hint.phase, "up") == 0 && recall_metadata(k, &hint)) {
             m->phase = PRI_PHASE_UP;
         }
         PRI_TRACE("the hint says %s(%u), pid %u", hint.phase, (unsigned)hint.generation,
@@ -378,6 +414,7 @@ static void close_all(struct pri_keeper *k) {
     pri_link_close(k->dir);
     pri_link_close(k->main_watch);
     pri_link_close(k->end_watch);
+    free(k->roots);
     pri_link_close(k->standby_watch);
     for (uint32_t i = 0; i < k->old_count; i++) {
         pri_link_close(k->old[i].watch);

@@ -37,6 +37,13 @@ static Actions go(M *m, enum pri_state state, Actions actions) {
     return actions;
 }
 
+static Actions first(enum pri_action action, Actions actions) {
+    memmove(actions.list + 1, actions.list, sizeof actions.list - sizeof actions.list[0]);
+    actions.list[0] = action;
+    actions.count++;
+    return actions;
+}
+
 static bool wanted(const M *m) {
     return m->refs > 0 || m->asking > 0 || m->coming > 0 || m->old_holders > 0;
 }
@@ -44,6 +51,10 @@ static bool wanted(const M *m) {
 static Actions retire(M *m) {
     m->phase = PRI_PHASE_STOPPING;
     return go(m, PRI_S_ENDED, DO(PRI_A_RETIRE));
+}
+
+static Actions refound(M *m) {
+    return go(m, PRI_S_REFOUNDING, DO(PRI_A_REFOUND));
 }
 
 /* Nothing runs and nothing will: all who ask get the error. Who is connected already may be slow to
@@ -58,11 +69,33 @@ static Actions refuse(M *m, bool leave) {
               leave ? DO(PRI_A_TELL_FAILED, PRI_A_LEAVE) : DO(PRI_A_TELL_FAILED, PRI_A_RETIRE));
 }
 
+/* Clients start it: one who asks does, now or when the next one comes. */
+static Actions elect(M *m) {
+    m->phase = PRI_PHASE_STARTING;
+    if (m->refs < 0) {
+        return refound(m); /* who is elected would find no set to enter on */
+    }
+    if (m->asking > 0) {
+        return go(m, PRI_S_ELECTED, DO(PRI_A_ELECT));
+    }
+    if (!wanted(m)) {
+        m->phase = PRI_PHASE_STOPPING;
+        return go(m, PRI_S_STOPPING, DO(PRI_A_RECORD_STOPPING, PRI_A_END_TREE));
+    }
+    if (m->lone) {
+        return go(m, PRI_S_HANDING_OVER, DO(PRI_A_HAND_OVER));
+    }
+    return go(m, PRI_S_ELECTING, DO(PRI_A_AWAIT_REFS));
+}
+
 static Actions launch(M *m) {
     if (m->generation >= PRI_GENERATION_LAST) {
         return m->refs > 0 || m->old_holders > 0
                    ? go(m, PRI_S_EXHAUSTED, DO(PRI_A_TELL_EXHAUSTED, PRI_A_AWAIT_REFS))
                    : retire(m); /* who asks finds a new set */
+    }
+    if (m->callbacks) {
+        return elect(m);
     }
     m->phase = PRI_PHASE_STARTING;
     return go(m, PRI_S_STARTING, DO(PRI_A_LAUNCH));
@@ -75,10 +108,6 @@ static Actions give_up(M *m) {
         return go(m, PRI_S_HANDING_OVER, DO(PRI_A_RECORD_GAVE_UP, PRI_A_HAND_OVER));
     }
     return go(m, PRI_S_GAVE_UP, DO(PRI_A_RECORD_GAVE_UP, PRI_A_AWAIT_REFS));
-}
-
-static Actions refound(M *m) {
-    return go(m, PRI_S_REFOUNDING, DO(PRI_A_REFOUND));
 }
 
 static Actions begin(M *m) {
@@ -146,7 +175,12 @@ static Actions beginning(M *m, enum pri_event event) {
     case PRI_E_REFUSED:
         /* Only where the barrier's name is not shared: another network namespace, same semaphores.
          */
-        return m->keeper > 0 ? refuse(m, true) : DO(PRI_A_AWAIT_CALL);
+        if (m->keeper > 0) {
+            return refuse(m, true);
+        }
+        /* A callback runs. Of one that was entered on a removed set the page tells, not `call`. */
+        return m->old_callers > 0 ? nothing : DO(PRI_A_AWAIT_CALL);
+    case PRI_E_OLD_GONE: return m->old_callers > 0 ? nothing : DO(PRI_A_BEGIN);
     case PRI_E_ZERO:
     case PRI_E_GONE: return DO(PRI_A_BEGIN);
     case PRI_E_BROKEN: return refuse(m, true);
@@ -187,6 +221,35 @@ static Actions starting(M *m, enum pri_event event) {
     }
 }
 
+static Actions electing(M *m, enum pri_event event) {
+    switch (event) {
+    case PRI_E_ASKED:
+    case PRI_E_UNHEALTHY:
+    case PRI_E_ZERO:
+    case PRI_E_GONE:
+    case PRI_E_HUNG_UP:
+    case PRI_E_OLD_GONE:
+    case PRI_E_STANDBY_DIED: return elect(m);
+    default: return nothing;
+    }
+}
+
+/* It ends with the elected client's answer or death only; the set is looked after when that is
+ * known. */
+static Actions elected(M *m, enum pri_event event) {
+    switch (event) {
+    case PRI_E_STARTED:
+        if (!m->alive) {
+            return go(m, PRI_S_FAILING, DO(PRI_A_END_TREE));
+        }
+        m->phase = PRI_PHASE_UP;
+        return go(m, PRI_S_PUBLISHING, DO(PRI_A_RECORD_UP, PRI_A_PUBLISH));
+    case PRI_E_LAUNCH_FAILED: return go(m, PRI_S_FAILING, DO(PRI_A_END_TREE));
+    case PRI_E_STARTER_LOST: return go(m, PRI_S_RELAUNCHING, DO(PRI_A_END_TREE));
+    default: return nothing;
+    }
+}
+
 static Actions relaunching(M *m, enum pri_event event) {
     return event == PRI_E_TREE_GONE ? launch(m) : nothing;
 }
@@ -201,14 +264,14 @@ static Actions failing(M *m, enum pri_event event) {
     if (m->refs <= 0 && m->old_holders == 0) {
         return refuse(m, false);
     }
+    if (m->callbacks) { /* who was told of the failure asks no more: the next one tries again */
+        m->asking = 0;
+        return first(PRI_A_TELL_FAILED, elect(m));
+    }
     if (m->restart && m->failures < PRI_RESTARTS_MOST) {
         return go(m, PRI_S_WAITING, DO(PRI_A_TELL_FAILED, PRI_A_ARM_BACK_OFF));
     }
-    Actions actions = give_up(m);
-    memmove(actions.list + 1, actions.list, sizeof actions.list - sizeof actions.list[0]);
-    actions.list[0] = PRI_A_TELL_FAILED;
-    actions.count++;
-    return actions;
+    return first(PRI_A_TELL_FAILED, give_up(m));
 }
 
 static Actions publishing(M *m, enum pri_event event) {
@@ -234,6 +297,10 @@ static Actions up(M *m, enum pri_event event) {
     }
     switch (event) {
     case PRI_E_ASKED: return DO(PRI_A_TELL_UP);
+    case PRI_E_UNHEALTHY:
+        return m->unhealthy > 0 ? go(m, PRI_S_WITHDRAWING, DO(PRI_A_WITHDRAW)) : DO(PRI_A_TELL_UP);
+    case PRI_E_CLOSE_ASKED: /* refs says nothing of who holds in a removed set */
+        return m->old_holders > 0 ? DO(PRI_A_TELL_DETACH) : go(m, PRI_S_CLOSING, DO(PRI_A_CLOSE));
     case PRI_E_ZERO: m->zero = true; return consider(m);
     case PRI_E_HUNG_UP:
     case PRI_E_OLD_GONE: return consider(m);
@@ -256,6 +323,32 @@ static Actions draining(M *m, enum pri_event event) {
     }
 }
 
+static Actions closing(M *m, enum pri_event event) {
+    switch (event) {
+    case PRI_E_DONE:
+        m->generation++;
+        m->phase = PRI_PHASE_STOPPING;
+        return go(m, PRI_S_CLOSED, DO(PRI_A_RECORD_STOPPING, PRI_A_TELL_CLOSE, PRI_A_AWAIT_REFS));
+    case PRI_E_REFUSED: return go(m, PRI_S_UP, DO(PRI_A_TELL_AGAIN));
+    default: return first(PRI_A_TELL_DETACH, refound(m));
+    }
+}
+
+/* Who was told to close detaches or dies. If the set is removed meanwhile, the page tells whether
+ * its callback still runs. */
+static Actions closed(M *m, enum pri_event event) {
+    switch (event) {
+    case PRI_E_ZERO:
+    case PRI_E_GONE:
+    case PRI_E_OLD_GONE:
+        if (m->refs > 0 || m->old_callers > 0) {
+            return event == PRI_E_ZERO ? DO(PRI_A_AWAIT_REFS) : nothing;
+        }
+        return go(m, PRI_S_STOPPING, DO(PRI_A_END_TREE));
+    default: return nothing;
+    }
+}
+
 static Actions withdrawing(M *m, enum pri_event event) {
     if (event == PRI_E_GONE) {
         return refound(m);
@@ -263,7 +356,12 @@ static Actions withdrawing(M *m, enum pri_event event) {
     m->failures = m->long_up ? 1 : m->failures + 1;
     m->generation++;
     m->phase = PRI_PHASE_STARTING;
-    return go(m, PRI_S_DYING, DO(PRI_A_END_TREE));
+    if (m->callbacks && m->alive && m->unhealthy > 0 && m->recovers &&
+        m->generation < PRI_GENERATION_LAST) {
+        return first(PRI_A_KEEP_OLD, elect(m)); /* on_recover decides what becomes of the process */
+    }
+    return go(m, PRI_S_DYING,
+              m->callbacks ? DO(PRI_A_KEEP_OLD, PRI_A_END_TREE) : DO(PRI_A_END_TREE));
 }
 
 static Actions handing_over(M *m, enum pri_event event) {
@@ -295,7 +393,7 @@ static Actions dying(M *m, enum pri_event event) {
     if (!wanted(m)) {
         return retire(m);
     }
-    if (m->asking > 0) {
+    if (m->asking > 0 || m->callbacks) {
         return launch(m); /* somebody asks for it now: no policy forbids that */
     }
     if (m->restart && m->failures < PRI_RESTARTS_MOST) {
@@ -356,9 +454,17 @@ static Actions refounding(M *m, enum pri_event event) {
         if (m->phase == PRI_PHASE_UP) {
             return go(m, PRI_S_PUBLISHING, DO(PRI_A_COUNT_OLD, PRI_A_PUBLISH));
         }
+        if (m->callbacks) {
+            return first(PRI_A_COUNT_OLD, elect(m));
+        }
         return go(m, PRI_S_GAVE_UP, DO(PRI_A_COUNT_OLD, PRI_A_AWAIT_REFS));
     case PRI_E_GONE: return DO(PRI_A_REFOUND);
+    case PRI_E_OLD_GONE: return m->old_callers > 0 ? nothing : DO(PRI_A_REFOUND);
     case PRI_E_REFUSED:
+        if (m->old_callers > 0) {
+            return nothing; /* until they have left */
+        }
+        return go(m, PRI_S_ORPHANED, DO(PRI_A_TELL_FAILED, PRI_A_COUNT_OLD));
     case PRI_E_BROKEN: return go(m, PRI_S_ORPHANED, DO(PRI_A_TELL_FAILED, PRI_A_COUNT_OLD));
     default: return nothing;
     }
@@ -369,6 +475,9 @@ static Actions orphaned(M *m, enum pri_event event) {
     case PRI_E_ASKED: return m->asking > 0 ? refound(m) : nothing;
     case PRI_E_OLD_GONE:
     case PRI_E_DIED:
+        if (event == PRI_E_OLD_GONE && m->old_holders > 0) {
+            return nothing;
+        }
         m->phase = PRI_PHASE_STOPPING;
         return go(m, PRI_S_STOPPING, DO(PRI_A_RECORD_STOPPING, PRI_A_END_TREE));
     default: return nothing;
@@ -383,11 +492,16 @@ Actions pri_keeper_next(M *m, enum pri_event event) {
     if (event == PRI_E_STANDBY_DIED) {
         m->lone = true;
     }
+    if (event == PRI_E_CLOSE_ASKED && m->state != PRI_S_UP) {
+        return DO(PRI_A_TELL_DETACH); /* nothing is up: what remains of it is ours to end */
+    }
     switch (m->state) {
     case PRI_S_RESUMING: return resuming(m, event);
     case PRI_S_BEGINNING: return beginning(m, event);
     case PRI_S_ENDING: return ending(m, event);
     case PRI_S_STARTING: return starting(m, event);
+    case PRI_S_ELECTING: return electing(m, event);
+    case PRI_S_ELECTED: return elected(m, event);
     case PRI_S_RELAUNCHING: return relaunching(m, event);
     case PRI_S_FAILING: return failing(m, event);
     case PRI_S_PUBLISHING: return publishing(m, event);
@@ -403,6 +517,8 @@ Actions pri_keeper_next(M *m, enum pri_event event) {
     case PRI_S_EXHAUSTED: return exhausted(m, event);
     case PRI_S_REFOUNDING: return refounding(m, event);
     case PRI_S_ORPHANED: return orphaned(m, event);
+    case PRI_S_CLOSING: return closing(m, event);
+    case PRI_S_CLOSED: return closed(m, event);
     case PRI_S_STOPPING: return stopping(m, event);
     case PRI_S_ENDED:
     case PRI_STATE_COUNT: break;

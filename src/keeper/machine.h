@@ -11,11 +11,13 @@
 
 /* X(enumerator, text) */
 #define PRI_STATES(X)                                                                              \
-    X(RESUMING, "resuming")       /* a new keeper: adopt what the page or the hint says is up */   \
-    X(BEGINNING, "beginning")     /* waits until no callback runs, to begin */                     \
-    X(ENDING, "ending")           /* ends what remains of an earlier start or stop */              \
-    X(STARTING, "starting")       /* the service was launched and is not ready */                  \
-    X(RELAUNCHING, "relaunching") /* it lost the race for its port: ends it, then tries another */ \
+    X(RESUMING, "resuming")   /* a new keeper: adopt what the page or the hint says is up */       \
+    X(BEGINNING, "beginning") /* waits until no callback runs, to begin */                         \
+    X(ENDING, "ending")       /* ends what remains of an earlier start or stop */                  \
+    X(STARTING, "starting")   /* the service was launched and is not ready */                      \
+    X(ELECTING, "electing")   /* callbacks: it is down, and held; waits for who can start it */    \
+    X(ELECTED, "elected")     /* callbacks: a client was told to start or recover it */            \
+    X(RELAUNCHING, "relaunching") /* what a lost race or a lost starter left is ended first */     \
     X(FAILING, "failing")         /* a start failed: ends what it left */                          \
     X(PUBLISHING, "publishing")                                                                    \
     X(UP, "up")                                                                                    \
@@ -32,6 +34,8 @@
     X(REFOUNDING, "refounding")                                                                    \
     X(ORPHANED,                                                                                    \
       "orphaned") /* the set was removed and no new one can be had: only old holders count */      \
+    X(CLOSING, "closing") /* callbacks: the row is being executed */                               \
+    X(CLOSED, "closed")   /* callbacks: the last client runs on_last_release, then detaches */     \
     X(STOPPING, "stopping")                                                                        \
     X(ENDED, "ended")
 
@@ -44,12 +48,12 @@ enum pri_state {
 
 #define PRI_EVENTS(X)                                                                              \
     X(RESUME, "resume")                                                                            \
-    X(DONE, "ok")       /* the row that was executed: its conditions held */                       \
-    X(REFUSED, "no")    /* … they did not */                                                     \
-    X(GONE, "gone")     /* … the set was removed; also told by the wait */                       \
-    X(BROKEN, "broken") /* … the system refused; the error is kept */                            \
-    X(ZERO, "zero")     /* the register that was waited for became 0 */                            \
-    X(LAUNCH_FAILED, "launch failed")                                                              \
+    X(DONE, "ok")                     /* the row that was executed: its conditions held */         \
+    X(REFUSED, "no")                  /* … they did not */                                       \
+    X(GONE, "gone")                   /* … the set was removed; also told by the wait */         \
+    X(BROKEN, "broken")               /* … the system refused; the error is kept */              \
+    X(ZERO, "zero")                   /* the register that was waited for became 0 */              \
+    X(LAUNCH_FAILED, "launch failed") /* also: the elected client's callback failed */             \
     X(READY, "ready")                                                                              \
     X(DIED, "died") /* the service's first process ended */                                        \
     X(START_TIMEOUT, "start timeout")                                                              \
@@ -62,6 +66,10 @@ enum pri_state {
     X(LINGERED, "lingered")                                                                        \
     X(LINGER_TOUCHED, "linger touched") /* somebody came and went during the linger */             \
     X(BACKED_OFF, "backed off")                                                                    \
+    X(STARTED, "started")           /* the elected client's callback returned 0 */                 \
+    X(STARTER_LOST, "starter lost") /* the elected client died or went */                          \
+    X(UNHEALTHY, "unhealthy")       /* a holder's on_health_check said no */                       \
+    X(CLOSE_ASKED, "close asked")   /* a client seems to be the last, and has on_last_release */   \
     X(STANDBY_DIED, "standby died")
 
 enum pri_event {
@@ -78,10 +86,13 @@ enum pri_event {
     X(PUBLISH, "publish")               /* the row */                                              \
     X(WITHDRAW, "withdraw")             /* the row; and the record page says "not up" */           \
     X(DRAIN, "drain")                   /* the row */                                              \
+    X(CLOSE, "close")                   /* the row */                                              \
     X(HAND_OVER, "hand over")           /* the row; DONE: this process becomes the standby */      \
     X(AWAIT_REFS, "await refs")         /* wait for refs = 0; then ZERO or GONE */                 \
     X(AWAIT_CALL, "await call")         /* wait for call = 0 */                                    \
     X(LAUNCH, "launch")                 /* start the service and the wait for it to be ready */    \
+    X(ELECT, "elect")                   /* tell one who asks to start it, or to recover it */      \
+    X(KEEP_OLD, "keep old")             /* what was up is what on_recover will be told of */       \
     X(RECORD_UP, "record up")           /* page and hint say "up" */                               \
     X(RECORD_GAVE_UP, "record gave up") /* the page says so, and why */                            \
     X(RECORD_STOPPING, "record stopping")                                                          \
@@ -90,6 +101,9 @@ enum pri_event {
     X(TELL_FAILED, "tell failed")       /* to all who ask, the kept error */                       \
     X(TELL_EXHAUSTED, "tell exhausted") /* to all who ask */                                       \
     X(TELL_STAYS, "tell stays")         /* to all who wait for a stop: it does not come */         \
+    X(TELL_CLOSE, "tell close")         /* to the one who asked: run on_last_release */            \
+    X(TELL_AGAIN, "tell again")         /* to who asked to close: others hold it now */            \
+    X(TELL_DETACH, "tell detach")       /* to who asked to close: just detach */                   \
     X(ARM_LINGER, "arm linger")                                                                    \
     X(ARM_BACK_OFF, "arm back-off")                                                                \
     X(COUNT_OLD, "count old") /* find and watch the holders of removed sets */                     \
@@ -131,11 +145,15 @@ struct pri_machine {
     uint32_t coming;      /* clients that are connected, and have not said yet what they want */
     uint32_t told;        /* clients that were told "up" and have neither attached nor gone */
     uint32_t old_holders; /* of a removed set, alive */
-    int32_t refs;         /* -1: no set */
-    int32_t gen, keeper;  /* registers, -1: no set; read in RESUMING and BEGINNING only */
-    bool alive;           /* the service's first process runs */
-    bool long_up;         /* it had been up so long that earlier failures do not count */
-    bool restart;         /* the policy says to start it again */
+    uint32_t old_callers; /* who run a callback that they entered on a removed set */
+    uint32_t unhealthy;   /* of those who ask: holders who say that what is up does not work */
+    bool callbacks;       /* clients start it */
+    bool recovers;       /* who says "unhealthy" has on_recover, which deals with the old process */
+    int32_t refs;        /* -1: no set */
+    int32_t gen, keeper; /* registers, -1: no set; read in RESUMING and BEGINNING only */
+    bool alive;          /* the service's first process runs */
+    bool long_up;        /* it had been up so long that earlier failures do not count */
+    bool restart;        /* the policy says to start it again */
     bool linger;
 };
 

@@ -67,12 +67,26 @@ static bool make_set(struct pri_keeper *k, bool probe) {
     return false;
 }
 
+/* On a new set `call` says nothing of who entered on the removed one. */
+static bool runs_old_callback(struct pri_keeper *k) {
+    if (!pri_config_has_callbacks(k->pair->config) ||
+        pri_counter_read(&k->counter, PRI_REG_GEN) != 0) {
+        return false;
+    }
+    pri_clients_find_old(k);
+    return k->old_callers > 0;
+}
+
 void pri_row_begin(struct pri_keeper *k) {
     if (!make_set(k, true)) {
         report_broken(k);
         return;
     }
     atomic_store(&k->pair->record->ready, 0);
+    if (runs_old_callback(k)) {
+        report(k, PRI_NO);
+        return;
+    }
     int result = pri_counter_step(&k->counter, PRI_BEGIN, 0);
     if (result == PROCREF_E_LIMIT && pri_counter_read(&k->counter, PRI_REG_REFS) == 0 &&
         pri_counter_read(&k->counter, PRI_REG_READY) == 0) {
@@ -99,6 +113,10 @@ void pri_row_refound(struct pri_keeper *k) {
         return;
     }
     PRI_CRASH_POINT("new set, not refounded");
+    if (runs_old_callback(k)) {
+        report(k, PRI_NO);
+        return;
+    }
     report(k, pri_counter_step(&k->counter, PRI_REFOUND, k->machine.generation));
 }
 
@@ -141,6 +159,16 @@ void pri_row_drain(struct pri_keeper *k) {
     int result = pri_counter_step(&k->counter, PRI_DRAIN, k->machine.generation);
     if (result == PRI_OK) {
         PRI_CRASH_POINT("drained, not recorded");
+        atomic_store(&k->pair->record->ready, 0);
+    }
+    report(k, result);
+}
+
+void pri_row_close(struct pri_keeper *k) {
+    PRI_CRASH_POINT("about to close");
+    int result = pri_counter_step(&k->counter, PRI_CLOSE, k->machine.generation);
+    if (result == PRI_OK) {
+        PRI_CRASH_POINT("closed, not recorded");
         atomic_store(&k->pair->record->ready, 0);
     }
     report(k, result);

@@ -1,6 +1,7 @@
 /* Starting, watching and ending the service's processes. When to do which is decided in machine.c.
  */
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,6 +24,14 @@ static const char *name_of(const struct pri_keeper *k) {
 }
 
 struct pri_tree pri_run_tree(const struct pri_keeper *k) {
+    if (pri_config_has_callbacks(k->pair->config)) {
+        /* A client's descendants: neither below us nor marked by us. */
+        return (struct pri_tree){.keeper = (uint32_t)getpid(),
+                                 .standby = k->pair->standby,
+                                 .main = k->pair->page->main,
+                                 .roots = k->roots,
+                                 .roots_count = k->roots_count};
+    }
     return (struct pri_tree){.keeper = (uint32_t)getpid(),
                              .standby = k->pair->standby,
                              .main = k->pair->page->main,
@@ -39,6 +48,12 @@ void pri_run_hint(struct pri_keeper *k, const char *phase) {
                             .since_ms = page->since_ms};
     pri_format(hint.phase, sizeof hint.phase, "%s", phase);
     memcpy(hint.parts, page->parts, sizeof hint.parts);
+    const struct pri_record *record = k->pair->record;
+    if (k->dir >= 0 && pri_config_has_callbacks(k->pair->config) && record->metadata_size > 0 &&
+        atomic_load(&record->metadata_generation) == k->machine.generation) {
+        hint.metadata =
+            pri_metadata_write(k->dir, name_of(k), record->metadata, record->metadata_size);
+    }
     if (k->dir >= 0) {
         pri_hint_write(k->dir, name_of(k), &hint);
     }
@@ -58,6 +73,9 @@ void pri_run_open_files(struct pri_keeper *k) {
     }
     int dir = pri_directory_open(pri_config_text(k->pair->config, k->pair->config->dir), NULL);
     k->dir = dir >= 0 ? dir : -1;
+    if (pri_config_has_callbacks(k->pair->config)) {
+        return; /* its output goes where its starter's goes */
+    }
     pri_log_open(&k->log, k->dir, name_of(k));
     k->log_open = true;
     k->log_polled = k->log.grew;
@@ -145,6 +163,9 @@ static void unwatch_main(struct pri_keeper *k) {
 /* Its end is an event from now on. Dead already: the event comes at once. */
 void pri_run_watch_main(struct pri_keeper *k) {
     unwatch_main(k);
+    if (k->pair->page->main.pid == 0) {
+        return; /* a service without a process */
+    }
     k->main_watch = pri_process_watch(&k->pair->page->main);
     if (k->main_watch < 0 || pri_poller_add(k->poller, k->main_watch, PRI_TAG_MAIN) < 0) {
         pri_keeper_push(k, PRI_E_DIED);
@@ -244,6 +265,46 @@ void pri_run_report(struct pri_keeper *k) {
     pri_run_readiness(k);
 }
 
+/* ---- Callbacks: started by a client ---------------------------------------------------------- */
+
+/* False as soon as its process has ended, though the event may not have come yet. */
+bool pri_run_is_alive(const struct pri_keeper *k) {
+    if (k->pair->page->main.pid == 0 && pri_config_has_callbacks(k->pair->config)) {
+        return true;
+    }
+    return k->main_watch >= 0 && !pri_link_wait(k->main_watch, 0);
+}
+
+/* A client is about to be told to start it. What it is to recover stays on record until it names
+ * another. */
+void pri_run_record_election(struct pri_keeper *k) {
+    struct pri_page *page = k->pair->page;
+    if (!page->recovers || !pri_process_alive(&page->main)) {
+        unwatch_main(k);
+        page->main = (struct pri_process){0};
+    }
+    page->port = 0;
+    page->since_ms = pri_wall_ms();
+    atomic_store(&page->generation, k->machine.generation);
+    atomic_store(&page->phase, PRI_PHASE_STARTING);
+    pri_run_open_files(k);
+    pri_run_hint(k, "starting");
+}
+
+void pri_run_named(struct pri_keeper *k, const struct pri_process *process) {
+    k->pair->page->main = *process;
+    pri_run_hint(k, "starting");
+    pri_run_watch_main(k);
+    PRI_TRACE("the service is %u", (unsigned)process->pid);
+}
+
+void pri_run_keep_old(struct pri_keeper *k) {
+    struct pri_page *page = k->pair->page;
+    page->old = page->main;
+    page->old_port = page->port;
+    page->recovers = true;
+}
+
 /* One step of the readiness machine, and what it wants to be woken by next. */
 void pri_run_readiness(struct pri_keeper *k) {
     bool starting = k->machine.state == PRI_S_STARTING;
@@ -333,7 +394,7 @@ static void main_died(struct pri_keeper *k) {
     procref_error error = PROCREF_ERROR_INIT;
     char how[96];
     const struct pri_config *config = k->pair->config;
-    bool starting = k->machine.state == PRI_S_STARTING;
+    bool starting = k->machine.state == PRI_S_STARTING || k->machine.state == PRI_S_ELECTED;
     k->status_ns = PRI_NEVER;
     if (k->launched.report >= 0) {
         pri_run_report(k); /* that it could not be run says more than its exit status */
@@ -347,8 +408,10 @@ static void main_died(struct pri_keeper *k) {
              starting ? "before it was ready" : "while it was held", how);
     keep_error(k, &error);
     bool success = k->status_known && WIFEXITED(k->status) && WEXITSTATUS(k->status) == 0;
-    k->machine.restart = config->restart == PROCREF_RESTART_ALWAYS ||
-                         (config->restart == PROCREF_RESTART_ON_FAILURE && (!success || starting));
+    k->machine.restart =
+        !pri_config_has_callbacks(config) &&
+        (config->restart == PROCREF_RESTART_ALWAYS ||
+         (config->restart == PROCREF_RESTART_ON_FAILURE && (!success || starting)));
     if (starting && port_was_lost(k)) {
         PRI_TRACE("port %u was taken by somebody else", (unsigned)k->port);
         k->port_tries++;
@@ -364,7 +427,7 @@ void pri_run_status(struct pri_keeper *k) {
         return;
     }
     pri_run_reap(k);
-    bool nobody_tells = k->pair->standby == 0;
+    bool nobody_tells = k->pair->standby == 0 || pri_config_has_callbacks(k->pair->config);
     if (k->status_known || nobody_tells || pri_clock_ns() >= k->status_ns) {
         main_died(k);
     }
@@ -400,18 +463,45 @@ static void signal_main(struct pri_keeper *k, int signal) {
     }
 }
 
+/*
+ * A client's process is not below us: when it ends, its children go to somebody else. So they are
+ * looked for while it lives, again and again, and those that were found are remembered.
+ */
+static void find_roots(struct pri_keeper *k) {
+    enum { ROOTS_MOST = 1024 };
+    if (!pri_config_has_callbacks(k->pair->config)) {
+        return;
+    }
+    struct pri_process *found = calloc(ROOTS_MOST, sizeof *found);
+    if (found != NULL) {
+        struct pri_tree tree = pri_run_tree(k);
+        int count = pri_tree_list(&tree, found, ROOTS_MOST);
+        free(k->roots);
+        k->roots = found;
+        k->roots_count = count;
+    }
+}
+
+static void forget_roots(struct pri_keeper *k) {
+    free(k->roots);
+    k->roots = NULL;
+    k->roots_count = 0;
+}
+
 /* The first process is asked first, so that it can end its own; what it leaves is asked next; then
  * comes SIGKILL. */
 void pri_run_end_tree(struct pri_keeper *k) {
     const struct pri_config *config = k->pair->config;
     pri_run_forget_start(k);
     k->status_ns = PRI_NEVER;
-    if (k->pair->page->main.pid == 0 && !k->pair->page->scattered) {
+    bool scattered = k->pair->page->scattered && !pri_config_has_callbacks(config);
+    if (k->pair->page->main.pid == 0 && !scattered) {
         pri_keeper_push(k, PRI_E_TREE_GONE); /* nothing has run yet */
         return;
     }
     k->end_ns = pri_deadline(config->stop_timeout_ms);
     k->end_stage = PRI_END_MAIN;
+    find_roots(k);
     if (pri_process_alive(&k->pair->page->main)) {
         if (k->main_watch < 0) {
             pri_run_watch_main(k);
@@ -431,13 +521,14 @@ static void await_one(struct pri_keeper *k, const struct pri_process *one) {
 }
 
 void pri_run_end_step(struct pri_keeper *k, bool timed_out) {
-    struct pri_tree tree = pri_run_tree(k);
     struct pri_process one = {0};
     int signal = 0;
 
     if (k->end_stage == PRI_END_NONE) {
         return;
     }
+    find_roots(k);
+    struct pri_tree tree = pri_run_tree(k);
     if (timed_out) {
         PRI_TRACE("it did not end in time: SIGKILL");
         k->end_stage = PRI_END_KILL;
@@ -461,6 +552,7 @@ void pri_run_end_step(struct pri_keeper *k, bool timed_out) {
     unwatch_end(k);
     unwatch_main(k);
     pri_run_reap(k);
+    forget_roots(k);
     k->end_stage = PRI_END_NONE;
     k->end_ns = PRI_NEVER;
     pri_keeper_push(k, PRI_E_TREE_GONE);

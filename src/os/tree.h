@@ -20,8 +20,11 @@ struct pri_tree {
     uint32_t standby; /* 0 if the standby is dead */
     struct pri_process main; /* the service's first process, pid 0 if none is known */
     const char *token; /* "PROCREF_TOKEN=…" as it stands in the environment of all of the tree */
-    bool scattered;    /* a keeper or standby died since the service was started: ancestry may be
-                          broken, so look for carriers of the token in the whole system too */
+    const struct pri_process
+        *roots; /* members that are known already, with all below them; or NULL */
+    int roots_count;
+    bool scattered; /* a keeper or standby died since the service was started: ancestry may be
+                       broken, so look for carriers of the token in the whole system too */
 };
 
 enum pri_tree_who {
@@ -39,6 +42,10 @@ enum pri_tree_who {
  */
 int pri_tree_signal(const struct pri_tree *tree, enum pri_tree_who who, int signal,
                     struct pri_process *ret_one);
+
+/* The same, without a signal: fills list with what lives now, at most `most`, and returns how many.
+ */
+int pri_tree_list(const struct pri_tree *tree, struct pri_process *list, int most);
 
 /* Whether pid is main or another process of the tree; one that ended but was not reaped yet still
  * counts. */

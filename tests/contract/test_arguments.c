@@ -231,14 +231,27 @@ static int first_acquire(procref_info *ret_info, void *user_data, procref_error 
     return procref_error_set(err, PROCREF_E_OTHER, "not called");
 }
 
-static void callback_services_are_not_in_this_version(void **state) {
+static int last_release(const procref_info *info, void *user_data, procref_error *err) {
+    (void)info;
+    (void)user_data;
+    return procref_error_set(err, PROCREF_E_OTHER, "not called");
+}
+
+static void a_service_has_a_command_or_on_first_acquire(void **state) {
     procref_error error;
     procref_service_config config = valid();
     (void)state;
     config.on_first_acquire = first_acquire;
     assert_int_equal(open_code(&config, &error), PROCREF_E_INVALID); /* both */
     config.command = NULL;
-    assert_int_equal(open_code(&config, &error), PROCREF_E_UNSUPPORTED);
+    assert_int_equal(open_code(&config, &error), 0);
+    config.on_last_release = last_release;
+    assert_int_equal(open_code(&config, &error), 0);
+    config.linger_ms = 1;
+    assert_int_equal(open_code(&config, &error), PROCREF_E_INVALID);
+    config.linger_ms = 0;
+    config.on_first_acquire = NULL;
+    assert_int_equal(open_code(&config, &error), PROCREF_E_INVALID);
 }
 
 static void an_acquire_refuses_a_timeout_below_minus_1(void **state) {
@@ -332,7 +345,7 @@ int main(void) {
         C(nothing_is_written_beyond_the_size_of_an_error),
         C(an_error_is_untouched_by_success),
         C(settings_that_make_no_sense_are_refused),
-        C(callback_services_are_not_in_this_version),
+        C(a_service_has_a_command_or_on_first_acquire),
         C(an_acquire_refuses_a_timeout_below_minus_1),
         C(frees_accept_null_and_return_null),
         C(codes_have_names_values_and_texts_that_never_change),

@@ -138,7 +138,8 @@ static const struct pri_hint a_hint = {
     .generation = 32767,
     .process = {.pid = 4194304, .start = UINT64_C(123456789012)},
     .port = 65535,
-    .parts = {0, 1, UINT64_C(0x8000000000000000), UINT64_MAX},
+    .parts = {0, 1, UINT64_C(0x8000000000000000), UINT64_MAX, UINT64_MAX, UINT64_MAX},
+    .metadata = UINT64_MAX,
     .since_ms = INT64_C(1700000000123),
 };
 
@@ -292,7 +293,7 @@ static void numbers_that_do_not_fit_are_not_read(void **state) {
     assert_false(is_read_with("key 18446744073709551615", "key 99999999999999999999999999"));
     assert_false(is_read_with("since 1700000000123", "since 9223372036854775808"));
     assert_false(is_read_with("phase up", "phase upp"));
-    assert_false(is_read_with("procref 1", "procref 2"));
+    assert_false(is_read_with("procref 2", "procref 3"));
 }
 
 static void a_hint_of_another_boot_is_not_read(void **state) {
@@ -301,7 +302,7 @@ static void a_hint_of_another_boot_is_not_read(void **state) {
     char text[512];
     assert_true(pri_hint_write(dir, "s", &a_hint));
     size_t length = get("s.hint", text, sizeof text);
-    char *digit = text + strlen("procref 1\nboot ");
+    char *digit = text + strlen("procref 2\nboot ");
     *digit = *digit == '0' ? '1' : '0';
     put("s.hint", text, length);
     assert_false(is_read());

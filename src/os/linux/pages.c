@@ -7,8 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/table.h"
-
 /* set_robust_list(2): at a thread's end the kernel sets this bit in the words that carry its thread
  * id. */
 enum { OWNER_DIED = 0x40000000 };
@@ -36,7 +34,7 @@ struct pri_record *pri_record_map(procref_waitable page) {
     }
     close(page);
     if (record != NULL &&
-        (record->magic != PRI_RECORD_MAGIC || record->layout != PRI_LAYOUT_VERSION)) {
+        (record->magic != PRI_RECORD_MAGIC || record->layout != PRI_RECORD_LAYOUT)) {
         pri_record_unmap(record);
         record = NULL;
     }

@@ -136,7 +136,7 @@ struct pri_record *pri_record_make(procref_waitable *ret_page) {
         goto close_fd;
     }
     record->magic = PRI_RECORD_MAGIC;
-    record->layout = PRI_LAYOUT_VERSION;
+    record->layout = PRI_RECORD_LAYOUT;
     *ret_page = fd;
     return record;
 

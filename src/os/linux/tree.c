@@ -196,6 +196,15 @@ static bool is_of_pair(const struct pri_tree *tree, uint32_t pid) {
                                     (pri_proc_stat(tree->keeper, &stat) && stat.parent == pid));
 }
 
+static bool is_root(const struct pri_tree *tree, const struct pri_process *process) {
+    for (int i = 0; i < tree->roots_count; i++) {
+        if (same(&tree->roots[i], process)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum climb { CLIMB_OUTSIDE, CLIMB_MEMBER, CLIMB_AGAIN };
 
 static enum climb climb(const struct pri_tree *tree, const struct list *known, uint32_t pid,
@@ -215,7 +224,8 @@ static enum climb climb(const struct pri_tree *tree, const struct list *known, u
         }
         struct pri_process process = {.pid = at, .start = stat.start};
         /* First of all main: until it execs, its environment is still the keeper's. */
-        if (same(&process, &tree->main) || (at != pid && list_has(known, &process))) {
+        if (same(&process, &tree->main) || is_root(tree, &process) ||
+            (at != pid && list_has(known, &process))) {
             return CLIMB_MEMBER;
         }
         switch (environment_of(at, tree->token)) {
@@ -298,6 +308,9 @@ static void collect(const struct pri_tree *tree, struct list *list) {
     if (tree->main.pid != 0) {
         consider(tree, list, tree->main.pid);
     }
+    for (int i = 0; i < tree->roots_count; i++) {
+        consider(tree, list, tree->roots[i].pid);
+    }
     if (!tree->scattered && has_children_files()) {
         consider_children_of(tree, list, tree->keeper);
         if (tree->standby != 0) {
@@ -361,6 +374,17 @@ int pri_tree_signal(const struct pri_tree *tree, enum pri_tree_who who, int sign
         *ret_one = one;
     }
     return alive;
+}
+
+int pri_tree_list(const struct pri_tree *tree, struct pri_process *ret_list, int most) {
+    struct list list = {0};
+    collect(tree, &list);
+    int count = list.count < (size_t)most ? (int)list.count : most;
+    if (count > 0) {
+        memcpy(ret_list, list.at, (size_t)count * sizeof *ret_list);
+    }
+    list_free(&list);
+    return count;
 }
 
 bool pri_tree_contains(const struct pri_tree *tree, uint32_t pid) {
