@@ -102,12 +102,13 @@ policy=/usr/sbin/policy-rc.d
 own_policy=""
 # Debian makes and starts a cluster `main` when its first PostgreSQL of a version is installed, unless this file says no.
 cluster_conf=/etc/postgresql-common/createcluster.conf
-saved_conf=""
+saved_conf="" own_conf=""
 cleanup() {
     [ -z "$own_policy" ] || $as_root rm -f $policy
     own_policy=""
     [ -z "$saved_conf" ] || $as_root mv -f "$saved_conf" $cluster_conf
-    saved_conf=""
+    [ -z "$own_conf" ] || $as_root rm -f $cluster_conf
+    saved_conf="" own_conf=""
 }
 trap cleanup EXIT
 trap 'exit 1' HUP INT TERM
@@ -135,6 +136,8 @@ forbid_cluster() {
     if $as_root test -e $cluster_conf; then
         $as_root cp -p $cluster_conf $cluster_conf.procref
         saved_conf=$cluster_conf.procref
+    else
+        own_conf=yes
     fi
     # The last line that sets it counts.
     echo "create_main_cluster = false" | $as_root tee -a $cluster_conf >/dev/null

@@ -1,8 +1,11 @@
 /* PostgreSQL by its own programs, and what the kernel says is left of it. */
 #include "support/postgres.h"
 
+#include <arpa/inet.h>
+#include <poll.h>
 #include <pwd.h>
 #include <stdarg.h>
+#include <sys/socket.h>
 
 /* Who the clients become; NULL if this is not root. initdb(1) wants a user with a name. */
 static const struct passwd *ordinary_user(void) {
@@ -53,6 +56,33 @@ void postgres_make_cluster(struct world *w) {
                                w->dir);
     job_succeeded(&job);
     client_quit(c);
+}
+
+/* By the protocol itself, for a program would take longer than PostgreSQL takes to be up. */
+void assert_postgres_serves(unsigned port) {
+    static const char names[] = "user\0postgres\0database\0postgres\0";
+    const uint32_t head[2] = {htonl(sizeof head + sizeof names),
+                              htonl(3U << 16)}; /* length, version */
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    char message[sizeof head + sizeof names], answer[512] = "";
+    memcpy(message, head, sizeof head);
+    memcpy(message + sizeof head, names, sizeof names);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    must(connect(fd, (struct sockaddr *)&address, sizeof address) == 0, "connect to PostgreSQL");
+    must(write(fd, message, sizeof message) == (ssize_t)sizeof message, "write to PostgreSQL");
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+    ssize_t n = read(fd, answer, sizeof answer - 1);
+    close(fd);
+    assert_true(n > 0);
+    if (answer[0] !=
+        'R') { /* the answer to a login; 'E' is an error: its texts, each after a zero */
+        for (ssize_t i = 0; i < n; i++) {
+            answer[i] = answer[i] < ' ' ? ' ' : answer[i];
+        }
+        fail_msg("no session: %s", answer);
+    }
 }
 
 /* ---- jobs ---- */

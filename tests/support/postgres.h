@@ -19,6 +19,10 @@ struct client *postgres_client(struct world *w, const char *helper);
 /* initdb, by a client, into the world's folder `data`: user postgres, no password. */
 void postgres_make_cluster(struct world *w);
 
+/* A new session begins on the port at once, or the test fails: "the database system is starting up"
+ * is no answer. */
+void assert_postgres_serves(unsigned port);
+
 /* ---- a shell command that a client runs, beside what else it does ---- */
 
 struct job {

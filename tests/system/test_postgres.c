@@ -63,6 +63,7 @@ TEST(postgres_is_shared_by_20_processes_that_come_go_and_are_killed_while_pgbenc
         client_tell(clients[i], "acquire 25000");
     }
     struct reply first = client_held(clients[0]);
+    assert_postgres_serves(first.port);
     for (size_t i = 1; i < CLIENTS; i++) {
         struct reply held = client_held(clients[i]);
         assert_int_equal(held.pid, first.pid);
@@ -119,6 +120,7 @@ TEST(pgbench_does_not_notice_that_keepers_and_standbys_are_killed) {
     postgres_make_cluster(w);
     struct client *holds = client_of(w), *comes = client_of(w);
     struct reply first = client_hold(holds);
+    assert_postgres_serves(first.port);
     init_pgbench(holds, first.port);
     for (size_t i = 0; i < JOBS; i++) {
         jobs[i] = pgbench_begin(holds, names[i], first.port, 3, options[i]);
@@ -148,6 +150,7 @@ TEST(postgres_that_is_in_use_is_stopped_all_the_same_when_the_last_holder_is_kil
     postgres_make_cluster(w);
     struct client *c = client_of(w);
     struct reply held = client_hold(c);
+    assert_postgres_serves(held.port);
     struct job job = job_begin(c, "session",
                                "psql -X -h 127.0.0.1 -p %u -U postgres -c 'select 1' -c 'select "
                                "pg_sleep(600)' postgres",
@@ -187,6 +190,7 @@ static struct reply race(struct world *w, struct client **clients) {
         client_tell(clients[i], "acquire 25000");
     }
     struct reply first = client_held(clients[0]);
+    assert_postgres_serves(first.port);
     for (size_t i = 1; i < STARTERS; i++) {
         struct reply held = client_held(clients[i]);
         assert_int_equal(held.pid, first.pid);
