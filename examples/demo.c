@@ -73,9 +73,17 @@ struct demo {
 static struct demo demo;
 static struct look_sets sets_before, sets_now;
 
+/* Ctrl-C: no patience left, so the next wait fails and everything is cleaned up. */
+static volatile sig_atomic_t interrupted;
+
+static void note_interrupt(int signal) {
+    (void)signal;
+    interrupted = 1;
+}
+
 static int ms_left(void) {
     int64_t left = demo.deadline_ns - report_now_ns();
-    return left <= 0 ? 0 : (int)(left / 1000000) + 1;
+    return left <= 0 || interrupted ? 0 : (int)(left / 1000000) + 1;
 }
 
 static void clean_up_and_exit(void) __attribute__((noreturn));
@@ -559,6 +567,7 @@ static void clean_up_and_exit(void) {
     static bool again;
     if (!again) {
         again = true;
+        interrupted = 0;
         demo.deadline_ns = report_now_ns() + 3 * INT64_C(1000000000);
         for (int i = 0; i < CLIENTS; i++) {
             if (demo.clients[i].pid > 0) {
@@ -593,6 +602,10 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: demo [server|redis|postgres]\n");
         return 2;
     }
+    const struct sigaction on_interrupt = {.sa_handler = note_interrupt}; /* poll(2) shall end */
+    sigaction(SIGINT, &on_interrupt, NULL);
+    sigaction(SIGTERM, &on_interrupt, NULL);
+    sigaction(SIGHUP, &on_interrupt, NULL);
     demo.begin_ns = report_now_ns();
     demo.deadline_ns = demo.begin_ns + PATIENCE_MS * INT64_C(1000000);
     prepare();

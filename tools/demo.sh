@@ -20,9 +20,16 @@ fi
 
 user=procref-demo-$$
 folder="" made=""
+remove_user() { # refused while a process of his is ending
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        ! userdel "$user" 2>/dev/null || return 0
+        sleep 0.3
+    done
+    echo "demo: the user $user is left: userdel $user" >&2
+}
 cleanup() {
+    [ -z "$made" ] || remove_user
     [ -z "$folder" ] || rm -rf "$folder"
-    [ -z "$made" ] || userdel "$user" || echo "demo: the user $user is left" >&2
     folder="" made=""
 }
 trap cleanup EXIT

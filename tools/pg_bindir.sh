@@ -16,15 +16,15 @@ newest() { # newest FOLDER...: 16 before 9.6, by the version that the path conta
 
 from_path=$(command -v postgres 2>/dev/null) && from_path=$(dirname "$(readlink -f "$from_path")")
 from_config=$(pg_config --bindir 2>/dev/null)
-newest /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /usr/lib/postgresql*/bin /usr/libexec/postgresql* | {
-    printf '%s\n' "${PG_BINDIR:-}" "$from_path" "$from_config"
-    cat
-} | {
-    while read -r folder; do
-        if [ -n "$folder" ] && has_all "$folder"; then
-            printf '%s\n' "$folder"
-            exit 0
-        fi
-    done
-    exit 1
-}
+while read -r folder; do
+    if [ -n "$folder" ] && has_all "$folder"; then
+        printf '%s\n' "$folder"
+        exit 0
+    fi
+done <<EOF
+${PG_BINDIR:-}
+$from_path
+$from_config
+$(newest /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /usr/lib/postgresql*/bin /usr/libexec/postgresql*)
+EOF
+exit 1
