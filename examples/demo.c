@@ -576,6 +576,10 @@ static void clean_up_and_exit(void) {
             }
         }
         await_ends();
+        pid_t left[LOOK_FEW]; /* of a start that was not over yet, so nobody watches it */
+        while (look_marked(demo.mark, demo.name, left) > 0 && ms_left() > 0) {
+            poll(NULL, 0, 10);
+        }
         for (size_t i = 0; i < demo.watched_count; i++) {
             if (demo.watched[i].ended_ns == 0) {
                 report_check(false, "%s, pid %d, is left; the demo kills it", demo.watched[i].who,
