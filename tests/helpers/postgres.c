@@ -60,8 +60,7 @@ static void note(const char *what) {
     close(fd);
 }
 
-/* ---- PostgreSQL
- * ---------------------------------------------------------------------------------- */
+/* ---- PostgreSQL ---- */
 
 /* One that is free now. */
 static uint16_t free_port(void) {
@@ -194,8 +193,7 @@ static int on_last_release(const procref_info *info, void *user_data, procref_er
                                      STOP_MS);
 }
 
-/* ---- the two pipes
- * ------------------------------------------------------------------------------- */
+/* ---- the two pipes ---- */
 
 static void say(const char *format, ...) {
     va_list arguments;

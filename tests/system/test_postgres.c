@@ -168,8 +168,7 @@ TEST(postgres_that_is_in_use_is_stopped_all_the_same_when_the_last_holder_is_kil
 
 #ifdef PROCREF_TEST_CALLBACKS
 
-/* ---- started by the clients' own functions: tests/helpers/postgres.c
- * ------------------------------ */
+/* ---- started by the clients' own functions: tests/helpers/postgres.c ---- */
 
 static struct client *starter_of(struct world *w) {
     struct client *c = postgres_client(w, "postgres");
@@ -226,17 +225,14 @@ TEST(postgres_that_a_callback_started_is_shut_down_once_by_the_last_release) {
     struct postgres postgres;
     struct reply first = race(w, clients);
     size_t starter = starter_among(w, clients);
-    init_pgbench(clients[0], first.port);
-    struct job job = pgbench_begin(clients[0], "steady", first.port, 2, "--connect");
-    client_release(clients[starter]);
+    size_t last = starter != 0 ? 0 : 1;
+    init_pgbench(clients[last], first.port);
+    struct job job = pgbench_begin(clients[last], "steady", first.port, 2, "--connect");
+    client_release(clients[starter]); /* PostgreSQL is its child, and stays */
     for (size_t i = 0; i < STARTERS; i++) {
-        if (i != 0 && i != starter) {
+        if (i != last && i != starter) {
             client_release(clients[i]);
         }
-    }
-    size_t last = starter != 0 ? 0 : 1;
-    if (last == 1) {
-        hold_the_same(clients[last], &first);
     }
     pgbench_saw_no_error(&job);
     assert_int_equal(events_count(w, "on_last_release"), 0);
