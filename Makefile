@@ -1,6 +1,6 @@
 # The front door for people. Packagers use CMake alone: cmake --preset release, see README.md.
 #
-#   make demo [SERVICE=redis]    five processes share one service; the last one is killed
+#   make demo [SERVICE=redis]    five processes share one service; the last one is killed (or SERVICE=postgres)
 #   make test                    every test, through CTest
 #   make bench                   the figures of the README, on this machine
 #   make clean                   removes build/
@@ -14,12 +14,12 @@ help:
 	@sed -n 's/^#   //p' Makefile
 
 demo:
-	@tools/setup.sh build $(if $(filter redis,$(SERVICE)),redis)
+	@tools/setup.sh build $(filter redis postgres,$(SERVICE))
 	@tools/build.sh bench
-	@build/bench/examples/demo $(SERVICE)
+	@tools/demo.sh $(SERVICE)
 
 test:
-	@tools/setup.sh build tests redis
+	@tools/setup.sh build tests redis postgres
 	@tools/build.sh dev
 	@ctest --preset dev
 

@@ -57,7 +57,7 @@ int main(int argc, char **argv) {
     if (argc < 3 || argc > 5 ||
         !shared_fill(&shared, argv[1], argv[2], argc > 3 ? argv[3] : NULL,
                      argc > 4 ? argv[4] : NULL)) {
-        fprintf(stderr, "usage: client server|redis NAME [BASE_DIR [WITNESS]]\n");
+        fprintf(stderr, "usage: client server|redis|postgres NAME [BASE_DIR [WITNESS]]\n");
         return 2;
     }
     procref_service *service = NULL;

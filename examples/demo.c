@@ -4,6 +4,7 @@
  * asks the kernel what is there before, while and after, and exits with 0 only if every check was
  * true.
  */
+#include "cluster.h"
 #include "look.h"
 #include "report.h"
 #include "shared.h"
@@ -25,7 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CLIENTS = 5, PATIENCE_MS = 10000 };
+enum { CLIENTS = 5, PATIENCE_MS = 10000, NAMED = 3, WATCHED = NAMED + LOOK_FEW };
 
 struct client {
     int number; /* 1 to 5, for people */
@@ -38,7 +39,8 @@ struct client {
     int64_t held_ns;
 };
 
-/* A process that the demo did not start itself: the service, its keeper, the standby. */
+/* A process that the demo did not start itself: the service, its keeper, the standby, and what the
+ * service forked. */
 struct watched {
     const char *who;
     pid_t pid;
@@ -48,14 +50,17 @@ struct watched {
 
 struct demo {
     const char *kind;
-    char folder[PATH_MAX / 2], base_dir[PATH_MAX], witness[PATH_MAX];
+    bool is_postgres;
+    char folder[PATH_MAX / 2], base_dir[PATH_MAX], witness[PATH_MAX], data[PATH_MAX];
     char name[64], mark[64];
     int64_t begin_ns, deadline_ns, kill_ns;
     struct client clients[CLIENTS];
-    pid_t known[LOOK_FEW]; /* clients, service, keepers: the kernel may name them later */
+    pid_t known[2 * LOOK_FEW]; /* clients, service, keepers: the kernel may name them later */
     size_t known_count;
-    struct watched watched[3];
+    struct watched watched[WATCHED]; /* first NAMED with a name: service, keeper, standby */
     size_t watched_count;
+    struct look_memory memory[LOOK_FEW];
+    size_t memory_count;
     int starter; /* number of the client that started the service */
     int sets[LOOK_FEW];
     size_t set_count;
@@ -68,9 +73,17 @@ struct demo {
 static struct demo demo;
 static struct look_sets sets_before, sets_now;
 
+/* Ctrl-C: no patience left, so the next wait fails and everything is cleaned up. */
+static volatile sig_atomic_t interrupted;
+
+static void note_interrupt(int signal) {
+    (void)signal;
+    interrupted = 1;
+}
+
 static int ms_left(void) {
     int64_t left = demo.deadline_ns - report_now_ns();
-    return left <= 0 ? 0 : (int)(left / 1000000) + 1;
+    return left <= 0 || interrupted ? 0 : (int)(left / 1000000) + 1;
 }
 
 static void clean_up_and_exit(void) __attribute__((noreturn));
@@ -162,7 +175,9 @@ static void hear_answered(struct client *client) {
     const char *rest = hear_that(client, "answered");
     must(sscanf(rest, "%" SCNd64 " %ld", &when_ns, &client->visit) == 2,
          "client %d tells the answer", client->number);
-    report_event(when_ns, "client", client->number, REPORT_NOTHING, "PING: PONG, INCR: %ld",
+    report_event(when_ns, "client", client->number, REPORT_NOTHING,
+                 demo.is_postgres ? "select 'PONG', nextval('visits'): PONG, %ld"
+                                  : "PING: PONG, INCR: %ld",
                  client->visit);
 }
 
@@ -200,7 +215,7 @@ static bool has_ended(const struct watched *watched) {
 /* Sleeps until all watched processes have ended; notes when each did. */
 static void await_ends(void) {
     for (;;) {
-        struct pollfd polled[3];
+        struct pollfd polled[WATCHED];
         size_t left = 0;
         for (size_t i = 0; i < demo.watched_count; i++) {
             const struct watched *w = &demo.watched[i];
@@ -214,6 +229,19 @@ static void await_ends(void) {
             if (polled[i].fd >= 0 && has_ended(&demo.watched[i])) {
                 demo.watched[i].ended_ns = report_now_ns();
             }
+        }
+    }
+}
+
+/* What the service has forked by now, all of which must end with it. One may be ending already. */
+static void watch_descendants(void) {
+    pid_t pids[LOOK_FEW];
+    size_t pid_count = look_descendants(demo.watched[0].pid, pids);
+    for (size_t i = 0; i < pid_count && demo.watched_count < WATCHED; i++) {
+        int fd = (int)syscall(SYS_pidfd_open, pids[i], 0);
+        if (fd >= 0) {
+            demo.watched[demo.watched_count++] =
+                (struct watched){.who = "a child of the service", .pid = pids[i], .fd = fd};
         }
     }
 }
@@ -243,6 +271,12 @@ static void look_around(void) {
     demo.set_count =
         look_new_sets(&sets_before, &sets_now, demo.known, demo.known_count, demo.sets);
     report_check(demo.set_count == 1, "one semaphore set counts them (%zu seen)", demo.set_count);
+    if (demo.is_postgres) {
+        demo.memory_count = look_memory(service, demo.memory);
+        report_check(demo.memory_count > 0,
+                     "PostgreSQL has shared memory that would outlive it (%zu seen, %s first)",
+                     demo.memory_count, demo.memory_count > 0 ? demo.memory[0].path : "none");
+    }
 }
 
 /* What the service wrote into the witness: not procref's word, but its own. Times are 0 if it does
@@ -278,6 +312,16 @@ static struct testimony read_witness(void) {
 
 /* ---- The acts -------------------------------------------------------------------------------- */
 
+/* Set-up, before anything is timed. */
+static void prepare_cluster(void) {
+    char why[512];
+    snprintf(demo.data, sizeof demo.data, "%s/data", demo.folder);
+    setenv("PGDATA", demo.data, 1); /* the clients' configuration leaves it to the environment */
+    bool made = cluster_make(why, sizeof why);
+    must(made, "initdb %s: %s", demo.data, why);
+    demo.deadline_ns = report_now_ns() + PATIENCE_MS * INT64_C(1000000);
+}
+
 static void prepare(void) {
     const char *tmp = getenv("TMPDIR");
     snprintf(demo.folder, sizeof demo.folder, "%s/procref-demo-XXXXXX",
@@ -287,6 +331,9 @@ static void prepare(void) {
     snprintf(demo.witness, sizeof demo.witness, "%s/witness", demo.folder);
     snprintf(demo.name, sizeof demo.name, "demo-%d", (int)getpid());
     snprintf(demo.mark, sizeof demo.mark, "DEMO_RUN=%d-%" PRId64, (int)getpid(), demo.begin_ns);
+    if (demo.is_postgres) {
+        prepare_cluster();
+    }
     look_sets(&sets_before);
 
     procref_error error = PROCREF_ERROR_INIT;
@@ -304,7 +351,9 @@ static void prepare(void) {
 static void race(void) {
     demo.begin_ns = report_now_ns();
     report_event(demo.begin_ns, "demo", 0, REPORT_NOTHING, "tells five clients to acquire %s",
-                 strcmp(demo.kind, "redis") == 0 ? "redis-server" : "the service");
+                 strcmp(demo.kind, "redis") == 0 ? "redis-server"
+                 : demo.is_postgres              ? "PostgreSQL"
+                                                 : "the service");
     for (int i = 0; i < CLIENTS; i++) {
         tell(&demo.clients[i], "acquire\n");
     }
@@ -374,7 +423,34 @@ static void leave(struct client *last) {
                  last->number);
 }
 
+/* What PostgreSQL wrote into its log, and what it left in its folder. */
+static void check_cluster(double ended_ms) {
+    char log[PATH_MAX + 128], state[128], left[128];
+    int64_t told_ns, shut_ns;
+    snprintf(log, sizeof log, "%s/%s.log", demo.base_dir, demo.name);
+    cluster_read_log(log, &told_ns, &shut_ns);
+    if (told_ns != 0) {
+        report_event(told_ns, "service", 0, REPORT_NOTHING,
+                     "its log: received fast shutdown request");
+    }
+    if (shut_ns != 0) {
+        report_event(shut_ns, "service", 0, REPORT_NOTHING,
+                     "its log: database system is shut down");
+    }
+    report_check(told_ns > demo.kill_ns && shut_ns >= told_ns,
+                 "it was told to stop %.1f ms after the kill (its log tells whole ms) and had "
+                 "ended after %.2f ms",
+                 (double)(told_ns - demo.kill_ns) / 1e6, ended_ms);
+    cluster_state(state, sizeof state);
+    report_check(strcmp(state, "shut down") == 0,
+                 "its data is that of a clean shutdown: pg_controldata says \"%s\"", state);
+    cluster_left(demo.clients[0].port, left, sizeof left);
+    report_check(*left == '\0', "neither its pid file nor its socket is left%s%s",
+                 *left != '\0' ? ", but:" : "", left);
+}
+
 static void kill_last(struct client *last) {
+    watch_descendants();
     demo.kill_ns = report_now_ns();
     kill(last->pid, SIGKILL);
     report_event(demo.kill_ns, "demo", last->number, REPORT_LETS_GO, "kill -9 client %d",
@@ -383,7 +459,7 @@ static void kill_last(struct client *last) {
     reap(last);
     for (size_t i = 0; i < demo.watched_count; i++) {
         const struct watched *w = &demo.watched[i];
-        if (w->ended_ns != 0) {
+        if (w->ended_ns != 0 && i < NAMED) {
             report_event(w->ended_ns, w->who, 0, REPORT_NOTHING, "has ended");
         }
     }
@@ -400,6 +476,8 @@ static void kill_last(struct client *last) {
         report_check(testimony.stop_ns > demo.kill_ns && ended_ns > demo.kill_ns,
                      "it was told to stop %.2f ms after the kill and had ended after %.2f ms",
                      told_ms, ended_ms);
+    } else if (demo.is_postgres) {
+        check_cluster(ended_ms);
     } else {
         report_check(
             ended_ns > demo.kill_ns,
@@ -417,8 +495,13 @@ static void check_processes(void) {
     for (size_t i = 0; i < demo.watched_count; i++) {
         ended += demo.watched[i].ended_ns != 0;
     }
-    report_check(left_count == 0 && ended == demo.watched_count && ended == 3,
-                 "no process is left: service, keeper and standby have ended (%zu left)",
+    size_t children = demo.watched_count > NAMED ? demo.watched_count - NAMED : 0;
+    char own[48] = "";
+    if (children > 0) {
+        snprintf(own, sizeof own, " and the %zu it had forked", children);
+    }
+    report_check(left_count == 0 && ended == demo.watched_count && ended >= NAMED,
+                 "no process is left: service%s, keeper and standby have ended (%zu left)", own,
                  left_count);
 }
 
@@ -427,6 +510,14 @@ static void check_kernel_objects(void) {
     look_sets(&sets_now);
     size_t left_count = look_new_sets(&sets_before, &sets_now, demo.known, demo.known_count, left);
     report_check(left_count == 0, "no semaphore set is left (%zu)", left_count);
+
+    if (demo.is_postgres) {
+        size_t memory_left = 0;
+        for (size_t i = 0; i < demo.memory_count; i++) {
+            memory_left += look_memory_exists(&demo.memory[i]);
+        }
+        report_check(memory_left == 0, "no shared memory of PostgreSQL is left (%zu)", memory_left);
+    }
 
     size_t sockets_left = 0;
     for (size_t i = 0; i < demo.socket_count; i++) {
@@ -463,6 +554,9 @@ static void check_files(void) {
                  "no file is left but the log, %s (kept on purpose; the demo removes it)%s%s", log,
                  *others != '\0' ? ", but:" : "", others);
     unlink(demo.witness);
+    if (*demo.data != '\0') {
+        cluster_remove();
+    }
     if (rmdir(demo.folder) != 0) {
         fprintf(stderr, "demo: %s is not empty, look there\n", demo.folder);
     }
@@ -473,6 +567,7 @@ static void clean_up_and_exit(void) {
     static bool again;
     if (!again) {
         again = true;
+        interrupted = 0;
         demo.deadline_ns = report_now_ns() + 3 * INT64_C(1000000000);
         for (int i = 0; i < CLIENTS; i++) {
             if (demo.clients[i].pid > 0) {
@@ -481,6 +576,10 @@ static void clean_up_and_exit(void) {
             }
         }
         await_ends();
+        pid_t left[LOOK_FEW]; /* of a start that was not over yet, so nobody watches it */
+        while (look_marked(demo.mark, demo.name, left) > 0 && ms_left() > 0) {
+            poll(NULL, 0, 10);
+        }
         for (size_t i = 0; i < demo.watched_count; i++) {
             if (demo.watched[i].ended_ns == 0) {
                 report_check(false, "%s, pid %d, is left; the demo kills it", demo.watched[i].who,
@@ -501,10 +600,16 @@ static void clean_up_and_exit(void) {
 
 int main(int argc, char **argv) {
     demo.kind = argc > 1 ? argv[1] : "server";
-    if (argc > 2 || (strcmp(demo.kind, "server") != 0 && strcmp(demo.kind, "redis") != 0)) {
-        fprintf(stderr, "usage: demo [server|redis]\n");
+    demo.is_postgres = strcmp(demo.kind, "postgres") == 0;
+    if (argc > 2 || (strcmp(demo.kind, "server") != 0 && strcmp(demo.kind, "redis") != 0 &&
+                     !demo.is_postgres)) {
+        fprintf(stderr, "usage: demo [server|redis|postgres]\n");
         return 2;
     }
+    const struct sigaction on_interrupt = {.sa_handler = note_interrupt}; /* poll(2) shall end */
+    sigaction(SIGINT, &on_interrupt, NULL);
+    sigaction(SIGTERM, &on_interrupt, NULL);
+    sigaction(SIGHUP, &on_interrupt, NULL);
     demo.begin_ns = report_now_ns();
     demo.deadline_ns = demo.begin_ns + PATIENCE_MS * INT64_C(1000000);
     prepare();

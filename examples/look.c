@@ -137,6 +137,63 @@ pid_t look_parent(pid_t pid) {
     return after_name != NULL && sscanf(after_name, ") %*c %d", &parent) == 1 ? (pid_t)parent : -1;
 }
 
+size_t look_descendants(pid_t pid, pid_t *ret_pids) {
+    size_t count = 0;
+    DIR *proc = opendir("/proc");
+    for (const struct dirent *entry; proc != NULL && (entry = readdir(proc)) != NULL;) {
+        pid_t child = (pid_t)atoi(entry->d_name);
+        pid_t parent = child > 0 ? look_parent(child) : -1;
+        while (parent > 1 && parent != pid) {
+            parent = look_parent(parent);
+        }
+        if (parent == pid && count < LOOK_FEW) {
+            ret_pids[count++] = child;
+        }
+    }
+    if (proc != NULL) {
+        closedir(proc);
+    }
+    return count;
+}
+
+/* "address perms offset device inode path": System V's segments show their id as the inode. */
+size_t look_memory(pid_t pid, struct look_memory *ret_memory) {
+    size_t count = 0;
+    char line[512];
+    snprintf(line, sizeof line, "/proc/%d/maps", (int)pid);
+    FILE *file = fopen(line, "re");
+    while (file != NULL && count < LOOK_FEW && fgets(line, sizeof line, file) != NULL) {
+        struct look_memory *memory = &ret_memory[count];
+        *memory = (struct look_memory){0};
+        if (sscanf(line, "%*s %*s %*s %*s %lu %127s", &memory->id, memory->path) != 2) {
+            continue;
+        }
+        memory->is_file = strncmp(memory->path, "/dev/shm/", 9) == 0;
+        count += memory->is_file || strncmp(memory->path, "/SYSV", 5) == 0;
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return count;
+}
+
+bool look_memory_exists(const struct look_memory *memory) {
+    if (memory->is_file) {
+        return access(memory->path, F_OK) == 0;
+    }
+    bool found = false;
+    char line[256];
+    unsigned long id;
+    FILE *file = fopen("/proc/sysvipc/shm", "re");
+    while (file != NULL && !found && fgets(line, sizeof line, file) != NULL) {
+        found = sscanf(line, "%*s %lu", &id) == 1 && id == memory->id;
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return found;
+}
+
 /* Calls back for each line of /proc/net/unix that has an abstract name, until it returns true. */
 static bool each_socket(bool (*visit)(unsigned long inode, const char *name, void *data),
                         void *data) {

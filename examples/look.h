@@ -34,6 +34,21 @@ size_t look_keepers(const char *name, pid_t *ret_pids /* [LOOK_FEW] */);
 
 pid_t look_parent(pid_t pid);
 
+/* The children of pid, and theirs. */
+size_t look_descendants(pid_t pid, pid_t *ret_pids /* [LOOK_FEW] */);
+
+/* Shared memory that outlives who made it: of System V (an id), or a file of POSIX's (a path). */
+struct look_memory {
+    bool is_file;
+    unsigned long id;
+    char path[128];
+};
+
+/* What pid has mapped of it now. */
+size_t look_memory(pid_t pid, struct look_memory *ret_memory /* [LOOK_FEW] */);
+
+bool look_memory_exists(const struct look_memory *memory);
+
 /* Abstract sockets that pid has open, as /proc/net/unix shows them ("@…"). */
 size_t look_sockets(pid_t pid, char (*ret_names)[LOOK_SOCKET] /* [LOOK_FEW] */);
 

@@ -1,7 +1,8 @@
-/* The two services that the demo can share. Nothing here knows about the demo itself. */
+/* The three services that the demo can share. Nothing here knows about the demo itself. */
 #include "shared.h"
 
 #include <arpa/inet.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,13 +35,32 @@ bool shared_fill(struct shared *shared, const char *kind, const char *name, cons
                                  "${PORT}",
                                  NULL};
         memcpy(shared->command, command, sizeof command);
+    } else if (strcmp(kind, "postgres") == 0) {
+        /* Everything of it is in $PGDATA, its socket too; %n is the time, as read_log() wants it.
+         */
+        const char *command[] = {"sh",
+                                 "-c",
+                                 "test -z \"$0\" || echo start 0 $$ $DEMO_CLIENT >>\"$0\"\n"
+                                 "exec postgres -h 127.0.0.1 -k \"$PGDATA\" -F -p \"$1\" "
+                                 "-c log_line_prefix='%n '",
+                                 witness != NULL ? witness : "",
+                                 "${PORT}",
+                                 NULL};
+        memcpy(shared->command, command, sizeof command);
+        /* It listens before it serves: "tcp" would be true while it still tells everybody that "the
+         * database system is starting up", some 20 ms, after a crash much longer. */
+        shared->config.ready = "exec:pg_isready -q -h 127.0.0.1 -p ${PORT}";
+        shared->config.stop_signal =
+            SIGINT; /* fast shutdown; SIGTERM would wait for every session */
     } else {
         return false;
     }
     shared->config.name = name;
     shared->config.base_dir = base_dir;
     shared->config.command = shared->command;
-    shared->config.ready = "tcp";
+    if (shared->config.ready == NULL) {
+        shared->config.ready = "tcp";
+    }
     return true;
 }
 
@@ -72,12 +92,8 @@ static bool ask_server(uint16_t port, char *answers, size_t size) {
     return used > 0;
 }
 
-/* As a shell script would: redis-cli for each. The timeout is that of redis-cli's connection. */
-static bool ask_redis(uint16_t port, char *answers, size_t size) {
-    char line[160];
-    snprintf(line, sizeof line,
-             "redis-cli -h 127.0.0.1 -p %u PING && redis-cli -h 127.0.0.1 -p %u INCR visits", port,
-             port);
+/* As a shell script would: by the service's own client program. */
+static bool ask_by(const char *line, char *answers, size_t size) {
     FILE *cli = popen(line, "r");
     if (cli == NULL) {
         return false;
@@ -87,10 +103,28 @@ static bool ask_redis(uint16_t port, char *answers, size_t size) {
     return pclose(cli) == 0;
 }
 
+static bool ask_redis(uint16_t port, char *answers, size_t size) {
+    char line[160];
+    snprintf(line, sizeof line,
+             "redis-cli -h 127.0.0.1 -p %u PING && redis-cli -h 127.0.0.1 -p %u INCR visits", port,
+             port);
+    return ask_by(line, answers, size);
+}
+
+static bool ask_postgres(uint16_t port, char *answers, size_t size) {
+    char line[256];
+    snprintf(line, sizeof line,
+             "psql -X -A -t -F ' ' -c \"select 'PONG', nextval('visits')\" "
+             "'host=127.0.0.1 port=%u user=postgres dbname=postgres connect_timeout=5'",
+             port);
+    return ask_by(line, answers, size);
+}
+
 bool shared_ask(const char *kind, uint16_t port, long *ret_count) {
     char answers[256];
-    bool answered = strcmp(kind, "redis") == 0 ? ask_redis(port, answers, sizeof answers)
-                                               : ask_server(port, answers, sizeof answers);
+    bool answered = strcmp(kind, "redis") == 0      ? ask_redis(port, answers, sizeof answers)
+                    : strcmp(kind, "postgres") == 0 ? ask_postgres(port, answers, sizeof answers)
+                                                    : ask_server(port, answers, sizeof answers);
     long count;
     if (!answered || sscanf(answers, "PONG %ld", &count) != 1) {
         return false;

@@ -1,6 +1,7 @@
 /*
  * What the demo's clients share: the service's configuration, and how one talks to it. There are
- * two kinds: "server" is the small one beside this file, "redis" the real redis-server from PATH.
+ * three kinds: "server" is the small one beside this file, "redis" the real redis-server from PATH,
+ * "postgres" the real PostgreSQL from PATH, on the cluster that the environment's PGDATA names.
  */
 #ifndef EXAMPLE_SHARED_H
 #define EXAMPLE_SHARED_H
@@ -11,7 +12,7 @@
 
 struct shared {
     procref_service_config config; /* points into the rest, so this struct must stay where it is */
-    const char *command[12];
+    const char *command[16];
     char server[PATH_MAX];
 };
 
@@ -19,8 +20,8 @@ struct shared {
 bool shared_fill(struct shared *shared, const char *kind, const char *name, const char *base_dir,
                  const char *witness);
 
-/* PING, then INCR, over a new connection. False if PING was not answered by PONG or INCR by a
- * number. */
+/* PING, then INCR (in SQL: nextval of the sequence `visits`), over a new connection. False if PING
+ * was not answered by PONG or INCR by a number. */
 bool shared_ask(const char *kind, uint16_t port, long *ret_count);
 
 /* A file beside the running program. */

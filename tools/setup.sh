@@ -4,6 +4,7 @@
 #   build    a C compiler, CMake, and musl for a small keeper (optional: without it the system's libc)
 #   tests    cmocka, pkg-config, Python 3
 #   redis    redis-server and redis-cli; no Redis is started, now or at boot
+#   postgres a PostgreSQL server and its client programs; no cluster is made or started, and none that exists is touched
 #   ci       clang
 #
 # With apt-get (Debian, Ubuntu), as root or through sudo. Elsewhere it names what is missing.
@@ -44,6 +45,11 @@ for group in "$@"; do
     redis)
         if ! has redis-server || ! has redis-cli; then
             need redis-server "the real service that is shared"
+        fi
+        ;;
+    postgres)
+        if ! tools/pg_bindir.sh >/dev/null; then
+            need postgresql "the real database that is shared"
         fi
         ;;
     ci)
@@ -94,14 +100,20 @@ fi
 # Debian starts a service when its package is installed, unless this file says no (exit status 101).
 policy=/usr/sbin/policy-rc.d
 own_policy=""
+# Debian makes and starts a cluster `main` when its first PostgreSQL of a version is installed, unless this file says no.
+cluster_conf=/etc/postgresql-common/createcluster.conf
+saved_conf="" own_conf=""
 cleanup() {
     [ -z "$own_policy" ] || $as_root rm -f $policy
     own_policy=""
+    [ -z "$saved_conf" ] || $as_root mv -f "$saved_conf" $cluster_conf
+    [ -z "$own_conf" ] || $as_root rm -f $cluster_conf
+    saved_conf="" own_conf=""
 }
 trap cleanup EXIT
 trap 'exit 1' HUP INT TERM
-forbid_start() {
-    echo "setup: the packaged Redis is kept from starting"
+forbid_start() { # forbid_start WHAT
+    echo "setup: the packaged $1 is kept from starting"
     if [ ! -e $policy ]; then
         own_policy=yes
         printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null
@@ -117,6 +129,20 @@ apt() {
     fi
 }
 
+# The file belongs to postgresql-common, which comes first and makes no cluster itself. As it was again afterwards (cleanup).
+forbid_cluster() {
+    echo "setup: installing${as_root:+ through $as_root}: postgresql-common, which is then told to make no cluster"
+    apt install -y --no-install-recommends postgresql-common
+    if $as_root test -e $cluster_conf; then
+        $as_root cp -p $cluster_conf $cluster_conf.procref
+        saved_conf=$cluster_conf.procref
+    else
+        own_conf=yes
+    fi
+    # The last line that sets it counts.
+    echo "create_main_cluster = false" | $as_root tee -a $cluster_conf >/dev/null
+}
+
 mkdir -p build
 log=build/setup.log
 echo "setup: missing:$missing$optional"
@@ -130,7 +156,13 @@ for package in $optional; do
     fi
 done
 if [ -n "$missing" ]; then
-    case " $missing " in *" redis-server "*) forbid_start ;; esac
+    case " $missing " in *" redis-server "*) forbid_start Redis ;; esac
+    case " $missing " in
+    *" postgresql "*)
+        forbid_start PostgreSQL
+        forbid_cluster
+        ;;
+    esac
     echo "setup: installing${as_root:+ through $as_root}:$missing"
     # shellcheck disable=SC2086 # a list of words
     apt install -y --no-install-recommends $missing
@@ -140,6 +172,12 @@ if [ -n "$missing" ]; then
             $as_root systemctl disable redis-server >/dev/null 2>&1 || true
             echo "setup: redis-server is not started at boot (systemctl enable redis-server changes that)"
         fi
+        ;;
+    esac
+    case " $missing " in
+    *" postgresql "*)
+        echo "setup: PostgreSQL is installed, without a cluster (pg_createcluster makes one)"
+        tools/pg_bindir.sh >/dev/null || { echo "setup: its programs are not where they are expected" >&2; exit 1; }
         ;;
     esac
 fi
