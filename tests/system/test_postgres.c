@@ -166,7 +166,6 @@ TEST(postgres_that_is_in_use_is_stopped_all_the_same_when_the_last_holder_is_kil
     await_no_trace(w);
 }
 
-#ifdef PROCREF_TEST_CALLBACKS
 
 /* ---- started by the clients' own functions: tests/helpers/postgres.c ---- */
 
@@ -266,17 +265,14 @@ TEST(postgres_that_a_callback_started_is_ended_by_the_keeper_when_the_last_holde
     await_no_trace(w);
 }
 
-#endif
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         T(postgres_is_shared_by_20_processes_that_come_go_and_are_killed_while_pgbench_sees_no_error),
         T(pgbench_does_not_notice_that_keepers_and_standbys_are_killed),
         T(postgres_that_is_in_use_is_stopped_all_the_same_when_the_last_holder_is_killed),
-#ifdef PROCREF_TEST_CALLBACKS
         T(postgres_that_a_callback_started_is_shut_down_once_by_the_last_release),
         T(postgres_that_a_callback_started_is_ended_by_the_keeper_when_the_last_holder_was_killed),
-#endif
     };
     return postgres_can_run() ? test_main(argc, argv, NULL, tests, ARRAY_LEN(tests)) : SKIPPED;
 }
