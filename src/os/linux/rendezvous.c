@@ -319,7 +319,7 @@ bool pri_link_wait(procref_waitable link, int64_t deadline_ns) {
         if (ready > 0) {
             return true;
         }
-        if (ready == 0 && pri_clock_ns() >= deadline_ns) {
+        if (pri_clock_ns() >= deadline_ns) { /* also when signals come faster than poll returns */
             return false;
         }
     }
