@@ -23,9 +23,10 @@
  * - Ownership. What a ret_… parameter returns belongs to the caller until it is given to the function
  *   that frees it; those accept NULL and return NULL. Strings given to procref are copied.
  * - Units. Timeouts are milliseconds: 0 never waits for a start or a stop, -1 waits for ever.
- *   Signals that arrive during a call do not lengthen or shorten its deadline.
+ *   Signals that arrive during a call do not fail it, and do not lengthen or shorten its deadline.
  * - Threads. Every object may be used from any thread at any time, except that nobody may use an
- *   object while or after another thread frees it.
+ *   object while or after another thread frees it. A reference belongs to the process: it stays when the
+ *   thread that acquired it ends, the first thread included, as long as another one runs.
  * - Fork. A forked child holds nothing: releasing a handle of its parent gives PROCREF_E_FORKED,
  *   and acquiring from a procref_service of its parent gives the child a reference of its own. A child
  *   made by vfork() or by clone() with CLONE_VM shares its parent's memory and must not call procref.
@@ -35,7 +36,12 @@
  *   survives exec.
  * - Manners. procref prints nothing, never exits, changes no signal handler or mask of the caller, and
  *   starts no thread in the caller's process. The keepers are nobody's children: only a program that is
- *   pid 1 or a subreaper (prctl(2), PR_SET_CHILD_SUBREAPER) becomes their parent, as of all orphans.
+ *   pid 1 or a subreaper (prctl(2), PR_SET_CHILD_SUBREAPER) becomes their parent, as of all orphans. What a program
+ *   does with SIGCHLD and wait(2) does not matter: starting a keeper sends no SIGCHLD, and only a wait with __WALL
+ *   or __WCLONE sees the short-lived child that does it (and may take it).
+ * - Descriptors. All are close-on-exec, and none that stays open is 0, 1 or 2, even where these are closed. Between calls
+ *   procref keeps only those that it gave to the caller, so a program may close all others (closefrom(3)) while it
+ *   holds; those of procref_handle_gone() and procref_pending_ready() it must leave open until their owner is freed.
  * - Struct versions. A struct that the caller owns begins with its size, which its _INIT macro sets.
  *   Every size that a release had is accepted, a larger one only if the bytes beyond what this
  *   version knows are zero; nothing beyond the given size is written.

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "os/folder.h"
+#include "os/linux/descriptor.h"
 #include "os/linux/procfs.h"
 
 #ifndef SYS_pidfd_send_signal
@@ -96,7 +97,7 @@ static int open_pid(uint32_t pid) {
         errno = ESRCH;
         return -1;
     }
-    int fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+    int fd = pri_descriptor_above_standard((int)syscall(SYS_pidfd_open, (pid_t)pid, 0));
     if (fd < 0 && (errno == EINVAL || errno == ENOENT)) {
         errno = ESRCH; /* EINVAL, and ENOENT of newer kernels: a thread that leads no process */
     }
@@ -120,8 +121,8 @@ static int open_pidfd(const struct pri_process *process) {
 procref_waitable pri_process_watch(const struct pri_process *process) {
     int fd = open_pidfd(process);
     if (fd < 0 && errno == ESRCH) {
-        return eventfd(1,
-                       EFD_CLOEXEC); /* readable at once and for ever, as a dead process's pidfd */
+        /* Readable at once and for ever, as a dead process's pidfd. */
+        return pri_descriptor_above_standard(eventfd(1, EFD_CLOEXEC));
     }
     return fd;
 }

@@ -13,6 +13,7 @@
 #include "core/trace.h"
 #include "os/clock.h"
 #include "os/folder.h"
+#include "os/linux/descriptor.h"
 
 /* Thousands of clients may wait for one start; the kernel cuts it to net.core.somaxconn. */
 enum { BACKLOG = 4096, FULL_QUEUE_WAIT_MS = 250, ACCEPTS_MOST = 64 };
@@ -41,7 +42,7 @@ static bool peer_is_ours(int link) {
 }
 
 static int new_socket(int flags) {
-    return socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0);
+    return pri_descriptor_above_standard(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0));
 }
 
 int pri_rendezvous_socket(procref_waitable *ret_link, procref_error *err) {
