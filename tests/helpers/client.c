@@ -35,6 +35,7 @@
 
 #include "procref/procref.h"
 #include "support/crowd.h"
+#include "support/first_thread.h"
 #include "support/squatting.h"
 #include "support/surroundings.h"
 #include "support/words.h"
@@ -504,13 +505,12 @@ static void bare_descriptors(void) {
     say(in >= 0 && out >= 0 ? "ok" : "error code=DUP");
 }
 
-static void *serve(void *leader);
+static void *serve(void *left);
 
 static void leave(void) {
-    static pthread_t self;
+    static char left;
     pthread_t thread;
-    self = pthread_self();
-    if (pthread_create(&thread, NULL, serve, &self) != 0) {
+    if (pthread_create(&thread, NULL, serve, &left) != 0) {
         say("error code=THREAD");
         return;
     }
@@ -591,11 +591,11 @@ static void obey(char **words, size_t count) {
 #undef VERB
 }
 
-static void *serve(void *leader) {
+static void *serve(void *left) {
     static char line[LINE_SIZE];
     static char *words[WORDS_MAX + 1];
-    if (leader != NULL) {
-        pthread_join(*(pthread_t *)leader, NULL);
+    if (left != NULL) {
+        first_thread_await_end();
         say("ok");
     }
     while (hear(line)) {

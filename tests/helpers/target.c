@@ -18,6 +18,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "support/first_thread.h"
+
 static void up(pid_t pid, pid_t thread) {
     char line[64];
     int length = snprintf(line, sizeof line, "up pid=%d n=%d\n", (int)pid, (int)thread);
@@ -41,9 +43,9 @@ static void tell(int number) {
     (void)n;
 }
 
-static void *second(void *leader) {
-    if (leader != NULL) {
-        pthread_join(*(pthread_t *)leader, NULL);
+static void *second(void *leaderless) {
+    if (leaderless != NULL) {
+        first_thread_await_end();
     }
     up(getpid(), (pid_t)syscall(SYS_gettid));
     live();
@@ -62,7 +64,7 @@ static void daemonise(void) {
 
 int main(int argc, char **argv) {
     const char *mode = argc > 1 ? argv[1] : "";
-    static pthread_t leader;
+    static char leaderless;
     pthread_t thread;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -70,8 +72,7 @@ int main(int argc, char **argv) {
         daemonise();
         live();
     } else if (strcmp(mode, "leaderless") == 0) {
-        leader = pthread_self();
-        pthread_create(&thread, NULL, second, &leader);
+        pthread_create(&thread, NULL, second, &leaderless);
         pthread_exit(NULL);
     } else if (strcmp(mode, "threads") == 0) {
         pthread_create(&thread, NULL, second, NULL);

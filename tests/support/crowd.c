@@ -135,9 +135,10 @@ static void *make_children(void *unused) {
     (void)unused;
     while (now_ms() < crowd.until_ms) {
         procref_handle *held;
-        int code = procref_service_acquire(crowd.service, ACQUIRE_MS, &held, NULL);
+        procref_error error = PROCREF_ERROR_INIT;
+        int code = procref_service_acquire(crowd.service, ACQUIRE_MS, &held, &error);
         if (code < 0) {
-            wrong("acquire before a fork: %s", procref_code_name(code));
+            wrong("acquire before a fork: %s: %s", procref_code_name(code), error.message);
             continue;
         }
         unsigned how = roll(&state) % 4;

@@ -151,6 +151,17 @@ TEST(a_program_that_waits_even_for_children_of_others_starts_a_service) {
 
 /* ---- signals ---- */
 
+/* ThreadSanitizer keeps signals back until the program makes a call in which it may deliver them;
+ * under a storm it does not get further than the next one. */
+#if defined __has_feature
+#if __has_feature(thread_sanitizer)
+#define STORMS_ARE_SLOW 1
+#endif
+#elif defined __SANITIZE_THREAD__
+#define STORMS_ARE_SLOW 1
+#endif
+#ifndef STORMS_ARE_SLOW
+
 TEST(a_full_storm_of_signals_changes_no_result_and_no_deadline) {
     struct client *c = client_start(w), *sender = client_start(w);
     client_do(c, "handle_realtime");
@@ -184,6 +195,8 @@ TEST(a_full_storm_of_signals_lengthens_no_deadline) {
     assert_true(r.ms < 5000);
     client_reply(sender);
 }
+
+#endif
 
 /* ---- descriptors ---- */
 
@@ -249,8 +262,10 @@ TEST_MAIN(T(threads_hold_and_let_go_while_others_fork_spawn_and_exec),
           T(a_program_that_waits_for_all_children_in_a_handler_starts_a_service),
           T(a_program_that_waits_for_all_children_in_a_thread_starts_a_service),
           T(a_program_that_waits_even_for_children_of_others_starts_a_service),
+#ifndef STORMS_ARE_SLOW
           T(a_full_storm_of_signals_changes_no_result_and_no_deadline),
           T(a_full_storm_of_signals_lengthens_no_deadline),
+#endif
           T(a_program_that_closes_all_descriptors_goes_on_holding),
           T(a_program_without_standard_descriptors_starts_holds_and_lets_go),
           T(a_program_without_standard_descriptors_may_print_nevertheless))

@@ -4,8 +4,8 @@
  * A child made by clone(CLONE_VM | CLONE_VFORK) takes the barrier in its own descriptor table, so
  * no fork of another thread can ever hold a copy of the listener. If it wins it makes a second such
  * child, which executes the keeper, and ends; the pair is then no child of the
- * program (unless that is pid 1 or a subreaper, which gets all orphans). The first child is made without an exit signal: wait(2) without __WALL does not see it,
- * and SIGCHLD is not sent.
+ * program (unless that is pid 1 or a subreaper, which gets all orphans). The first child is made
+ * without an exit signal: wait(2) without __WALL does not see it, and SIGCHLD is not sent.
  */
 #include "os/spawn.h"
 
@@ -48,6 +48,21 @@ enum { STACK_SIZE = 64 * 1024, FD_LINK = 5, ROOM = 16, ENVIRONMENT_MOST = 10 };
     __attribute__((no_sanitize("address"), no_sanitize("undefined"), no_sanitize("thread")))
 #else
 #define IN_CHILD
+#endif
+
+/*
+ * ThreadSanitizer takes clone() for a fork(), after which it forgets all other threads and stops
+ * following the one that is left; with CLONE_VM it forgets them in the parent too (compiler-rt,
+ * tsan_interceptors_posix.cpp). glibc's other name for the call is not intercepted.
+ */
+#if defined __has_feature
+#if __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__ 1
+#endif
+#endif
+#ifdef __SANITIZE_THREAD__
+int __clone(int (*run)(void *), void *stack, int flags, void *argument, ...);
+#define clone __clone
 #endif
 
 struct spawn {
