@@ -13,6 +13,7 @@
 #include "core/trace.h"
 #include "os/clock.h"
 #include "os/folder.h"
+#include "os/linux/unseen.h" /* before descriptor.h: a part of this runs in spawn.c's child */
 #include "os/linux/descriptor.h"
 
 /* Thousands of clients may wait for one start; the kernel cuts it to net.core.somaxconn. */

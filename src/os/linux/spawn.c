@@ -28,6 +28,7 @@
 #include "core/fail.h"
 #include "core/trace.h"
 #include "os/folder.h"
+#include "os/linux/unseen.h"
 #include "os/rendezvous.h"
 #include "os/tree.h"
 
@@ -48,21 +49,6 @@ enum { STACK_SIZE = 64 * 1024, FD_LINK = 5, ROOM = 16, ENVIRONMENT_MOST = 10 };
     __attribute__((no_sanitize("address"), no_sanitize("undefined"), no_sanitize("thread")))
 #else
 #define IN_CHILD
-#endif
-
-/*
- * ThreadSanitizer takes clone() for a fork(), after which it forgets all other threads and stops
- * following the one that is left; with CLONE_VM it forgets them in the parent too (compiler-rt,
- * tsan_interceptors_posix.cpp). glibc's other name for the call is not intercepted.
- */
-#if defined __has_feature
-#if __has_feature(thread_sanitizer)
-#define __SANITIZE_THREAD__ 1
-#endif
-#endif
-#ifdef __SANITIZE_THREAD__
-int __clone(int (*run)(void *), void *stack, int flags, void *argument, ...);
-#define clone __clone
 #endif
 
 struct spawn {
