@@ -5,7 +5,7 @@ set(PROCREF_CORE_SOURCES # in both the library and the keeper
     src/os/linux/counter.c src/os/linux/process.c src/os/linux/rendezvous.c
     src/os/posix/clock.c src/os/posix/folder.c src/os/posix/ready.c)
 set(PROCREF_LIBRARY_SOURCES ${PROCREF_CORE_SOURCES}
-    src/core/attempt.c src/core/call.c src/core/info.c src/core/pending.c src/core/release.c
+    src/core/attempt.c src/core/call.c src/core/info.c src/core/pending.c src/core/process.c src/core/release.c
     src/core/service.c src/core/shared.c src/core/talk.c
     src/os/linux/alarm.c src/os/linux/fork.c src/os/linux/image.c src/os/linux/pages.c src/os/linux/poller.c src/os/linux/spawn.c
     src/os/posix/lock.c)

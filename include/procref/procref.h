@@ -23,9 +23,10 @@
  * - Ownership. What a ret_… parameter returns belongs to the caller until it is given to the function
  *   that frees it; those accept NULL and return NULL. Strings given to procref are copied.
  * - Units. Timeouts are milliseconds: 0 never waits for a start or a stop, -1 waits for ever.
- *   Signals that arrive during a call do not lengthen or shorten its deadline.
+ *   Signals that arrive during a call do not fail it, and do not lengthen or shorten its deadline.
  * - Threads. Every object may be used from any thread at any time, except that nobody may use an
- *   object while or after another thread frees it.
+ *   object while or after another thread frees it. A reference belongs to the process: it stays when the
+ *   thread that acquired it ends, the first thread included, as long as another one runs.
  * - Fork. A forked child holds nothing: releasing a handle of its parent gives PROCREF_E_FORKED,
  *   and acquiring from a procref_service of its parent gives the child a reference of its own. A child
  *   made by vfork() or by clone() with CLONE_VM shares its parent's memory and must not call procref.
@@ -35,7 +36,12 @@
  *   survives exec.
  * - Manners. procref prints nothing, never exits, changes no signal handler or mask of the caller, and
  *   starts no thread in the caller's process. The keepers are nobody's children: only a program that is
- *   pid 1 or a subreaper (prctl(2), PR_SET_CHILD_SUBREAPER) becomes their parent, as of all orphans.
+ *   pid 1 or a subreaper (prctl(2), PR_SET_CHILD_SUBREAPER) becomes their parent, as of all orphans. What a program
+ *   does with SIGCHLD and wait(2) does not matter: starting a keeper sends no SIGCHLD, and only a wait with __WALL
+ *   or __WCLONE sees the short-lived child that does it (and may take it).
+ * - Descriptors. All are close-on-exec, and none that stays open is 0, 1 or 2, even where these are closed. Between calls
+ *   procref keeps only those that it gave to the caller, so a program may close all others (closefrom(3)) while it
+ *   holds; those of procref_handle_gone() and procref_pending_ready() it must leave open until their owner is freed.
  * - Struct versions. A struct that the caller owns begins with its size, which its _INIT macro sets.
  *   Every size that a release had is accepted, a larger one only if the bytes beyond what this
  *   version knows are zero; nothing beyond the given size is written.
@@ -473,24 +479,30 @@ PROCREF_API procref_counter *procref_counter_close(procref_counter *c);
 
 /*
  * For processes known by their pid alone. A pid is used again after its process ended and was waited for, so these are safe for one's own
- * children, and elsewhere as safe as the caller's knowledge; within one call the process is held by a pidfd.
+ * children, and elsewhere as safe as the caller's knowledge; within one call the process is held by a pidfd, so that the pid's next owner is never
+ * signalled. Each needs one descriptor while it runs. Only the process itself is meant, not its children or its process group.
+ * A number that no process has, a negative pid_t and the id of a thread that does not lead its process included, is not found.
  * Source: pidfd_open(2), pidfd_send_signal(2).
  */
 
-/* Whether a process with this pid runs. A zombie does not, unless threads of it run; one that may not be signalled does. */
+/*
+ * Whether a process with this pid runs. A zombie does not, unless threads of it run; one that may not be signalled does, and so does the caller.
+ * Without a descriptor to spare a zombie is taken for alive.
+ */
 PROCREF_API bool procref_process_is_alive(uint32_t pid);
 
 /*
- * SIGTERM, and SIGKILL. PROCREF_E_INVALID: pid is 0, 1 or this process's own. PROCREF_E_NOT_FOUND: no such process runs.
- * PROCREF_E_PERMISSION: it is another user's. PROCREF_E_PLATFORM.
+ * SIGTERM (and SIGCONT, so that a stopped process hears of it), and SIGKILL. Neither waits. PROCREF_E_INVALID: pid is 0, 1 or this process's own.
+ * PROCREF_E_NOT_FOUND: no such process runs. PROCREF_E_PERMISSION: it is another user's. PROCREF_E_LIMIT: no descriptor is left.
+ * PROCREF_E_UNSUPPORTED: this system has no pidfd (Linux before 5.3, a sandbox). PROCREF_E_NO_MEMORY. PROCREF_E_PLATFORM.
  */
 PROCREF_API int procref_process_terminate(uint32_t pid);
 PROCREF_API int procref_process_kill(uint32_t pid);
 
 /*
- * SIGTERM, waits up to timeout_ms (-1: for ever) for its end, then SIGKILL. 0 once it has ended, also if it did not run to begin with; a child
- * of the caller remains the caller's to wait for. PROCREF_E_TIMEOUT: it does not end even of SIGKILL (it sleeps in the kernel), waited
- * for 1 s more. Else as terminate. No polling: it waits on a pidfd.
+ * As terminate, waits up to timeout_ms (-1: for ever) for its end, then SIGKILL; with 0 both at once. 0 once it has ended, also if it did not
+ * run to begin with; a child of the caller remains the caller's to wait for. PROCREF_E_TIMEOUT: it does not end even of SIGKILL (it sleeps in
+ * the kernel, or a debugger holds a thread of it), waited for 1 s more. PROCREF_E_INVALID: also timeout_ms below -1. Else as terminate. No polling: it waits on a pidfd.
  */
 PROCREF_API int procref_process_stop(uint32_t pid, int64_t timeout_ms);
 

@@ -35,4 +35,28 @@ procref_waitable pri_process_watch(const struct pri_process *process);
 /* Signals that very process, never another. True if it was signalled. */
 bool pri_process_signal(const struct pri_process *process, int signal);
 
+/*
+ * For pids of which nothing else is known. Whoever has the pid when the call begins is held: its
+ * next owner is never waited for or signalled in its place. A number that is no pid (0, one too
+ * large, a mere thread's) is no process, and is never passed on to a call for which it means a
+ * group of processes, or all of them.
+ */
+
+/* Whether a process with this pid runs, also one that may not be signalled. A zombie does not. */
+bool pri_process_runs(uint32_t pid);
+
+/*
+ * A waitable of that process as of pri_process_watch(). NOT_FOUND: none runs. LIMIT, NO_MEMORY;
+ * UNSUPPORTED: the system cannot hold a process; PLATFORM.
+ */
+int pri_process_hold(uint32_t pid, procref_waitable *ret_held);
+
+/*
+ * Asks the held process to end (POSIX: SIGTERM, and SIGCONT so that a stopped one hears of it), or
+ * ends it without asking it. 0: told; it may be dead by now. NOT_FOUND: it was gone. PERMISSION: it
+ * is another user's. PLATFORM.
+ */
+enum pri_process_end { PRI_END_ASKED, PRI_END_FORCED };
+int pri_process_held_end(procref_waitable held, enum pri_process_end how);
+
 #endif

@@ -11,8 +11,10 @@
  *   exec [ARG…]            becomes that program, or itself again
  *   threads N TIMES        N threads acquire and release; "cross" acquires in one and releases in
  * another churn SEED MS          acquires, checks, releases at random quit                   gives
- * everything back and ends; the end of stdin ends it too, giving nothing back and what
- * surroundings.h and squatting.h know.
+ * everything back and ends; the end of stdin ends it too, giving nothing back
+ *   leave                  the first thread ends; a second one goes on with the commands
+ *   bare_descriptors       0, 1 and 2 are closed; the two pipes go on elsewhere
+ * and what surroundings.h, squatting.h and crowd.h know.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,6 +34,8 @@
 #include <unistd.h>
 
 #include "procref/procref.h"
+#include "support/crowd.h"
+#include "support/first_thread.h"
 #include "support/squatting.h"
 #include "support/surroundings.h"
 #include "support/words.h"
@@ -43,6 +47,7 @@ static procref_service *services[SERVICES_MAX];
 static size_t services_count, current;
 static procref_handle *handles[HANDLES_MAX];
 static size_t handles_count;
+static int in = 0, out = 1; /* the two pipes */
 
 static int64_t now_ms(void) {
     struct timespec t;
@@ -60,7 +65,7 @@ static void say(const char *format, ...) {
     va_end(arguments);
     line[length++] = '\n';
     for (int done = 0; done < length;) {
-        ssize_t n = write(1, line + done, (size_t)(length - done));
+        ssize_t n = write(out, line + done, (size_t)(length - done));
         if (n < 0 && errno != EINTR) {
             _exit(99);
         }
@@ -71,7 +76,7 @@ static void say(const char *format, ...) {
 static bool hear(char *line) {
     size_t length = 0;
     while (length < LINE_SIZE - 1) {
-        ssize_t n = read(0, line + length, 1);
+        ssize_t n = read(in, line + length, 1);
         if (n == 0 || (n < 0 && errno != EINTR)) {
             return false;
         }
@@ -341,8 +346,8 @@ static void do_fork_keep(void) {
     pid_t child = fork();
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, 0);
-        close(0);
-        close(1);
+        close(in);
+        close(out);
         for (;;) {
             pause();
         }
@@ -491,6 +496,27 @@ static void do_churn(char **words) {
 
 /* ---- the loop ---- */
 
+static void bare_descriptors(void) {
+    in = fcntl(0, F_DUPFD_CLOEXEC, 100);
+    out = fcntl(1, F_DUPFD_CLOEXEC, 100);
+    for (int fd = 0; fd < 3; fd++) {
+        close(fd);
+    }
+    say(in >= 0 && out >= 0 ? "ok" : "error code=DUP");
+}
+
+static void *serve(void *left);
+
+static void leave(void) {
+    static char left;
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, serve, &left) != 0) {
+        say("error code=THREAD");
+        return;
+    }
+    pthread_exit(NULL);
+}
+
 static void give_everything_back(void) {
     for (size_t i = 0; i < handles_count; i++) {
         if (handles[i] != NULL) {
@@ -542,6 +568,15 @@ static void obey(char **words, size_t count) {
         do_cross();
     } else if (VERB("churn")) {
         do_churn(words);
+    } else if (VERB("leave")) {
+        leave();
+    } else if (VERB("bare_descriptors")) {
+        bare_descriptors();
+    } else if (crowd_knows(verb)) {
+        char answer[2048];
+        crowd_do(services_count > 0 ? services[current] : NULL, words, count, answer,
+                 sizeof answer);
+        say("%s", answer);
     } else {
         const char *failed = surroundings_change(words, count, &known);
         failed = known ? failed : squatting_do(words, count, &known);
@@ -556,20 +591,29 @@ static void obey(char **words, size_t count) {
 #undef VERB
 }
 
-int main(void) {
+static void *serve(void *left) {
     static char line[LINE_SIZE];
     static char *words[WORDS_MAX + 1];
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    say("ready pid=%d", (int)getpid());
+    if (left != NULL) {
+        first_thread_await_end();
+        say("ok");
+    }
     while (hear(line)) {
         size_t count = words_split(line, words, WORDS_MAX);
         if (count == 1 && strcmp(words[0], "quit") == 0) {
             give_everything_back();
-            return 0;
+            exit(0);
         }
         if (count > 0) {
             obey(words, count);
         }
     }
     _exit(0);
+}
+
+int main(void) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    say("ready pid=%d", (int)getpid());
+    serve(NULL);
+    return 0;
 }

@@ -24,6 +24,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "support/first_thread.h"
+
 static void say(unsigned number) {
     char line[16];
     int length = snprintf(line, sizeof line, "%u\n", number);
@@ -47,8 +49,9 @@ static void *fork_and_live(void *unused) {
     live();
 }
 
-static void *say_and_live(void *leader) {
-    pthread_join(*(pthread_t *)leader, NULL);
+static void *say_and_live(void *unused) {
+    (void)unused;
+    first_thread_await_end();
     say((unsigned)getpid());
     live();
 }
@@ -170,9 +173,7 @@ int main(int argc, char **argv) {
         say((unsigned)getpid());
         pthread_create(&thread, NULL, fork_and_live, NULL);
     } else if (strcmp(mode, "leaderless") == 0) {
-        static pthread_t leader;
-        leader = pthread_self();
-        pthread_create(&thread, NULL, say_and_live, &leader);
+        pthread_create(&thread, NULL, say_and_live, NULL);
         pthread_exit(NULL);
     } else if (strcmp(mode, "parentheses") == 0) {
         prctl(PR_SET_NAME, ") Z 1 (");

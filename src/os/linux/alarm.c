@@ -6,9 +6,11 @@
 #include <time.h>
 
 #include "os/clock.h"
+#include "os/linux/descriptor.h"
 
 int pri_alarm_open(procref_waitable *ret_alarm) {
-    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    int fd = pri_descriptor_above_standard(
+        timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
     if (fd < 0) {
         return errno == ENOMEM ? PROCREF_E_NO_MEMORY : PROCREF_E_LIMIT;
     }

@@ -127,7 +127,12 @@ struct pri_record *pri_record_make(procref_waitable *ret_page) {
     if (fd < 0) {
         return NULL;
     }
-    if (ftruncate(fd, sizeof *record) < 0 ||
+    /*
+     * A client that runs with its stdout closed may get the page as descriptor 1, and print into it
+     * before it is mapped and closed. All share this one offset: at the end of a file that cannot
+     * grow, write(2) fails.
+     */
+    if (ftruncate(fd, sizeof *record) < 0 || lseek(fd, 0, SEEK_END) < 0 ||
         fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
         goto close_fd;
     }

@@ -10,13 +10,14 @@
 #include <unistd.h>
 
 #include "os/clock.h"
+#include "os/linux/descriptor.h"
 
 static int code_of(int os) {
     return os == ENOMEM ? PROCREF_E_NO_MEMORY : PROCREF_E_LIMIT;
 }
 
 int pri_poller_open(procref_waitable *ret_poller) {
-    int poller = epoll_create1(EPOLL_CLOEXEC);
+    int poller = pri_descriptor_above_standard(epoll_create1(EPOLL_CLOEXEC));
     if (poller < 0) {
         return code_of(errno);
     }

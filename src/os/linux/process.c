@@ -6,6 +6,8 @@
 #include "os/process.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,7 @@
 #include <unistd.h>
 
 #include "os/folder.h"
+#include "os/linux/descriptor.h"
 #include "os/linux/procfs.h"
 
 #ifndef SYS_pidfd_send_signal
@@ -87,34 +90,39 @@ bool pri_process_alive(const struct pri_process *process) {
     return pri_process_identify(process->pid, &now) && now.start == process->start;
 }
 
+/* pidfd_open(2), which needs no right over the process: -1 with errno ESRCH if the pid is nobody's
+ * or a mere thread's. A zombie has one too. */
+static int open_pid(uint32_t pid) {
+    if (pid == 0 || pid > INT32_MAX) {
+        errno = ESRCH;
+        return -1;
+    }
+    int fd = pri_descriptor_above_standard((int)syscall(SYS_pidfd_open, (pid_t)pid, 0));
+    if (fd < 0 && (errno == EINVAL || errno == ENOENT)) {
+        errno = ESRCH; /* EINVAL, and ENOENT of newer kernels: a thread that leads no process */
+    }
+    return fd; /* the kernel makes pidfds close-on-exec */
+}
+
 /*
  * A pidfd of that very process: -1 with errno ESRCH if it is dead. The process was there before the
  * pidfd was opened; if it is still there afterwards, nobody else can have had the pid in between.
  */
 static int open_pidfd(const struct pri_process *process) {
-    if (process->pid == 0 || process->pid > INT32_MAX) {
-        errno = ESRCH;
-        return -1;
-    }
-    int fd = (int)syscall(SYS_pidfd_open, (pid_t)process->pid, 0);
-    if (fd < 0) {
-        /* EINVAL, and ENOENT of newer kernels: the pid is now a mere thread's. */
-        errno = errno == EINVAL || errno == ENOENT ? ESRCH : errno;
-        return -1;
-    }
-    if (!pri_process_alive(process)) {
+    int fd = open_pid(process->pid);
+    if (fd >= 0 && !pri_process_alive(process)) {
         close(fd);
         errno = ESRCH;
         return -1;
     }
-    return fd; /* the kernel makes pidfds close-on-exec */
+    return fd;
 }
 
 procref_waitable pri_process_watch(const struct pri_process *process) {
     int fd = open_pidfd(process);
     if (fd < 0 && errno == ESRCH) {
-        return eventfd(1,
-                       EFD_CLOEXEC); /* readable at once and for ever, as a dead process's pidfd */
+        /* Readable at once and for ever, as a dead process's pidfd. */
+        return pri_descriptor_above_standard(eventfd(1, EFD_CLOEXEC));
     }
     return fd;
 }
@@ -127,4 +135,77 @@ bool pri_process_signal(const struct pri_process *process, int signal) {
     long result = syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0);
     close(fd);
     return result == 0;
+}
+
+/* pidfd_open(2): readable once all its threads have ended, a zombie's at once. */
+static bool has_ended(int fd) {
+    struct pollfd event = {fd, POLLIN, 0};
+    int ready;
+    do {
+        ready = poll(&event, 1, 0);
+    } while (ready < 0 && errno == EINTR);
+    return ready > 0;
+}
+
+/*
+ * Where no pidfd can be had: /proc, which may hide the processes of others (proc(5), hidepid) and
+ * needs a descriptor too; then the process that the thread `pid` leads, be it a zombie's.
+ */
+static bool runs_without_pidfd(uint32_t pid) {
+    struct pri_proc_stat stat;
+    if (syscall(SYS_tgkill, (pid_t)pid, (pid_t)pid, 0) < 0 && errno != EPERM) {
+        return false;
+    }
+    return !pri_proc_stat(pid, &stat) || pri_proc_stat_alive(&stat);
+}
+
+bool pri_process_runs(uint32_t pid) {
+    int fd = open_pid(pid);
+    if (fd < 0) {
+        return errno != ESRCH && runs_without_pidfd(pid);
+    }
+    bool runs = !has_ended(fd);
+    close(fd);
+    return runs;
+}
+
+int pri_process_hold(uint32_t pid, procref_waitable *ret_held) {
+    int fd = open_pid(pid);
+    if (fd < 0) {
+        switch (errno) {
+        case ESRCH: return PROCREF_E_NOT_FOUND;
+        case EMFILE:
+        case ENFILE: return PROCREF_E_LIMIT;
+        case ENOMEM: return PROCREF_E_NO_MEMORY;
+        case ENOSYS:
+        case EPERM: return PROCREF_E_UNSUPPORTED; /* a kernel before 5.3, or a sandbox's filter */
+        default: return PROCREF_E_PLATFORM;
+        }
+    }
+    if (has_ended(fd)) {
+        close(fd);
+        return PROCREF_E_NOT_FOUND;
+    }
+    *ret_held = fd;
+    return 0;
+}
+
+static int signal_held(int fd, int signal) {
+    if (syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0) == 0) {
+        return 0;
+    }
+    return errno == ESRCH   ? PROCREF_E_NOT_FOUND
+           : errno == EPERM ? PROCREF_E_PERMISSION
+                            : PROCREF_E_PLATFORM;
+}
+
+int pri_process_held_end(procref_waitable held, enum pri_process_end how) {
+    if (how == PRI_END_FORCED) {
+        return signal_held(held, SIGKILL);
+    }
+    int code = signal_held(held, SIGTERM);
+    if (code == 0) {
+        signal_held(held, SIGCONT); /* never alone: kill(2) lets any process of the session do it */
+    }
+    return code;
 }

@@ -13,6 +13,8 @@
 #include "core/trace.h"
 #include "os/clock.h"
 #include "os/folder.h"
+#include "os/linux/unseen.h" /* before descriptor.h: a part of this runs in spawn.c's child */
+#include "os/linux/descriptor.h"
 
 /* Thousands of clients may wait for one start; the kernel cuts it to net.core.somaxconn. */
 enum { BACKLOG = 4096, FULL_QUEUE_WAIT_MS = 250, ACCEPTS_MOST = 64 };
@@ -41,7 +43,7 @@ static bool peer_is_ours(int link) {
 }
 
 static int new_socket(int flags) {
-    return socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0);
+    return pri_descriptor_above_standard(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0));
 }
 
 int pri_rendezvous_socket(procref_waitable *ret_link, procref_error *err) {
@@ -319,7 +321,7 @@ bool pri_link_wait(procref_waitable link, int64_t deadline_ns) {
         if (ready > 0) {
             return true;
         }
-        if (ready == 0 && pri_clock_ns() >= deadline_ns) {
+        if (pri_clock_ns() >= deadline_ns) { /* also when signals come faster than poll returns */
             return false;
         }
     }

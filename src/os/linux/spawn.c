@@ -4,8 +4,8 @@
  * A child made by clone(CLONE_VM | CLONE_VFORK) takes the barrier in its own descriptor table, so
  * no fork of another thread can ever hold a copy of the listener. If it wins it makes a second such
  * child, which executes the keeper, and ends; the pair is then no child of the
- * program (unless that is pid 1 or a subreaper, which gets all orphans). The first child is made without an exit signal: wait(2) without __WALL does not see it,
- * and SIGCHLD is not sent.
+ * program (unless that is pid 1 or a subreaper, which gets all orphans). The first child is made
+ * without an exit signal: wait(2) without __WALL does not see it, and SIGCHLD is not sent.
  */
 #include "os/spawn.h"
 
@@ -28,6 +28,7 @@
 #include "core/fail.h"
 #include "core/trace.h"
 #include "os/folder.h"
+#include "os/linux/unseen.h"
 #include "os/rendezvous.h"
 #include "os/tree.h"
 
