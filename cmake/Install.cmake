@@ -47,3 +47,22 @@ endif()
 configure_file(cmake/procref.pc.in ${PROJECT_BINARY_DIR}/procref.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/procref.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
   COMPONENT procref-development)
+
+# Manual pages. The other names of a page are those of its NAME section, each a file that includes the page.
+file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/man/*.3)
+install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man3 COMPONENT procref-development)
+install(FILES man/procref.7 DESTINATION ${CMAKE_INSTALL_MANDIR}/man7 COMPONENT procref-development)
+install(FILES man/procref-keeper.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8 COMPONENT procref-runtime)
+foreach(page ${pages})
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${page})
+  get_filename_component(file ${page} NAME)
+  file(STRINGS ${page} names REGEX "^\\.Nm [a-z_]+")
+  foreach(name ${names})
+    string(REGEX REPLACE "^\\.Nm ([a-z_]+).*" "\\1.3" name ${name})
+    if(NOT name STREQUAL file)
+      file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/man/${name} CONTENT ".so man3/${file}\n" @ONLY)
+      install(FILES ${PROJECT_BINARY_DIR}/man/${name} DESTINATION ${CMAKE_INSTALL_MANDIR}/man3
+        COMPONENT procref-development)
+    endif()
+  endforeach()
+endforeach()
