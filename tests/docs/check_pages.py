@@ -22,6 +22,7 @@ def words(text):
 
 def header_prototypes(path):
     text = re.sub(r"/\*.*?\*/", "", read(path), flags=re.S)
+    text = re.sub(r"^[ \t]*#(?:[^\n\\]|\\.|\\\n)*", "", text, flags=re.M)  # directives, continued lines included
     found = re.finditer(r"\bPROCREF_API\b([^;{]*?)\b(procref_\w+)\s*\(([^)]*)\)", text)
     return {m[2]: words(f"{m[1]} {m[2]}({m[3]})") for m in found}
 
