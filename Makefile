@@ -3,13 +3,16 @@
 #   make demo [SERVICE=redis]    five processes share one service; the last one is killed (or SERVICE=postgres)
 #   make test                    every test, through CTest
 #   make bench                   the figures of the README, on this machine
+#   make install [PREFIX=…]      the release build, into /usr/local or PREFIX, below DESTDIR if that is set
+#   make uninstall               removes the files that make install put there
 #   make clean                   removes build/
 #
 # Each installs what is missing first (Debian, Ubuntu), as root or through sudo, and says what.
 
 SERVICE ?= server
+PREFIX ?= /usr/local
 
-.PHONY: demo test bench clean help
+.PHONY: demo test bench install uninstall clean help
 help:
 	@sed -n 's/^#   //p' Makefile
 
@@ -27,6 +30,14 @@ bench:
 	@tools/setup.sh build
 	@tools/build.sh bench
 	@build/bench/bench/procref-bench --json build/bench/results.json
+
+install:
+	@tools/setup.sh build
+	@tools/build.sh release -DCMAKE_INSTALL_PREFIX='$(abspath $(PREFIX))'
+	@DESTDIR='$(DESTDIR)' cmake --install build/release
+
+uninstall:
+	@sed "s|^|$(DESTDIR)|" build/release/install_manifest.txt | tr '\n' '\0' | xargs -0 rm -f
 
 clean:
 	rm -rf build

@@ -1,14 +1,15 @@
 #!/bin/sh
-# tools/build.sh PRESET: configures and builds build/PRESET. Quiet unless it fails; warnings are shown.
+# tools/build.sh PRESET [-DNAME=VALUE...]: configures and builds build/PRESET. Quiet unless it fails; warnings are shown.
 set -eu
 preset=$1
+shift
 cd "$(dirname "$0")/.."
 unset MAKEFLAGS MAKELEVEL MFLAGS || true # of the make that called; another one builds
 mkdir -p build
 log=build/$preset.log
 begin=$(date +%s.%N)
 
-if ! { cmake --preset "$preset" && cmake --build --preset "$preset" --parallel "$(nproc)"; } >"$log" 2>&1; then
+if ! { cmake --preset "$preset" "$@" && cmake --build --preset "$preset" --parallel "$(nproc)"; } >"$log" 2>&1; then
     cat "$log" >&2
     echo "build: preset $preset failed; the above is $log" >&2
     exit 1

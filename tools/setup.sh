@@ -5,7 +5,7 @@
 #   tests    cmocka, pkg-config, Python 3
 #   redis    redis-server and redis-cli; no Redis is started, now or at boot
 #   postgres a PostgreSQL server and its client programs; no cluster is made or started, and none that exists is touched
-#   ci       clang
+#   ci       clang, g++ (the header is for C++, too), libabigail, mandoc
 #
 # With apt-get (Debian, Ubuntu), as root or through sudo. Elsewhere it names what is missing.
 set -eu
@@ -54,6 +54,9 @@ for group in "$@"; do
         ;;
     ci)
         has clang || need clang "the second compiler"
+        has g++ || need g++ "the header is for C++, too"
+        has abidw || need abigail-tools "compares the binary interface with the recorded one"
+        has mandoc || need mandoc "checks the manual pages"
         ;;
     *)
         echo "setup: unknown group $group" >&2

@@ -22,4 +22,11 @@ int pri_spawn_pair(const struct pri_config *config, procref_waitable *ret_link, 
 /* The keeper's program, carried in the library. */
 extern const unsigned char pri_keeper_image[], pri_keeper_image_end[];
 
+/*
+ * Where the installed keeper is, seen from the shared library that carries pri_keeper_image: in the same
+ * prefix, wherever that was moved. false if nobody can tell, and in a static library. Allocates
+ * nothing, takes no lock: it is called in a child that shares its parent's memory.
+ */
+bool pri_keeper_beside(char *ret_path, size_t size);
+
 #endif

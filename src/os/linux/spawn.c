@@ -56,6 +56,7 @@ struct spawn {
     char *const *argv;
     char **envp;
     const char *fallback;
+    bool chosen; /* fallback is what the environment says: nothing else is tried */
     char *stack;
     int link;
     /* the outcome, written by the children */
@@ -102,12 +103,16 @@ IN_CHILD static int execute_image(struct spawn *s) {
 }
 
 /* The second child. vm.memfd_noexec=2 and seccomp filters refuse the image: then the installed
- * file. */
+ * file, first the one in the prefix in which the library is now. */
 IN_CHILD static int run_keeper(void *argument) {
     struct spawn *s = argument;
     setsid();
     if (execute_image(s) < 0) {
         int os = errno;
+        char beside[PRI_PATH_SIZE];
+        if (!s->chosen && pri_keeper_beside(beside, sizeof beside)) {
+            execve(beside, s->argv, s->envp);
+        }
         execve(s->fallback, s->argv, s->envp);
         errno = os;
         failed(s, PROCREF_E_PLATFORM, "execveat");
@@ -258,7 +263,8 @@ int pri_spawn_pair(const struct pri_config *config, procref_waitable *ret_link,
                       .envp = envp,
                       .link = -1,
                       .op = "clone",
-                      .fallback = installed != NULL ? installed : PRI_KEEPER_PATH};
+                      .fallback = installed != NULL ? installed : PRI_KEEPER_PATH,
+                      .chosen = installed != NULL};
     sigset_t all, mask;
     int cancel, status = 0;
 
