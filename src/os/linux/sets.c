@@ -117,6 +117,12 @@ key_t pri_set_key(const struct pri_ident *ident, int probe) {
     return key != IPC_PRIVATE ? (key_t)key : 0x70726f63;
 }
 
+static enum pri_set_found unreadable(int os) {
+    return os == EIDRM || os == EINVAL ? PRI_SET_NOTHING
+           : os == EACCES              ? PRI_SET_FOREIGN
+                                       : PRI_SET_REFUSED;
+}
+
 /* Its creator can give it any owner, so both must be us; and nobody else may touch it. */
 enum pri_set_found pri_set_classify(int id, const struct pri_set_kind *kind,
                                     const struct pri_ident *ident,
@@ -130,7 +136,7 @@ enum pri_set_found pri_set_classify(int id, const struct pri_set_kind *kind,
     } argument = {.buf = &status};
 
     if (semctl(id, 0, IPC_STAT, argument) < 0) {
-        return errno == EIDRM || errno == EINVAL ? PRI_SET_NOTHING : PRI_SET_FOREIGN;
+        return unreadable(errno);
     }
     if (status.sem_perm.uid != ident->user || status.sem_perm.cuid != ident->user ||
         (status.sem_perm.mode & 0777) != PRI_SET_MODE || status.sem_nsems < PRI_SET_REFS ||
@@ -139,7 +145,7 @@ enum pri_set_found pri_set_classify(int id, const struct pri_set_kind *kind,
     }
     argument.array = values;
     if (semctl(id, 0, GETALL, argument) < 0) {
-        return errno == EIDRM || errno == EINVAL ? PRI_SET_NOTHING : PRI_SET_FOREIGN;
+        return unreadable(errno);
     }
     pri_ident_parts(ident, parts);
     bool zero = status.sem_nsems == kind->count, same = true;

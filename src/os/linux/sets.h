@@ -59,6 +59,7 @@ enum pri_set_found {
     PRI_SET_UNOPENED, /* all zero: made by this user for a set of this kind, and nobody's yet */
     PRI_SET_OTHER_VERSION, /* of this name, in another layout */
     PRI_SET_FOREIGN,
+    PRI_SET_REFUSED, /* the kernel or a sandbox does not let us look; errno tells */
     PRI_SET_NOTHING, /* it was removed meanwhile */
 };
 
