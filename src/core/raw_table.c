@@ -35,7 +35,7 @@ const struct pri_row pri_raw_table[PRI_RAW_TRANSITION_COUNT] = {
     [PRI_RAW_TAKE_LOCK] = {"lock", "holder", 3, 1, {OURS, IS(PHASE, PRI_RAW_LIVE), IS(LOCK, 0)}, {ADD_UNDONE(LOCK, 1)}},
     /* Changes nothing: that somebody had the lock was true at one instant, in this very set. */
     [PRI_RAW_LOCKED]    = {"locked", "holder", 2, 0, {OURS, GE(LOCK, 1)}, {{0}}},
-    [PRI_RAW_UNLOCK]    = {"unlock", "holder", 2, 1, {OURS, GE(LOCK, 1)}, {ADD_UNDONE(LOCK, -1)}},
+    [PRI_RAW_UNLOCK]    = {"unlock", "holder", 1, 1, {OURS}, {ADD_UNDONE(LOCK, -1)}},
     /* Before every removal, of a claimed, a live or a dead set: 2 more is dead from any phase. */
     [PRI_RAW_RETIRE]    = {"retire", "holder or maker", 3, 1, {OURS, IS(REFS, 0), IS(LOCK, 0)}, {ADD(PHASE, 2)}},
 };
