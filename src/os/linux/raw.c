@@ -163,6 +163,7 @@ static enum state state_of(int id, const struct pri_ident *ident, int *ret_refs)
 static int look(const struct pri_ident *ident, int probe, enum state *ret_state, int *ret_id,
                 procref_error *err) {
     int refs;
+    *ret_state = NOTHING;
     int id = semget(pri_set_key(ident, probe), 0, 0);
     if (id < 0) {
         int os = errno;
