@@ -336,7 +336,7 @@ static int survey(const struct pri_ident *ident, struct survey *ret, procref_err
         } else if (state == DEAD) { /* somebody died before he could remove it */
             pri_raw_retire(&raw, ident);
             s.room = s.room < 0 ? probe : s.room; /* claim() sees whether it is */
-        } else if (state == CLAIMED) { /* the lower key wins */
+        } else if (state == CLAIMED) {            /* the lower key wins */
             int result = pri_raw_retire(&raw, ident);
             s.alone = s.alone && (result == PRI_OK || result == PRI_GONE);
         }
