@@ -41,6 +41,7 @@ void bench_start(void); /* start.c: cold starts */
 void bench_stop(void);  /* stop.c: from SIGKILL to the stop signal */
 void bench_idle(void);  /* idle.c: what a running pair costs */
 void bench_herd(void);  /* herd.c: 1,000 clients at once */
+void bench_raw(void);   /* raw.c: the raw counter */
 
 /* ---- Tools (world.c) ------------------------------------------------------------------------- */
 

@@ -19,8 +19,8 @@ static const struct {
     const char *name;
     void (*run)(void);
 } groups[] = {
-    {"hot", bench_hot},   {"start", bench_start}, {"stop", bench_stop},
-    {"idle", bench_idle}, {"herd", bench_herd},   {"scale", bench_scale},
+    {"hot", bench_hot},   {"start", bench_start}, {"stop", bench_stop}, {"idle", bench_idle},
+    {"herd", bench_herd}, {"scale", bench_scale}, {"raw", bench_raw},
 };
 enum { GROUPS = sizeof groups / sizeof groups[0], RESULTS = 64 };
 
@@ -214,7 +214,7 @@ int main(int argc, char **argv) {
             json = argv[++i];
         } else {
             fprintf(stderr,
-                    "usage: procref-bench [--json FILE] [hot|start|stop|idle|herd|scale]...\n");
+                    "usage: procref-bench [--json FILE] [hot|start|stop|idle|herd|scale|raw]...\n");
             return 2;
         }
     }

@@ -2,12 +2,13 @@
 set(PROCREF_CORE_SOURCES # in both the library and the keeper
     src/core/config.c src/core/fail.c src/core/hash.c src/core/ident.c src/core/table.c
     src/core/trace.c
-    src/os/linux/counter.c src/os/linux/process.c src/os/linux/rendezvous.c
+    src/os/linux/counter.c src/os/linux/process.c src/os/linux/rendezvous.c src/os/linux/sets.c
     src/os/posix/clock.c src/os/posix/folder.c src/os/posix/ready.c)
 set(PROCREF_LIBRARY_SOURCES ${PROCREF_CORE_SOURCES}
-    src/core/attempt.c src/core/call.c src/core/info.c src/core/pending.c src/core/process.c src/core/release.c
-    src/core/service.c src/core/shared.c src/core/talk.c
-    src/os/linux/alarm.c src/os/linux/fork.c src/os/linux/image.c src/os/linux/pages.c src/os/linux/poller.c src/os/linux/spawn.c
+    src/core/attempt.c src/core/call.c src/core/counter.c src/core/info.c src/core/pending.c src/core/process.c
+    src/core/raw_table.c src/core/release.c src/core/service.c src/core/shared.c src/core/talk.c
+    src/os/linux/alarm.c src/os/linux/fork.c src/os/linux/image.c src/os/linux/pages.c src/os/linux/poller.c src/os/linux/raw.c
+    src/os/linux/spawn.c
     src/os/posix/lock.c)
 set(PROCREF_KEEPER_SOURCES ${PROCREF_CORE_SOURCES}
     src/keeper/clients.c src/keeper/files.c src/keeper/log.c src/keeper/loop.c src/keeper/machine.c src/keeper/main.c

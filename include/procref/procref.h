@@ -433,8 +433,9 @@ typedef struct procref_counter procref_counter;
 
 /*
  * Opens the counter of this name, which need not exist: it is made by the first acquire or lock, and removed by the last
- * one who gives back. name: as of a service.
- * PROCREF_E_INVALID: the name. PROCREF_E_COUNTER_INIT, PROCREF_E_UNSUPPORTED: this system has no semaphores with undo. PROCREF_E_NO_MEMORY.
+ * one who gives back. What holders that were all killed left is used by the next one, and removed by the last of those or by any close. name: as of a service.
+ * PROCREF_E_INVALID: the name. PROCREF_E_UNSUPPORTED: this system or a sandbox has no semaphores. PROCREF_E_COUNTER_INIT: the
+ * kernel does not let this process look for one. PROCREF_E_NO_MEMORY.
  */
 PROCREF_API int procref_counter_open(const char *name, procref_counter **ret_counter,
                                      procref_error *err);
@@ -443,7 +444,9 @@ PROCREF_API int procref_counter_open(const char *name, procref_counter **ret_cou
  * Takes one reference. *ret_count (NULL: not wanted) is the count after: 1 exactly if this call made it 1, else
  * a snapshot of at least 2. However many race, exactly one gets 1 until all have given back.
  * PROCREF_E_LIMIT: 32,767 references are held, or the kernel's limits are reached; the message names which. PROCREF_E_PERMISSION: the
- * keys of this name are used by another user. PROCREF_E_FORKED. PROCREF_E_ACQUIRE: the kernel refused.
+ * keys of this name are used by others, or this process has become another user since it opened the counter. PROCREF_E_CONFLICT: another
+ * layout version of procref uses it. PROCREF_E_UNSUPPORTED: the kernel does not undo what the dead did, which is tried once by each
+ * process that makes a counter. PROCREF_E_FORKED. PROCREF_E_NO_MEMORY. PROCREF_E_ACQUIRE: the kernel refused.
  */
 PROCREF_API int procref_counter_acquire(procref_counter *c, uint32_t *ret_count,
                                         procref_error *err);
@@ -451,18 +454,20 @@ PROCREF_API int procref_counter_acquire(procref_counter *c, uint32_t *ret_count,
 /*
  * Gives one reference of this object back. *ret_count is the count after: 0 exactly if this call made it 0, else a snapshot
  * of at least 1. PROCREF_E_INVALID: this object holds none. PROCREF_E_FORKED. PROCREF_E_RELEASE: the kernel refused, or
- * the counter had been removed (ipcrm); the object then holds one less all the same.
+ * the counter had been removed (ipcrm); the object then holds one less all the same. (What the kernel refused to take back it keeps until this process ends.)
  */
 PROCREF_API int procref_counter_release(procref_counter *c, uint32_t *ret_count,
                                         procref_error *err);
 
-/* How many references all processes hold now; 0 if there is no such counter. A snapshot. PROCREF_E_COUNT: the system refuses to tell. */
+/* How many references all processes hold now; 0 if there is no such counter. A snapshot. PROCREF_E_COUNT, PROCREF_E_UNSUPPORTED: the
+ * system refuses to tell, or this process has become another user. PROCREF_E_CONFLICT as of acquire. */
 PROCREF_API int procref_counter_count(procref_counter *c, uint32_t *ret_count, procref_error *err);
 
 /*
  * Takes the lock if nobody has it; never waits. *ret_locked tells. A lock whose holder died is free. It is held by this object:
  * another object, of the same process too, does not get it, and this one does not get it twice.
- * PROCREF_E_LOCK: the kernel refused. PROCREF_E_LIMIT, PROCREF_E_PERMISSION as of acquire. PROCREF_E_FORKED.
+ * PROCREF_E_LOCK: the kernel refused. PROCREF_E_LIMIT, PROCREF_E_PERMISSION, PROCREF_E_CONFLICT, PROCREF_E_UNSUPPORTED, PROCREF_E_NO_MEMORY as of
+ * acquire. PROCREF_E_FORKED.
  */
 PROCREF_API int procref_counter_try_lock(procref_counter *c, bool *ret_locked, procref_error *err);
 

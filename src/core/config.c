@@ -66,7 +66,7 @@ static int check(const procref_service_config *from, procref_error *err) {
                         "the configuration's size is %u: begin with PROCREF_SERVICE_CONFIG_INIT",
                         (unsigned)from->size);
     }
-    int code = pri_name_check(from->name, err);
+    int code = pri_name_check("service", from->name, err);
     if (code < 0) {
         return code;
     }

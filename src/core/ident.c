@@ -62,26 +62,28 @@ bool pri_utf8_valid(const char *text, bool *ret_control) {
     return true;
 }
 
-int pri_name_check(const char *name, procref_error *err) {
+int pri_name_check(const char *whose, const char *name, procref_error *err) {
     bool control;
     if (name == NULL || name[0] == '\0') {
-        return pri_fail(err, PROCREF_E_INVALID, 0, "", "the service needs a name");
+        return pri_fail(err, PROCREF_E_INVALID, 0, "", "the %s needs a name", whose);
     }
     if (strnlen(name, PRI_NAME_SIZE) >= PRI_NAME_SIZE) {
-        return pri_fail(err, PROCREF_E_INVALID, 0, "",
-                        "the service's name is longer than 255 bytes");
+        return pri_fail(err, PROCREF_E_INVALID, 0, "", "the %s's name is longer than 255 bytes",
+                        whose);
     }
     if (!pri_utf8_valid(name, &control)) {
-        return pri_fail(err, PROCREF_E_INVALID, 0, "", "the service's name is not valid UTF-8");
+        return pri_fail(err, PROCREF_E_INVALID, 0, "", "the %s's name is not valid UTF-8", whose);
     }
     if (control) {
-        return pri_fail(err, PROCREF_E_INVALID, 0, "", "the service's name has control characters");
+        return pri_fail(err, PROCREF_E_INVALID, 0, "", "the %s's name has control characters",
+                        whose);
     }
     if (strchr(name, '/') != NULL) {
-        return pri_fail(err, PROCREF_E_INVALID, 0, "",
-                        "the service's name '%s' has a '/': to tell services of several folders "
-                        "apart use base_dir",
-                        name);
+        return pri_fail(err, PROCREF_E_INVALID, 0, "", "the %s's name '%s' has a '/'%s", whose,
+                        name,
+                        strcmp(whose, "service") == 0
+                            ? ": to tell services of several folders apart use base_dir"
+                            : "");
     }
     return 0;
 }

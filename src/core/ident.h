@@ -27,8 +27,8 @@ void pri_ident_make(struct pri_ident *ident, uint32_t user, const char *scope, c
 void pri_ident_parts(const struct pri_ident *ident, uint16_t ret_parts[PRI_ID_PARTS]);
 
 /* INVALID, with what is wrong, unless the name is 1 to 255 bytes of UTF-8 without '/' and control
- * characters. */
-int pri_name_check(const char *name, procref_error *err);
+ * characters. whose ("service", "counter") is for the message. */
+int pri_name_check(const char *whose, const char *name, procref_error *err);
 
 /* Whether text is valid UTF-8 (no surrogates, no overlong forms); *ret_control if it has control
  * characters. */

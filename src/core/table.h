@@ -48,7 +48,7 @@ struct pri_change {
     int16_t delta;
 };
 
-enum { PRI_ROW_CONDITIONS = 2, PRI_ROW_CHANGES = 2 };
+enum { PRI_ROW_CONDITIONS = 3, PRI_ROW_CHANGES = 2 };
 
 struct pri_row {
     const char *name;

@@ -4,7 +4,8 @@
  * left.
  *
  * What others do on this machine meanwhile is not ours: a set or socket of a living keeper whose
- * service does not bear our mark (TEST_RUN) is passed over.
+ * service does not bear our mark (TEST_RUN) is passed over, and a set that another living process
+ * used last.
  */
 #include <dirent.h>
 #include <glob.h>
@@ -93,24 +94,41 @@ static bool environment_is_ours(pid_t pid) {
     return false;
 }
 
+/* A process of this build's suite, or a keeper that it started. */
+static bool is_ours(pid_t pid, const char *line) {
+    char path[64], program[1024] = "";
+    snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+    ssize_t length = readlink(path, program, sizeof program - 1);
+    (void)length;
+    return strncmp(line, "procref-keeper " TEST_RUN ".", strlen("procref-keeper " TEST_RUN ".")) ==
+               0 ||
+           strncmp(program, TEST_BINARIES "/", strlen(TEST_BINARIES "/")) == 0 ||
+           environment_is_ours(pid);
+}
+
 static void look_at_process(pid_t pid, void *context) {
-    char line[512], path[64], program[1024] = "";
+    char line[512];
     (void)context;
     if (pid == getpid()) {
         return;
     }
     look_command_line(pid, line, sizeof line);
-    snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
-    ssize_t length = readlink(path, program, sizeof program - 1);
-    (void)length;
-    bool keeper =
-        strncmp(line, "procref-keeper " TEST_RUN ".", strlen("procref-keeper " TEST_RUN ".")) == 0;
-    if (keeper || strncmp(program, TEST_BINARIES "/", strlen(TEST_BINARIES "/")) == 0 ||
-        environment_is_ours(pid)) {
+    if (is_ours(pid, line)) {
         char text[600];
         snprintf(text, sizeof text, "%d %s", (int)pid, line);
         report("process", text);
     }
+}
+
+/* Somebody else's raw counter, which has no keeper: who used the set last lives and is not ours. */
+static bool foreign_user(pid_t pid) {
+    struct process_seen seen;
+    char line[512];
+    if (!look_process(pid, &seen) || seen.state == 'Z') {
+        return false;
+    }
+    look_command_line(pid, line, sizeof line);
+    return !is_ours(pid, line);
 }
 
 static void look_at_sets(void) {
@@ -122,7 +140,7 @@ static void look_at_sets(void) {
         }
         for (unsigned r = 0; r < sets_now[i].registers && !known; r++) {
             pid_t user = look_set_user(sets_now[i].id, r);
-            known = user > 0 && foreign_keeper(user);
+            known = user > 0 && (foreign_keeper(user) || foreign_user(user));
         }
         if (!known) {
             char text[64];

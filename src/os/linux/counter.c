@@ -7,10 +7,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ipc.h>
-#include <sys/sem.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,133 +15,34 @@
 #include "core/crash.h"
 #include "core/fail.h"
 #include "core/trace.h"
-#include "os/folder.h"
+#include "os/linux/sets.h"
 
 /*
- * The layout. Version and fingerprint come first in every version, so that each can tell the
- * others. The set is never written with SETVAL or SETALL, which would wipe everybody's undo; new
- * sets are all zero.
+ * The layout, after version and fingerprint (sets.h). The set is never written with SETVAL or
+ * SETALL, which would wipe everybody's undo; new sets are all zero.
  */
-enum {
-    SEM_VERSION = 0,
-    SEM_ID = 1, /* PRI_ID_PARTS of them */
-    SEM_REFS = SEM_ID + PRI_ID_PARTS,
-    SEM_READY,
-    SEM_GEN,
-    SEM_KEEPER,
-    SEM_CALL,
-    SEM_COUNT,
-    SEM_COUNT_MOST = 64, /* a set with more is not ours, in no version */
-};
+enum { SEM_READY = PRI_SET_REFS + 1, SEM_GEN, SEM_KEEPER, SEM_CALL, SEM_COUNT };
 
-enum {
-    OPS_MOST = 12,
-    PROBES_MOST = 8,
-    STAT_ANY = 20,
-    SETS_MOST = 32768,
-    MODE_OURS = 0600,
-    GENERATIONS_MOST = 32767
+enum { OPS_MOST = 12, PROBES_MOST = 8, GENERATIONS_MOST = 32767 };
+
+static const unsigned short sems[PRI_REGISTER_COUNT] = {
+    [PRI_REG_ID] = PRI_SET_VERSION, [PRI_REG_REFS] = PRI_SET_REFS, [PRI_REG_KEEPER] = SEM_KEEPER,
+    [PRI_REG_CALL] = SEM_CALL,      [PRI_REG_GEN] = SEM_GEN,       [PRI_REG_READY] = SEM_READY,
 };
+static const struct pri_set_kind kind = {SEM_COUNT, PRI_LAYOUT_VERSION, sems};
+_Static_assert((int)PRI_REG_ID == (int)PRI_SET_REGISTER_ID, "the id is the first register");
 
 static unsigned short sem_of(enum pri_register reg) {
-    static const unsigned short sems[PRI_REGISTER_COUNT] = {
-        [PRI_REG_ID] = SEM_VERSION, [PRI_REG_REFS] = SEM_REFS, [PRI_REG_KEEPER] = SEM_KEEPER,
-        [PRI_REG_CALL] = SEM_CALL,  [PRI_REG_GEN] = SEM_GEN,   [PRI_REG_READY] = SEM_READY,
-    };
     return sems[reg];
 }
 
-static short undo_flag(bool undo) {
-#ifdef PRI_CRASH_POINTS
-    static int fault = -1;
-    if (fault < 0) {
-        const char *wanted = getenv("PROCREF_FAULT");
-        fault = wanted != NULL && strcmp(wanted, "noundo") == 0;
-    }
-    undo = undo && !fault;
-#endif
-    return undo ? SEM_UNDO : 0;
-}
-
-static int value_of(int16_t value, uint32_t g) {
-    return value == PRI_VALUE_G ? (int)g : value == PRI_VALUE_MINUS_G ? -(int)g : value;
-}
-
-/* Appends one operation, for the id one for each of its semaphores. */
-static int emit(struct sembuf *ops, int n, enum pri_register reg, int op, int flags,
-                const struct pri_ident *ident) {
-    if (reg != PRI_REG_ID) {
-        ops[n++] = (struct sembuf){sem_of(reg), (short)op, (short)(flags | IPC_NOWAIT)};
-        return n;
-    }
-    uint16_t parts[PRI_ID_PARTS];
-    pri_ident_parts(ident, parts);
-    bool add = op == PRI_VALUE_FINGERPRINT;
-    ops[n++] = (struct sembuf){SEM_VERSION, add ? PRI_LAYOUT_VERSION : 0, IPC_NOWAIT};
-    for (int i = 0; i < PRI_ID_PARTS; i++) {
-        ops[n++] =
-            (struct sembuf){(unsigned short)(SEM_ID + i), (short)(add ? parts[i] : 0), IPC_NOWAIT};
-    }
-    return n;
-}
-
-/*
- * "= v" becomes "- v, wait for 0, + v" and ">= v" becomes "- v, + v", all without waiting: the
- * kernel applies all operations of one semop or none (semop(2), "atomically").
- */
 static int compile(const struct pri_row *row, uint32_t g, const struct pri_ident *ident,
                    struct sembuf *ops) {
-    int n = 0;
-    for (int i = 0; i < row->conditions_count; i++) {
-        const struct pri_condition *c = &row->conditions[i];
-        int value = value_of(c->value, g);
-        if (value != 0) {
-            n = emit(ops, n, c->reg, -value, 0, ident);
-        }
-        if (c->relation == PRI_EQUALS) {
-            n = emit(ops, n, c->reg, 0, 0, ident);
-        }
-        if (value != 0) {
-            n = emit(ops, n, c->reg, value, 0, ident);
-        }
-    }
-    for (int i = 0; i < row->changes_count; i++) {
-        const struct pri_change *c = &row->changes[i];
-        n = emit(ops, n, c->reg, value_of(c->delta, g), undo_flag(c->undo), ident);
-    }
-    return n;
-}
-
-static int outcome(int os) {
-    switch (os) {
-    case EAGAIN: return PRI_NO;
-    case EIDRM:
-    case EACCES: /* its id was given to a set of another user, */
-    case EFBIG:  /* or to one of another program */
-    case EINVAL: return PRI_GONE;
-    case ERANGE:
-    case ENOSPC: return PROCREF_E_LIMIT;
-    case ENOMEM: return PROCREF_E_NO_MEMORY;
-    case EPERM: /* what seccomp filters answer */
-    case ENOTSUP:
-    case ENOSYS: return PROCREF_E_UNSUPPORTED;
-    default: return PROCREF_E_PLATFORM;
-    }
+    return pri_set_compile(&kind, row, g, ident, ops);
 }
 
 static int execute(struct pri_counter *counter, struct sembuf *ops, int n) {
-    if (semop(counter->id, ops, (size_t)n) == 0) {
-        return PRI_OK;
-    }
-    counter->os = errno;
-    return outcome(counter->os);
-}
-
-static const char *told(int result) {
-    return result == PRI_OK     ? "ok"
-           : result == PRI_NO   ? "no"
-           : result == PRI_GONE ? "gone"
-                                : "fails";
+    return pri_set_execute(counter->id, ops, n, &counter->os);
 }
 
 _Static_assert(sizeof(((struct pri_counter *)0)->attach[0]) == sizeof(struct sembuf), "a sembuf");
@@ -190,41 +88,9 @@ int pri_counter_step(struct pri_counter *counter, enum pri_transition row, uint3
         int n = compile(&pri_table[row], g, NULL, ops);
         result = execute(counter, ops, n);
     }
-    PRI_TRACE("%s(%u) on set %d: %s", pri_table[row].name, (unsigned)g, counter->id, told(result));
+    PRI_TRACE("%s(%u) on set %d: %s", pri_table[row].name, (unsigned)g, counter->id,
+              pri_set_told(result));
     return result;
-}
-
-/* The kernel's limits, for messages: SEMMSL SEMMNS SEMOPM SEMMNI (proc_sys_kernel(5)). */
-static void limits(char *to, size_t size) {
-    if (pri_read_text("/proc/sys/kernel/sem", to, size) <= 0) {
-        pri_format(to, size, "unknown");
-    }
-    for (char *at = to; *at != '\0'; at++) {
-        *at = *at == '\n' ? '\0' : *at == '\t' ? ' ' : *at;
-    }
-}
-
-static int explain_find(int os, const char *name, procref_error *err) {
-    char sem[96];
-    switch (os) {
-    case ENOSPC:
-        limits(sem, sizeof sem);
-        const char *sets = strrchr(sem, ' ');
-        return pri_fail(
-            err, PROCREF_E_LIMIT, os, "semget",
-            "no semaphore set for '%s': kernel.sem allows %s sets and all are used; see "
-            "ipcs -s, or raise the last number of sysctl kernel.sem (\"%s\")",
-            name, sets != NULL ? sets + 1 : "no more", sem);
-    case ENOMEM:
-        return pri_fail(err, PROCREF_E_NO_MEMORY, os, "semget", "no semaphore set for '%s'", name);
-    case ENOSYS:
-    case EPERM:
-        return pri_fail(
-            err, PROCREF_E_UNSUPPORTED, os, "semget",
-            "this kernel or sandbox refuses System V semaphores, which procref counts with");
-    default:
-        return pri_fail(err, PROCREF_E_PLATFORM, os, "semget", "no semaphore set for '%s'", name);
-    }
 }
 
 int pri_counter_explain(const struct pri_counter *counter, int code, const char *name,
@@ -250,97 +116,33 @@ int pri_counter_explain(const struct pri_counter *counter, int code, const char 
 
 /* ---- Finding and making ---------------------------------------------------------------------- */
 
-static key_t key_of(const struct pri_ident *ident, int probe) {
-    uint32_t key = ((uint32_t)(ident->hash >> 32) ^ (uint32_t)ident->hash) & 0x7fffffff;
-    key = (key + (uint32_t)probe) & 0x7fffffff;
-    return key != IPC_PRIVATE ? (key_t)key : 0x70726f63;
-}
-
-enum found { FOUND_OURS, FOUND_UNOPENED, FOUND_OTHER_VERSION, FOUND_FOREIGN, FOUND_NOTHING };
-
-/* What is this set? Its creator can give it any owner, so both must be us; and nobody else may
- * touch it. */
-static enum found classify(int id, const struct pri_ident *ident) {
-    unsigned short values[SEM_COUNT_MOST];
-    uint16_t parts[PRI_ID_PARTS];
-    struct semid_ds status;
-    union {
-        int val;
-        struct semid_ds *buf;
-        unsigned short *array;
-    } argument = {.buf = &status};
-
-    if (semctl(id, 0, IPC_STAT, argument) < 0) {
-        return errno == EIDRM || errno == EINVAL ? FOUND_NOTHING : FOUND_FOREIGN;
-    }
-    if (status.sem_perm.uid != ident->user || status.sem_perm.cuid != ident->user ||
-        (status.sem_perm.mode & 0777) != MODE_OURS || status.sem_nsems < SEM_REFS ||
-        status.sem_nsems > SEM_COUNT_MOST) {
-        return FOUND_FOREIGN;
-    }
-    argument.array = values;
-    if (semctl(id, 0, GETALL, argument) < 0) {
-        return errno == EIDRM || errno == EINVAL ? FOUND_NOTHING : FOUND_FOREIGN;
-    }
-    pri_ident_parts(ident, parts);
-    bool zero = status.sem_nsems == SEM_COUNT, same = true;
-    for (unsigned long i = 0; i < status.sem_nsems; i++) {
-        zero = zero && values[i] == 0;
-    }
-    for (int i = 0; i < PRI_ID_PARTS; i++) {
-        same = same && values[SEM_ID + i] == parts[i];
-    }
-    if (zero) {
-        return FOUND_UNOPENED;
-    }
-    if (!same) {
-        return FOUND_FOREIGN;
-    }
-    return values[SEM_VERSION] == PRI_LAYOUT_VERSION && status.sem_nsems == SEM_COUNT
-               ? FOUND_OURS
-               : FOUND_OTHER_VERSION;
+static enum pri_set_found classify(int id, const struct pri_ident *ident) {
+    unsigned short values[PRI_SET_COUNT_MOST];
+    return pri_set_classify(id, &kind, ident, values);
 }
 
 int pri_counter_find(const struct pri_ident *ident, struct pri_counter *ret_counter,
                      procref_error *err) {
     for (int probe = 0; probe < PRI_PROBES; probe++) {
-        int id = semget(key_of(ident, probe), 0, 0);
+        int id = semget(pri_set_key(ident, probe), 0, 0);
         if (id < 0) {
             int os = errno;
             if (os != ENOENT && os != EACCES && os != EIDRM) {
-                return explain_find(os, ident->name, err);
+                return pri_set_explain_get(os, ident->name, err);
             }
             continue;
         }
-        enum found found = classify(id, ident);
-        if (found == FOUND_OURS) {
+        enum pri_set_found found = classify(id, ident);
+        if (found == PRI_SET_OURS) {
             *ret_counter = (struct pri_counter){.id = id};
             prepare(ret_counter);
             return 0;
         }
-        if (found == FOUND_OTHER_VERSION) {
-            return pri_fail(
-                err, PROCREF_E_CONFLICT, 0, "semget",
-                "'%s' is run by another version of procref (its set %d has another layout "
-                "than %d): use one version, or wait until it has ended",
-                ident->name, id, PRI_LAYOUT_VERSION);
+        if (found == PRI_SET_OTHER_VERSION) {
+            return pri_set_explain_version(id, &kind, ident->name, err);
         }
     }
     return pri_fail(err, PROCREF_E_NOT_FOUND, 0, "semget", "'%s' has no counter", ident->name);
-}
-
-/* Who owns the set on a key; anybody may ask since Linux 4.17 (semctl(2), SEM_STAT_ANY, which wants
- * an index). */
-static unsigned owner_of(key_t key) {
-    struct semid_ds status;
-    union {
-        int val;
-        struct semid_ds *buf;
-    } argument = {.buf = &status};
-    int id = semget(key, 0, 0);
-    return id >= 0 && semctl(id % SETS_MOST, 0, STAT_ANY, argument) >= 0
-               ? (unsigned)status.sem_perm.uid
-               : (unsigned)-1;
 }
 
 static int open_set(int id, const struct pri_ident *ident, struct pri_counter *ret_counter,
@@ -350,7 +152,7 @@ static int open_set(int id, const struct pri_ident *ident, struct pri_counter *r
     PRI_CRASH_POINT("set made, not opened");
     int n = compile(&pri_table[PRI_OPEN], 0, ident, ops);
     int result = execute(&counter, ops, n);
-    PRI_TRACE("open on set %d: %s", id, told(result));
+    PRI_TRACE("open on set %d: %s", id, pri_set_told(result));
     if (result == PRI_OK) {
         prepare(&counter);
         *ret_counter = counter;
@@ -374,18 +176,18 @@ int pri_counter_create(const struct pri_ident *ident, struct pri_counter *ret_co
         return code;
     }
     for (int probe = 0; probe < PRI_PROBES; probe++) {
-        key_t key = key_of(ident, probe);
-        int id = semget(key, SEM_COUNT, IPC_CREAT | IPC_EXCL | MODE_OURS);
+        key_t key = pri_set_key(ident, probe);
+        int id = semget(key, SEM_COUNT, IPC_CREAT | IPC_EXCL | PRI_SET_MODE);
         if (id < 0 && errno == EEXIST) {
             /* A creator that was killed between semget and open left it: all zero, and ours. */
             id = semget(key, 0, 0);
-            if (id < 0 || classify(id, ident) != FOUND_UNOPENED) {
+            if (id < 0 || classify(id, ident) != PRI_SET_UNOPENED) {
                 continue;
             }
         }
         if (id < 0) {
             int os = errno;
-            return explain_find(os, ident->name, err);
+            return pri_set_explain_get(os, ident->name, err);
         }
         code = open_set(id, ident, ret_counter, err);
         if (code == 0) {
@@ -393,11 +195,7 @@ int pri_counter_create(const struct pri_ident *ident, struct pri_counter *ret_co
         }
         return code;
     }
-    return pri_fail(
-        err, PROCREF_E_PERMISSION, 0, "semget",
-        "all %d keys of '%s' are in use by others, the first by user %u: ask them to remove "
-        "their semaphore sets (ipcs -s), or use another name",
-        (int)PRI_PROBES, ident->name, owner_of(key_of(ident, 0)));
+    return pri_set_explain_taken(ident, err);
 }
 
 /*
