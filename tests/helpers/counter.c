@@ -42,10 +42,33 @@ enum { LINE_SIZE = 8192, WORDS_MAX = 64, OBJECTS_MAX = 64, THREADS_MAX = 64 };
 static procref_counter *objects[OBJECTS_MAX];
 static size_t objects_count, current;
 
-static void say(const char *line) {
-    if (puts(line) < 0 || fflush(stdout) != 0) {
-        _exit(99);
+/* The two pipes; alarms may interrupt every call. */
+static void say(const char *text) {
+    char line[LINE_SIZE];
+    int length = snprintf(line, sizeof line, "%s\n", text);
+    for (int done = 0; done < length;) {
+        ssize_t n = write(1, line + done, (size_t)(length - done));
+        if (n < 0 && errno != EINTR) {
+            _exit(99);
+        }
+        done += n > 0 ? (int)n : 0;
     }
+}
+
+/* Byte by byte: what is not read yet survives an exec. */
+static bool hear(char *line) {
+    size_t length = 0;
+    while (length < LINE_SIZE - 1) {
+        ssize_t n = read(0, line + length, 1);
+        if (n == 0 || (n < 0 && errno != EINTR)) {
+            return false;
+        }
+        if (n == 1 && line[length++] == '\n') {
+            break;
+        }
+    }
+    line[length] = '\0';
+    return true;
 }
 
 static void answer(int code, long long n, const procref_error *error) {
@@ -166,7 +189,6 @@ static void do_acquire_times(long times) {
 }
 
 static void do_fork(char **words, size_t count) {
-    fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
         obey(words + 1, count - 1);
@@ -282,10 +304,9 @@ int main(void) {
     static char line[LINE_SIZE], *words[WORDS_MAX + 1];
     char ready[64];
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    setvbuf(stdin, NULL, _IONBF, 0); /* what is not read yet survives an exec */
     snprintf(ready, sizeof ready, "ready pid=%d", (int)getpid());
     say(ready);
-    while (fgets(line, sizeof line, stdin) != NULL) {
+    while (hear(line)) {
         size_t count = words_split(line, words, WORDS_MAX);
         if (count > 0) {
             obey(words, count);
