@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/sem.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -152,22 +153,37 @@ static struct child peer_start(struct world *world) {
     return peer;
 }
 
-/* Its answer to a word: one number. */
-static int64_t ask(const struct child *peer, char word) {
+static int64_t answer_of(const struct child *client) {
     int64_t answer = 0;
-    child_tell(peer, word);
-    if (read(peer->line, &answer, sizeof answer) != sizeof answer) {
-        die("the crate's program fails at '%c'", word);
+    if (recv(client->line, &answer, sizeof answer, MSG_WAITALL) != sizeof answer) {
+        die("a client fails");
     }
     return answer;
 }
 
-static int64_t answer_of(const struct child *peer) {
-    int64_t answer = 0;
-    if (read(peer->line, &answer, sizeof answer) != sizeof answer) {
-        die("a client fails");
+/* The answer to a word: one number. */
+static int64_t ask(const struct child *client, char word) {
+    child_tell(client, word);
+    return answer_of(client);
+}
+
+/* Acquires through the crate; from here on its service is ended with this process. */
+static double peer_acquire_ms(const struct child *client) {
+    double took_ms = (double)ask(client, 'a') / 1e6;
+    pid_t service = (pid_t)answer_of(client);
+    crate.service_fd = (int)syscall(SYS_pidfd_open, service, 0);
+    if (crate.service_fd < 0) {
+        die("pidfd_open of the crate's service: %s", strerror(errno));
     }
-    return answer;
+    note_sets();
+    return took_ms;
+}
+
+/* It was stopped. */
+static void forget_service(void) {
+    int fd = crate.service_fd;
+    crate.service_fd = -1;
+    close(fd);
 }
 
 /* ---- Results --------------------------------------------------------------------------------- */
@@ -272,9 +288,7 @@ static double side_ns(const struct sides *sides, int kind) {
 static struct child peer_holder(struct world *world) {
     struct child peer = peer_start(world);
     (void)ask(&peer, 'C');
-    (void)ask(&peer, 'a');
-    (void)answer_of(&peer);
-    note_sets();
+    (void)peer_acquire_ms(&peer);
     return peer;
 }
 
@@ -315,6 +329,7 @@ static void pairs(struct world *world) {
         child_end(&sides.peer);
         (void)ask(&peer_keeps, 'r');
         (void)answer_of(&peer_keeps);
+        forget_service();
         child_end(&peer_keeps);
         (void)world_hear(world, &tiding, 5000);
     }
@@ -389,14 +404,13 @@ static struct round their_round(struct world *world) {
     struct tiding tiding;
     struct round round;
     struct child client = peer_start(world);
-    round.start_ms = (double)ask(&client, 'a') / 1e6;
-    (void)answer_of(&client); /* the service's pid */
-    note_sets();
+    round.start_ms = peer_acquire_ms(&client);
     expect(world, 'b', &tiding);
     int64_t released = ask(&client, 'r');
     round.ended_ms = (double)answer_of(&client) / 1e6;
     expect(world, 's', &tiding);
     round.signal_ms = (double)(tiding.when_ns - released) / 1e6;
+    forget_service();
     child_end(&client);
     return round;
 }
@@ -417,12 +431,7 @@ static double our_kill_ms(struct world *world) {
 static double their_kill_ms(struct world *world) {
     struct tiding tiding = {0};
     struct child client = peer_start(world);
-    (void)ask(&client, 'a');
-    pid_t service = (pid_t)answer_of(&client);
-    crate.service_fd = (int)syscall(SYS_pidfd_open, service, 0);
-    if (crate.service_fd < 0) {
-        die("pidfd_open of the crate's service: %s", strerror(errno));
-    }
+    (void)peer_acquire_ms(&client);
     expect(world, 'b', &tiding);
     int64_t killed = now_ns();
     kill(client.pid, SIGKILL);
