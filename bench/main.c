@@ -52,7 +52,7 @@ void plot(const char *chart, const char *line, double x) {
     placed.x = x;
 }
 
-static void send(struct result *result, const char *what, const char *unit, const char *note) {
+static void deliver(struct result *result, const char *what, const char *unit, const char *note) {
     snprintf(result->group, sizeof result->group, "%s", group_name);
     snprintf(result->what, sizeof result->what, "%s", what);
     snprintf(result->unit, sizeof result->unit, "%s", unit);
@@ -74,7 +74,7 @@ void report_quantile(const char *what, const char *unit, double *values, size_t 
     bool spread = quantile == 0.5; /* of another quantile the quartiles would say nothing */
     result.low = spread ? quantile_of(values, count, 0.25) : result.median;
     result.high = spread ? quantile_of(values, count, 0.75) : result.median;
-    send(&result, what, unit, note);
+    deliver(&result, what, unit, note);
 }
 
 void report(const char *what, const char *unit, double *values, size_t count, double goal,
@@ -89,7 +89,7 @@ void report_one(const char *what, const char *unit, double value, double goal, c
 void report_words(const char *what, const char *said, const char *note) {
     struct result result = {.goal = NO_GOAL};
     snprintf(result.said, sizeof result.said, "%s", said);
-    send(&result, what, "", note);
+    deliver(&result, what, "", note);
 }
 
 /* ---- In the runner --------------------------------------------------------------------------- */
