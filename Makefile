@@ -2,14 +2,15 @@
 #
 #   make demo [SERVICE=redis]    five processes share one service; the last one is killed
 #   make test                    every test, through CTest
-#   make bench                   the figures of the README, on this machine
+#   make bench                   the figures of the README, on this machine, beside the Rust crate if cargo is there
+#   make figures                 puts what make bench measured into README.md and docs/*.svg
 #   make clean                   removes build/
 #
 # Each installs what is missing first (Debian, Ubuntu), as root or through sudo, and says what.
 
 SERVICE ?= server
 
-.PHONY: demo test bench clean help
+.PHONY: demo test bench figures clean help
 help:
 	@sed -n 's/^#   //p' Makefile
 
@@ -27,6 +28,10 @@ bench:
 	@tools/setup.sh build
 	@tools/build.sh bench
 	@build/bench/bench/procref-bench --json build/bench/results.json
+
+figures:
+	@python3 bench/plot.py build/bench/results.json docs
+	@python3 bench/readme.py build/bench/results.json README.md
 
 clean:
 	rm -rf build

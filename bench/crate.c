@@ -263,7 +263,7 @@ static double bare_ns(int set) {
     return (double)(now_ns() - begin) / PAIRS;
 }
 
-enum { BARE, OUR_COUNTER, THEIR_COUNTER, OUR_SERVICE, THEIR_SERVICE, OUR_ALONE, THEIR_ALONE, KINDS };
+enum { BARE, OUR_COUNTER, THEIR_COUNTER, OUR_SERVICE, THEIR_SERVICE, OUR_ALONE, KINDS };
 
 struct sides {
     int set;
@@ -343,8 +343,9 @@ static void pairs(struct world *world) {
     if (have_counter()) {
         report(raw, "ns", ns[OUR_COUNTER], BLOCKS, NO_GOAL,
                "another process holds it; the count is asked for, as the crate always does");
-        report("raw counter, nobody else holds it", "ns", ns[OUR_ALONE], BLOCKS, NO_GOAL,
-               "makes and removes the set each time; the crate leaves its sets for ever");
+        plot("crate", ours, 0);
+        report("raw counter alone, acquire + release", "ns", ns[OUR_ALONE], BLOCKS, NO_GOAL,
+               "nobody else holds it: makes and removes the set each time; the crate leaves its sets for ever");
         procref_counter_close(sides.counter);
         procref_counter_close(sides.alone);
         child_end(&counter_holder);
