@@ -345,7 +345,8 @@ static void pairs(struct world *world) {
                "another process holds it; the count is asked for, as the crate always does");
         plot("crate", ours, 0);
         report("raw counter alone, acquire + release", "ns", ns[OUR_ALONE], BLOCKS, NO_GOAL,
-               "nobody else holds it: makes and removes the set each time; the crate leaves its sets for ever");
+               "nobody else holds it: makes and removes the set each time; the crate leaves its "
+               "sets for ever");
         procref_counter_close(sides.counter);
         procref_counter_close(sides.alone);
         child_end(&counter_holder);

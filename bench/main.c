@@ -21,9 +21,9 @@ static const struct {
     void (*run)(void);
     bool only_if_asked;
 } groups[] = {
-    {"hot", bench_hot},     {"crate", bench_crate}, {"start", bench_start},       {"stop", bench_stop},
-    {"idle", bench_idle},   {"herd", bench_herd},   {"scale", bench_scale},
-    {"parts", bench_parts, true},
+    {"hot", bench_hot},     {"crate", bench_crate},       {"start", bench_start},
+    {"stop", bench_stop},   {"idle", bench_idle},         {"herd", bench_herd},
+    {"scale", bench_scale}, {"parts", bench_parts, true},
 };
 enum { GROUPS = sizeof groups / sizeof groups[0], RESULTS = 256 };
 
@@ -259,8 +259,7 @@ int main(int argc, char **argv) {
         } else if (strcmp(argv[i], "--json") == 0 && i + 1 < argc) {
             json = argv[++i];
         } else {
-            fprintf(stderr,
-                    "usage: procref-bench [--json FILE] "
+            fprintf(stderr, "usage: procref-bench [--json FILE] "
                             "[hot|crate|start|stop|idle|herd|scale|parts]...\n");
             return 2;
         }

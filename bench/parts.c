@@ -5,8 +5,8 @@
  *
  * What it showed on AMD Zen 3, Linux 6.18: the gate's three extra operations cost 3 to 4 %, in any
  * order and with any sleeper. Each function that returns after the system call costs 10 ns, since
- * the return predictor does not survive the kernel (SRSO's safe return), and the first of them, which
- * the bare pair has too, 150. So what a hot path needs is few frames, not fewer operations.
+ * the return predictor does not survive the kernel (SRSO's safe return), and the first of them,
+ * which the bare pair has too, 150. So what a hot path needs is few frames, not fewer operations.
  */
 #include "bench.h"
 
@@ -58,22 +58,51 @@ static struct part {
     {"bare pair, one semaphore", {{0, 1, U}}, {{0, -1, U}}, 1, 1},
     {"bare pair, in our set", {{REFS, 1, U}}, {{REFS, -1, U}}, 1, 1},
     {"bare pair, in our set, holder and sleeper",
-     {{REFS, 1, U}}, {{REFS, -1, U}}, 1, 1, true, true},
+     {{REFS, 1, U}},
+     {{REFS, -1, U}},
+     1,
+     1,
+     true,
+     true},
     {"gate of four, nobody else",
-     {{READY, -G, N}, {READY, 0, N}, {READY, G, N}, {REFS, 1, U}}, {{REFS, -1, U}}, 4, 1},
+     {{READY, -G, N}, {READY, 0, N}, {READY, G, N}, {REFS, 1, U}},
+     {{REFS, -1, U}},
+     4,
+     1},
     {"gate of four, holder",
-     {{READY, -G, N}, {READY, 0, N}, {READY, G, N}, {REFS, 1, U}}, {{REFS, -1, U}}, 4, 1, true},
+     {{READY, -G, N}, {READY, 0, N}, {READY, G, N}, {REFS, 1, U}},
+     {{REFS, -1, U}},
+     4,
+     1,
+     true},
     {"gate of four, holder and sleeper (attach, detach)",
-     {{READY, -G, N}, {READY, 0, N}, {READY, G, N}, {REFS, 1, U}}, {{REFS, -1, U}}, 4, 1, true,
+     {{READY, -G, N}, {READY, 0, N}, {READY, G, N}, {REFS, 1, U}},
+     {{REFS, -1, U}},
+     4,
+     1,
+     true,
      true},
     {"the same, refs first",
-     {{REFS, 1, U}, {READY, -G, N}, {READY, 0, N}, {READY, G, N}}, {{REFS, -1, U}}, 4, 1, true,
+     {{REFS, 1, U}, {READY, -G, N}, {READY, 0, N}, {READY, G, N}},
+     {{REFS, -1, U}},
+     4,
+     1,
+     true,
      true},
     {"the same, detach of two operations",
-     {{READY, -G, N}, {READY, 0, N}, {READY, G, N}, {REFS, 1, U}}, {{REFS, -1, U}, {0, 0, N}}, 4, 2,
-     true, true},
+     {{READY, -G, N}, {READY, 0, N}, {READY, G, N}, {REFS, 1, U}},
+     {{REFS, -1, U}, {0, 0, N}},
+     4,
+     2,
+     true,
+     true},
     {"gate of two (a register that is 0 while up)",
-     {{0, 0, N}, {REFS, 1, U}}, {{REFS, -1, U}}, 2, 1, true, true},
+     {{0, 0, N}, {REFS, 1, U}},
+     {{REFS, -1, U}},
+     2,
+     1,
+     true,
+     true},
     {"bare pair through 1 function", {{0, 1, U}}, {{0, -1, U}}, 1, 1, .call = frames_1},
     {"bare pair through 2 functions", {{0, 1, U}}, {{0, -1, U}}, 1, 1, .call = frames_2},
     {"bare pair through 4 functions", {{0, 1, U}}, {{0, -1, U}}, 1, 1, .call = frames_4},
@@ -81,7 +110,11 @@ static struct part {
     {"bare pair through 8 functions", {{0, 1, U}}, {{0, -1, U}}, 1, 1, .call = frames_8},
 #ifdef __x86_64__
     {"bare pair, system call in line, nothing returns",
-     {{0, 1, U}}, {{0, -1, U}}, 1, 1, .inlined = true},
+     {{0, 1, U}},
+     {{0, -1, U}},
+     1,
+     1,
+     .inlined = true},
 #endif
 };
 enum { PARTS = sizeof parts / sizeof parts[0] };

@@ -266,8 +266,8 @@ void bench_scale(void) {
     struct child owner = child_start(own_sets, NULL);
     struct child holder = holder_start(&world);
     services(&world, &owner, NULL, us);
-    curve("services, first acquire", "fresh process", "us", service_counts, COUNT(service_counts), us,
-          "first acquire of a fresh process at 10,000 services over 1",
+    curve("services, first acquire", "fresh process", "us", service_counts, COUNT(service_counts),
+          us, "first acquire of a fresh process at 10,000 services over 1",
           "this is where a service is looked up by its key");
 
     procref_service *service = must_open(&world);
