@@ -3,10 +3,12 @@
  * operations, who sleeps on the set and who holds, and the functions between the caller and
  * semop(2). Private sets and no library, so that each part can be had alone.
  *
- * What it showed on AMD Zen 3, Linux 6.18: the gate's three extra operations cost 3 to 4 %, in any
- * order and with any sleeper. Each function that returns after the system call costs 10 ns, since
- * the return predictor does not survive the kernel (SRSO's safe return), and the first of them,
- * which the bare pair has too, 150. So what a hot path needs is few frames, not fewer operations.
+ * What it showed on an AMD EPYC (Zen 3, a guest, Linux 6.18): the gate's three extra operations
+ * cost 3 to 5 %, in any order and with any sleeper. Each function that returns after the system
+ * call costs 10 ns, and the first of them, which the bare pair has too, 150; calls that begin and
+ * end before the next system call cost next to nothing. That fits a return predictor which does not
+ * survive the kernel; other processors were not tried. So the hot path needs few frames around its
+ * system call.
  */
 #include "bench.h"
 
