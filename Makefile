@@ -2,7 +2,8 @@
 #
 #   make demo [SERVICE=redis]    five processes share one service; the last one is killed (or SERVICE=postgres)
 #   make test                    every test, through CTest
-#   make bench                   the figures of the README, on this machine
+#   make bench                   the figures of the README, on this machine, beside the Rust crate if cargo is there
+#   make figures                 puts what make bench measured into README.md and docs/*.svg
 #   make install [PREFIX=…]      the release build, into /usr/local or PREFIX, below DESTDIR if that is set
 #   make uninstall               removes the files that make install put there
 #   make clean                   removes build/
@@ -12,7 +13,7 @@
 SERVICE ?= server
 PREFIX ?= /usr/local
 
-.PHONY: demo test bench install uninstall clean help
+.PHONY: demo test bench figures install uninstall clean help
 help:
 	@sed -n 's/^#   //p' Makefile
 
@@ -30,6 +31,10 @@ bench:
 	@tools/setup.sh build
 	@tools/build.sh bench
 	@build/bench/bench/procref-bench --json build/bench/results.json
+
+figures:
+	@python3 bench/plot.py build/bench/results.json docs
+	@python3 bench/readme.py build/bench/results.json README.md
 
 install:
 	@tools/setup.sh build

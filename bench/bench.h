@@ -22,6 +22,9 @@ struct result {
     double median, low, high; /* quartiles; all three the same for a figure that is counted once */
     double goal;              /* at most this; negative: none, it is there to compare with */
     char note[240];
+    char said[80];            /* words in place of a figure: "never", "not measured: no cargo" */
+    char chart[24], line[40]; /* where it stands in a plot; "" if in none */
+    double x;                 /* of a curve; 0: a bar */
 };
 
 /* Sends a result to the runner. values are sorted in place. A quantile of 0.5 is the median. */
@@ -30,17 +33,23 @@ void report(const char *what, const char *unit, double *values, size_t count, do
 void report_quantile(const char *what, const char *unit, double *values, size_t count,
                      double quantile, double goal, const char *note);
 void report_one(const char *what, const char *unit, double value, double goal, const char *note);
+void report_words(const char *what, const char *said, const char *note);
+
+/* Puts the next result into a plot (plot.py): as a bar, or with x > 0 as a point of a curve. */
+void plot(const char *chart, const char *line, double x);
 
 enum { NO_GOAL = -1 };
 
 /* ---- Groups ---------------------------------------------------------------------------------- */
 
 void bench_hot(void);   /* hot.c: acquire and release while the service is up */
+void bench_crate(void); /* crate.c: the same work beside the Rust crate */
 void bench_scale(void); /* scale.c: the same with many references, many services */
 void bench_start(void); /* start.c: cold starts */
 void bench_stop(void);  /* stop.c: from SIGKILL to the stop signal */
 void bench_idle(void);  /* idle.c: what a running pair costs */
-void bench_herd(void);  /* herd.c: 1,000 clients at once */
+void bench_herd(void);  /* herd.c: up to 1,000 clients at once */
+void bench_parts(void); /* parts.c: what the hot path's parts cost; only when asked for */
 void bench_raw(void);   /* raw.c: the raw counter */
 
 /* ---- Tools (world.c) ------------------------------------------------------------------------- */

@@ -15,9 +15,18 @@ struct peers {
     char path[PATH_MAX];
 };
 
+/*
+ * Calls the library itself, as bare_pairs() calls semop(2) itself: on processors whose return
+ * predictor does not survive a system call, each function between costs 10 ns (parts.c).
+ */
 static void procref_pairs(struct peers *peers) {
+    static procref_error error = PROCREF_ERROR_INIT;
     for (int i = 0; i < PAIRS; i++) {
-        must_release(must_acquire(peers->service));
+        procref_handle *handle;
+        if (procref_service_acquire(peers->service, 30000, &handle, &error) < 0 ||
+            procref_handle_release(handle, &error) < 0) {
+            die("acquire or release: %s", error.message);
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 #include "bench.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,11 +19,13 @@
 static const struct {
     const char *name;
     void (*run)(void);
+    bool only_if_asked;
 } groups[] = {
-    {"hot", bench_hot},   {"start", bench_start}, {"stop", bench_stop}, {"idle", bench_idle},
-    {"herd", bench_herd}, {"scale", bench_scale}, {"raw", bench_raw},
+    {"hot", bench_hot},     {"crate", bench_crate},       {"start", bench_start},
+    {"stop", bench_stop},   {"idle", bench_idle},         {"herd", bench_herd},
+    {"scale", bench_scale}, {"parts", bench_parts, true}, {"raw", bench_raw},
 };
-enum { GROUPS = sizeof groups / sizeof groups[0], RESULTS = 64 };
+enum { GROUPS = sizeof groups / sizeof groups[0], RESULTS = 256 };
 
 /* ---- In a group's process -------------------------------------------------------------------- */
 
@@ -41,6 +44,28 @@ static double quantile_of(const double *sorted, size_t count, double quantile) {
     return sorted[below] + (sorted[above] - sorted[below]) * (place - (double)below);
 }
 
+static struct result placed; /* chart, line and x of the next result */
+
+void plot(const char *chart, const char *line, double x) {
+    snprintf(placed.chart, sizeof placed.chart, "%s", chart);
+    snprintf(placed.line, sizeof placed.line, "%s", line);
+    placed.x = x;
+}
+
+static void deliver(struct result *result, const char *what, const char *unit, const char *note) {
+    snprintf(result->group, sizeof result->group, "%s", group_name);
+    snprintf(result->what, sizeof result->what, "%s", what);
+    snprintf(result->unit, sizeof result->unit, "%s", unit);
+    snprintf(result->note, sizeof result->note, "%s", note);
+    memcpy(result->chart, placed.chart, sizeof result->chart);
+    memcpy(result->line, placed.line, sizeof result->line);
+    result->x = placed.x;
+    placed = (struct result){0};
+    if (write(results_fd, result, sizeof *result) != sizeof *result) {
+        die("the runner is gone");
+    }
+}
+
 void report_quantile(const char *what, const char *unit, double *values, size_t count,
                      double quantile, double goal, const char *note) {
     struct result result = {.goal = goal};
@@ -49,13 +74,7 @@ void report_quantile(const char *what, const char *unit, double *values, size_t 
     bool spread = quantile == 0.5; /* of another quantile the quartiles would say nothing */
     result.low = spread ? quantile_of(values, count, 0.25) : result.median;
     result.high = spread ? quantile_of(values, count, 0.75) : result.median;
-    snprintf(result.group, sizeof result.group, "%s", group_name);
-    snprintf(result.what, sizeof result.what, "%s", what);
-    snprintf(result.unit, sizeof result.unit, "%s", unit);
-    snprintf(result.note, sizeof result.note, "%s", note);
-    if (write(results_fd, &result, sizeof result) != sizeof result) {
-        die("the runner is gone");
-    }
+    deliver(&result, what, unit, note);
 }
 
 void report(const char *what, const char *unit, double *values, size_t count, double goal,
@@ -67,6 +86,12 @@ void report_one(const char *what, const char *unit, double value, double goal, c
     report(what, unit, &value, 1, goal, note);
 }
 
+void report_words(const char *what, const char *said, const char *note) {
+    struct result result = {.goal = NO_GOAL};
+    snprintf(result.said, sizeof result.said, "%s", said);
+    deliver(&result, what, "", note);
+}
+
 /* ---- In the runner --------------------------------------------------------------------------- */
 
 static struct result results[RESULTS];
@@ -74,7 +99,7 @@ static int result_count;
 
 static bool run_group(int group) {
     int ends[2], status = -1;
-    if (pipe(ends) < 0) {
+    if (pipe2(ends, O_CLOEXEC) < 0) { /* else a service that outlives its client holds it */
         die("pipe: %s", strerror(errno));
     }
     fflush(NULL);
@@ -129,7 +154,19 @@ static void print_table(void) {
         if (i > 0 && strcmp(r->group, results[i - 1].group) != 0) {
             printf("\n");
         }
-        printf("%-64s %9s %-4s %-21s %-8s %s\n", r->what, median, r->unit, spread, goal,
+        char what[160];
+        snprintf(what, sizeof what, "%s%s%s", r->what, r->line[0] != '\0' ? ": " : "", r->line);
+        if (r->x > 0) {
+            snprintf(what + strlen(what), sizeof what - strlen(what), ", %.0f", r->x);
+        }
+        if (r->said[0] != '\0') {
+            printf("%-64s %s\n", what, r->said);
+            if (r->note[0] != '\0') {
+                printf("    %s\n", r->note);
+            }
+            continue;
+        }
+        printf("%-64s %9s %-4s %-21s %-8s %s\n", what, median, r->unit, spread, goal,
                r->goal < 0  ? ""
                : reached(r) ? "yes"
                             : "NO");
@@ -164,8 +201,17 @@ static bool write_json(const char *path, const char *machine) {
         const struct result *r = &results[i];
         fprintf(file, "%s\n    {\"group\": \"%s\", \"what\": ", i > 0 ? "," : "", r->group);
         json_string(file, r->what);
-        fprintf(file, ", \"unit\": \"%s\", \"median\": %.6g, \"low\": %.6g, \"high\": %.6g",
-                r->unit, r->median, r->low, r->high);
+        if (r->said[0] != '\0') {
+            fprintf(file, ", \"said\": ");
+            json_string(file, r->said);
+        } else {
+            fprintf(file, ", \"unit\": \"%s\", \"median\": %.6g, \"low\": %.6g, \"high\": %.6g",
+                    r->unit, r->median, r->low, r->high);
+        }
+        if (r->chart[0] != '\0') {
+            fprintf(file, ", \"chart\": \"%s\", \"line\": \"%s\", \"x\": %g", r->chart, r->line,
+                    r->x);
+        }
         if (r->goal >= 0) {
             fprintf(file, ", \"goal\": %g, \"reached\": %s", r->goal,
                     reached(r) ? "true" : "false");
@@ -213,8 +259,8 @@ int main(int argc, char **argv) {
         } else if (strcmp(argv[i], "--json") == 0 && i + 1 < argc) {
             json = argv[++i];
         } else {
-            fprintf(stderr,
-                    "usage: procref-bench [--json FILE] [hot|start|stop|idle|herd|scale|raw]...\n");
+            fprintf(stderr, "usage: procref-bench [--json FILE] "
+                            "[hot|crate|start|stop|idle|herd|scale|raw|parts]...\n");
             return 2;
         }
     }
@@ -233,7 +279,7 @@ int main(int argc, char **argv) {
     }
     printf("\n");
     for (int group = 0; group < GROUPS; group++) {
-        if (!any || chosen[group]) {
+        if (any ? chosen[group] : !groups[group].only_if_asked) {
             fprintf(stderr, "measuring %s ...\n", groups[group].name);
             ok = run_group(group) && ok;
         }

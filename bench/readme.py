@@ -1,8 +1,16 @@
 #!/usr/bin/env python3
-"""bench/readme.py RESULTS.json README.md: puts the figures of `make bench` between the README's bench marks."""
+"""bench/readme.py RESULTS.json README.md: puts the figures of `make bench`, and the pictures that plot.py drew into docs/,
+between the README's bench marks."""
 import json
+import os
 import re
 import sys
+
+PICTURES = {
+    'crate': 'Bars: procref beside the Rust crate procref 0.1.0, from acquire + release to SIGKILL of the last client',
+    'growth': 'Curves: the cost of one more client by references held and by services on the machine, flat',
+    'herd': 'Curve: 1 to 1,000 clients race a cold start, time until the last one is in',
+}
 
 
 def number(value):
@@ -18,13 +26,40 @@ def row(result):
     return f"| {result['what']} | {number(result['median'])} {result['unit']} | {spread} | {goal} | {reached} |"
 
 
+def cell(result):
+    if result is None:
+        return ''
+    return result['said'] if 'said' in result else f"{number(result['median'])} {result['unit']}"
+
+
+def beside(results):
+    """The table beside the crate: a row for each thing that both do."""
+    sides = {}
+    for result in results:
+        sides.setdefault(result['what'], {})[result['line']] = result
+    columns = ['procref', 'crate 0.1.0', 'bare semop']
+    lines = ['| beside the crate | ' + ' | '.join(columns) + ' |', '| --- ' * (len(columns) + 1) + '|']
+    for what, side in sides.items():
+        lines.append(f"| {what} | " + ' | '.join(cell(side.get(column)) for column in columns) + ' |')
+    return lines
+
+
 def main():
     results, readme = sys.argv[1:]
     with open(results, encoding='utf-8') as file:
         measured = json.load(file)
-    lines = [f"`make bench`, medians and quartiles, one sitting: {measured['machine']}.", '',
-             '| what | median | quartiles | goal | reached |', '| --- | --- | --- | --- | --- |']
-    lines += [row(result) for result in measured['results']]
+    folder = os.path.dirname(os.path.abspath(readme))
+    pictures = [f'![{text}](docs/{name}.svg)' for name, text in PICTURES.items()
+                if os.path.exists(os.path.join(folder, 'docs', name + '.svg'))]
+    plain = [result for result in measured['results'] if 'chart' not in result]
+    crate = [result for result in measured['results'] if result.get('chart') == 'crate']
+    lines = [f"`make bench`, medians and quartiles, one sitting: {measured['machine']}.", '']
+    for picture in pictures:
+        lines += [picture, '']
+    if crate:
+        lines += beside(crate) + ['']
+    lines += ['| what | median | quartiles | goal | reached |', '| --- | --- | --- | --- | --- |']
+    lines += [row(result) for result in plain]
     with open(readme, encoding='utf-8') as file:
         text = file.read()
     block = '<!-- bench -->\n' + '\n'.join(lines) + '\n<!-- /bench -->'

@@ -1,10 +1,11 @@
 /*
- * Does an acquire cost more with many references, or many services, on the machine? Blocks with few
- * and with many alternate. What stands in for "many" is said in each note:
+ * Does an acquire cost more with many references, or many services, on the machine? The points of a
+ * curve are measured in turn, block by block, up one time and down the next. What stands in for
+ * "many" is said in each note:
  *
  * - 30,000 references of 30,000 processes do not fit below the usual pid_max of 32,768, so one
- * helper process adds 29,999 to the same semaphore, with undo. 2,000 real processes are measured as
- * well.
+ * helper process adds units to the same semaphore, with undo. Up to 2,000 real processes are
+ * measured as well.
  * - 10,000 services would be 20,000 keepers. The kernel's share of it is 10,000 semaphore sets with
  * keys.
  */
@@ -17,9 +18,36 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/sem.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-enum { BLOCKS = 31, PAIRS = 2000, UNITS = 29999, PROCESSES = 2000, SETS = 9999, FRESH = 15 };
+enum { BLOCKS = 31, PAIRS = 2000, FRESH = 15 };
+
+/* How many there are, the first client's reference or service among them. */
+static const int references[] = {1, 3, 10, 30, 100, 300, 1000, 3000, 10000, 30000},
+                 real_processes[] = {1, 3, 10, 30, 100, 300, 1000, 2000},
+                 service_counts[] = {1, 10, 100, 1000, 3000, 10000};
+#define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
+enum { PROCESSES = 2000, SETS = 9999, POINTS = 10 };
+
+/* Medians of a curve's points, and the last one over the first, block by block. */
+static void curve(const char *chart, const char *line, const char *unit, const int *at, int points,
+                  double values[][BLOCKS], const char *ratio_what, const char *note) {
+    static double ratio[BLOCKS];
+    for (int block = 0; block < BLOCKS; block++) {
+        ratio[block] = values[points - 1][block] / values[0][block];
+    }
+    report(ratio_what, "x", ratio, BLOCKS, 1.2, note);
+    for (int i = 0; i < points; i++) {
+        plot(chart, line, at[i]);
+        report(chart, unit, values[i], BLOCKS, NO_GOAL, "");
+    }
+}
+
+/* The point of a block's turn: up, then down. */
+static int turn_of(int block, int turn, int points) {
+    return block % 2 == 0 ? turn : points - 1 - turn;
+}
 
 static double pairs_ns(procref_service *service) {
     int64_t begin = now_ns();
@@ -87,81 +115,102 @@ static struct semaphore find_refs(procref_service *service) {
     return found;
 }
 
-/* On each 'm' adds the units, on each 'f' takes them away; if it dies the kernel does. */
+/* Has as many units as it was last told, by a number; if it dies the kernel takes them away. */
 static void add_units(int line, void *data) {
     const struct semaphore *refs = data;
-    for (char word; (word = hear(line)) != 0;) {
-        short change = word == 'm' ? UNITS : -UNITS;
-        struct sembuf op = {refs->member, change, SEM_UNDO | IPC_NOWAIT};
-        tell(line, semop(refs->set, &op, 1) == 0 ? 'k' : 0);
+    int have = 0;
+    for (int wanted; recv(line, &wanted, sizeof wanted, MSG_WAITALL) == sizeof wanted;) {
+        struct sembuf op = {refs->member, (short)(wanted - have), SEM_UNDO | IPC_NOWAIT};
+        bool done = wanted == have || semop(refs->set, &op, 1) == 0;
+        have = done ? wanted : have;
+        tell(line, done ? 'k' : 'n');
     }
 }
 
+static bool tell_number(const struct child *child, int number) {
+    return send(child->line, &number, sizeof number, MSG_NOSIGNAL) == sizeof number &&
+           child_hear(child) == 'k';
+}
+
 static void units(procref_service *service) {
-    static double ratio[BLOCKS];
+    static double ns[POINTS][BLOCKS];
     struct semaphore refs = find_refs(service);
     struct child helper = child_start(add_units, &refs);
     uint32_t most = 0;
     for (int block = 0; block < BLOCKS; block++) {
-        double few = pairs_ns(service);
-        child_tell(&helper, 'm');
-        if (child_hear(&helper) != 'k' || procref_service_count(service, &most, NULL) < 0) {
-            die("the helper cannot add units");
+        for (int turn = 0; turn < COUNT(references); turn++) {
+            int i = turn_of(block, turn, COUNT(references));
+            uint32_t count;
+            if (!tell_number(&helper, references[i] - 1) ||
+                procref_service_count(service, &count, NULL) < 0) {
+                die("the helper cannot add units");
+            }
+            most = count > most ? count : most;
+            ns[i][block] = pairs_ns(service);
         }
-        double many = pairs_ns(service);
-        child_tell(&helper, 'f');
-        (void)child_hear(&helper);
-        ratio[block] = many / few;
     }
     child_end(&helper);
     char note[200];
     snprintf(note, sizeof note,
-             "the count was %u: %d real references, the rest units of one helper process", most, 1);
-    report("acquire at 30,000 references over 1", "x", ratio, BLOCKS, 1.2, note);
+             "the count was %u: 1 real reference, the rest units of one helper process", most);
+    curve("references", "units of one process", "ns", references, COUNT(references), ns,
+          "acquire at 30,000 references over 1", note);
 }
 
 /* Over bare pairs of the same moment, since these cannot be interleaved. */
-static double pairs_over_bare(procref_service *service, int bare) {
+static double pairs_over_bare(procref_service *service, int bare, double *ret_bare_ns) {
     int64_t begin = now_ns();
     bare_pairs(bare, PAIRS);
-    double bare_ns = (double)(now_ns() - begin) / PAIRS;
-    return pairs_ns(service) / bare_ns;
+    *ret_bare_ns = (double)(now_ns() - begin) / PAIRS;
+    return pairs_ns(service) / *ret_bare_ns;
+}
+
+static int upwards(const void *left, const void *right) {
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
 }
 
 static void processes(struct world *world, procref_service *service) {
     static struct child holders[PROCESSES];
-    static double few[BLOCKS], many[BLOCKS], ratio[BLOCKS];
-    int bare = bare_begin();
-    for (int block = 0; block < BLOCKS; block++) {
-        few[block] = pairs_over_bare(service, bare);
+    static double ns[POINTS][BLOCKS], all_bare[POINTS * BLOCKS];
+    int bare = bare_begin(), holding = 1, points = COUNT(real_processes);
+    for (int i = 0; i < points; i++) {
+        while (holding < real_processes[i]) {
+            holders[holding++] = holder_start(world);
+        }
+        for (int block = 0; block < BLOCKS; block++) {
+            ns[i][block] = pairs_over_bare(service, bare, &all_bare[i * BLOCKS + block]);
+        }
     }
-    for (int i = 0; i < PROCESSES; i++) {
-        holders[i] = holder_start(world);
-    }
-    for (int block = 0; block < BLOCKS; block++) {
-        many[block] = pairs_over_bare(service, bare);
-    }
-    for (int i = 0; i < PROCESSES; i++) {
+    for (int i = 1; i < holding; i++) {
         child_end(&holders[i]);
     }
-    for (int block = 0; block < BLOCKS; block++) {
-        few[block] = (few[block] + pairs_over_bare(service, bare)) / 2; /* before and after */
-        ratio[block] = many[block] / few[block];
-    }
     bare_end(bare);
-    report("acquire at 2,000 real processes over 1", "x", ratio, BLOCKS, 1.2,
-           "before, with, after; each block over bare pairs of the same moment");
+    qsort(all_bare, (size_t)points * BLOCKS, sizeof *all_bare, upwards);
+    for (int i = 0; i < points; i++) { /* the machine's speed at the moment is taken out of it */
+        for (int block = 0; block < BLOCKS; block++) {
+            ns[i][block] *= all_bare[points * BLOCKS / 2];
+        }
+    }
+    curve("references", "real processes", "ns", real_processes, points, ns,
+          "acquire at 2,000 real processes over 1",
+          "each block over bare pairs of the same moment, times their median");
 }
 
 /* ---- Many services --------------------------------------------------------------------------- */
 
-/* Owns the sets, so that they go with it, also when the benchmark is interrupted. 'm': make, 'f':
- * remove. */
-static bool make_sets(int *sets, int *made) {
-    for (key_t key = 0x0be00000; *made < SETS; key += 257) {
+/*
+ * Owns the sets, so that they go with it, also when the benchmark is interrupted. Has as many as it
+ * was last told, by a number; none at the end of the line.
+ */
+static bool have_sets(int *sets, int *have, int wanted) {
+    while (*have > 0 && *have > wanted) {
+        semctl(sets[--*have], 0, IPC_RMID);
+    }
+    for (key_t key = 0x0be00000 + 257 * *have; *have < wanted; key += 257) {
         int id = semget(key, 11, IPC_CREAT | IPC_EXCL | 0600);
         if (id >= 0) {
-            sets[(*made)++] = id;
+            sets[(*have)++] = id;
         } else if (errno != EEXIST) {
             return false;
         }
@@ -171,74 +220,61 @@ static bool make_sets(int *sets, int *made) {
 
 static void own_sets(int line, void *data) {
     static int sets[SETS];
-    int made = 0;
+    int have = 0;
     (void)data;
     prctl(PR_SET_PDEATHSIG, 0); /* it outlives the others by the moment that removing takes */
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
-    char word;
-    do {
-        word = hear(line);
-        bool done = word != 'm' || make_sets(sets, &made);
-        while ((word != 'm' || !done) && made > 0) {
-            semctl(sets[--made], 0, IPC_RMID);
-        }
-        tell(line, done ? 'k' : 'n');
-    } while (word != 0);
+    for (int wanted; recv(line, &wanted, sizeof wanted, MSG_WAITALL) == sizeof wanted;) {
+        tell(line, have_sets(sets, &have, wanted) ? 'k' : 'n');
+    }
+    have_sets(sets, &have, 0);
 }
 
-static double fresh_ns(const struct world *world) {
+static double fresh_us(const struct world *world) {
     double sum = 0;
     for (int i = 0; i < FRESH; i++) {
         sum += fresh_acquire_ns(world);
     }
-    return sum / FRESH;
+    return sum / FRESH / 1e3;
 }
 
-static void change_sets(const struct child *owner, char word) {
-    child_tell(owner, word);
-    if (child_hear(owner) != 'k') {
-        die("%d semaphore sets cannot be made: see /proc/sys/kernel/sem", (int)SETS);
-    }
-}
-
-static void services(const struct child *owner, procref_service *service) {
-    static double ratio[BLOCKS];
+/* With a service: a client that held before. Without: clients that are new. */
+static void services(const struct world *world, const struct child *owner, procref_service *service,
+                     double values[][BLOCKS]) {
+    int points = COUNT(service_counts);
     for (int block = 0; block < BLOCKS; block++) {
-        double few = pairs_ns(service);
-        change_sets(owner, 'm');
-        double many = pairs_ns(service);
-        change_sets(owner, 'f');
-        ratio[block] = many / few;
+        for (int turn = 0; turn < points; turn++) {
+            int i = turn_of(block, turn, points);
+            if (!tell_number(owner, service_counts[i] - 1)) {
+                die("%d semaphore sets cannot be made: see /proc/sys/kernel/sem", (int)SETS);
+            }
+            values[i][block] = service != NULL ? pairs_ns(service) : fresh_us(world);
+        }
     }
-    report("acquire at 10,000 services over 1", "x", ratio, BLOCKS, 1.2,
-           "9,999 semaphore sets with keys stand for the other services' kernel objects");
+    (void)tell_number(owner, 0);
 }
 
-static void fresh_services(struct world *world, const struct child *owner) {
-    static double ratio[BLOCKS];
-    for (int block = 0; block < BLOCKS; block++) {
-        double few = fresh_ns(world);
-        change_sets(owner, 'm');
-        double many = fresh_ns(world);
-        change_sets(owner, 'f');
-        ratio[block] = many / few;
-    }
-    report("first acquire of a fresh process at 10,000 services over 1", "x", ratio, BLOCKS, 1.2,
-           "the same sets; this is where a service is looked up by its key");
-}
+static const char sets_note[] =
+    "9,999 semaphore sets with keys stand for the other services' kernel objects";
 
 void bench_scale(void) {
+    static double ns[POINTS][BLOCKS], us[POINTS][BLOCKS];
     struct world world;
     world_begin(&world, NULL);
     struct child owner = child_start(own_sets, NULL);
     struct child holder = holder_start(&world);
-    fresh_services(&world, &owner);
+    services(&world, &owner, NULL, us);
+    curve("services, first acquire", "fresh process", "us", service_counts, COUNT(service_counts),
+          us, "first acquire of a fresh process at 10,000 services over 1",
+          "this is where a service is looked up by its key");
 
     procref_service *service = must_open(&world);
     (void)pairs_ns(service); /* warm */
-    services(&owner, service);
+    services(&world, &owner, service, ns);
+    curve("services", "acquire + release", "ns", service_counts, COUNT(service_counts), ns,
+          "acquire at 10,000 services over 1", sets_note);
     units(service);
     processes(&world, service);
 

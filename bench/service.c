@@ -1,7 +1,7 @@
 /*
  * The service of the benchmarks: `bench-service FIFO [PORT]`. It tells through the FIFO when it
- * begins and when it got its stop signal, by CLOCK_MONOTONIC; with a port it listens there. Nothing
- * else.
+ * begins and when it got its stop signal, by CLOCK_MONOTONIC; with a port it listens there. It ends
+ * by itself after ten minutes: one benchmark leaves services that nobody stops.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { LIFETIME_S = 600 };
 
 static void say(int fifo, char what) {
     struct timespec now;
@@ -35,6 +37,12 @@ static void listen_on(uint16_t port) {
 int main(int argc, char **argv) {
     int fifo = argc > 1 ? open(argv[1], O_WRONLY | O_CLOEXEC) : -1;
     sigset_t stop;
+    alarm(LIFETIME_S);
+    for (int fd = 0; fd < 3; fd++) {
+        if (fd != fifo) {
+            close(fd); /* who reads the benchmark's output must not wait for a service that stays */
+        }
+    }
     sigemptyset(&stop);
     sigaddset(&stop, SIGTERM);
     sigprocmask(SIG_BLOCK, &stop, NULL);
