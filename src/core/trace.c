@@ -48,6 +48,11 @@ void pri_trace_line(const char *format, ...) {
 }
 
 #ifdef PRI_CRASH_POINTS
+bool pri_fault(const char *name) {
+    const char *wanted = getenv("PROCREF_FAULT");
+    return wanted != NULL && strcmp(wanted, name) == 0;
+}
+
 void pri_crash_point(const char *name) {
     const char *plan = getenv("PROCREF_CRASH");
     size_t length = strlen(name);

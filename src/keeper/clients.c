@@ -30,6 +30,8 @@ static void hang_up(struct pri_keeper *k, struct pri_client *client) {
             pri_keeper_push(k, PRI_E_HUNG_UP);
         } else if (client->state == CLIENT_ELECTED) {
             pri_keeper_push(k, PRI_E_STARTER_LOST);
+        } else if (client->state == CLIENT_ASKING) {
+            pri_run_limit_start(k);
         }
     }
 }

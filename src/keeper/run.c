@@ -17,7 +17,7 @@
 #include "os/ready.h"
 #include "os/rendezvous.h"
 
-enum { PORT_TRIES = 5, STATUS_WAIT_MS = 200 };
+enum { PORT_TRIES = 5, STATUS_WAIT_MS = 200, UNWANTED_START_MS = 30000 };
 
 static const char *name_of(const struct pri_keeper *k) {
     return k->pair->config->ident.name;
@@ -345,11 +345,29 @@ void pri_run_tidy(struct pri_keeper *k) {
     }
 }
 
+/*
+ * Without a start timeout a service that never gets ready would stay for ever when nobody waits for
+ * it any more: nobody holds it, so no count reaches zero.
+ */
+void pri_run_limit_start(struct pri_keeper *k) {
+    if (k->machine.state == PRI_S_STARTING && k->start_ns == PRI_NEVER) {
+        k->start_ns = pri_deadline(pri_fault("hurry") ? 100 : UNWANTED_START_MS);
+    }
+}
+
+static bool is_awaited(const struct pri_keeper *k) {
+    return pri_clients_count(k, CLIENT_ASKING) > 0 || pri_clients_count(k, CLIENT_NEW) > 0 ||
+           pri_counter_read(&k->counter, PRI_REG_REFS) > 0;
+}
+
 void pri_run_start_timeout(struct pri_keeper *k) {
     procref_error error = PROCREF_ERROR_INIT;
     const struct pri_config *config = k->pair->config;
     const char *ready = pri_config_text(config, config->ready);
     k->start_ns = PRI_NEVER;
+    if (config->start_timeout_ms < 0 && is_awaited(k)) {
+        return; /* somebody came since */
+    }
     pri_fail(&error, PROCREF_E_TIMEOUT, 0, "",
              "'%s' was not ready (%s) within its start timeout of %lld ms", name_of(k),
              ready != NULL ? ready : "running", (long long)config->start_timeout_ms);

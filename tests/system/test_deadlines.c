@@ -15,6 +15,17 @@ TEST(a_storm_of_signals_does_not_lengthen_an_acquire) {
     await_no_trace(w);
 }
 
+#ifdef PRI_CRASH_POINTS
+TEST(a_start_without_a_timeout_ends_when_nobody_waits_for_it_any_more) {
+    world_set(w, "PROCREF_FAULT=hurry"); /* 0.1 s of mercy instead of 30 */
+    struct client *c = client_start(w);
+    client_open(c, "", "ready=notify start_timeout=-1"); /* never ready */
+    struct reply r = client_ask(c, "acquire 300");
+    assert_error(&r, "TIMEOUT");
+    await_no_trace(w);
+}
+#endif
+
 TEST(a_storm_of_signals_does_not_fail_an_acquire_or_release) {
     struct client *c = client_start(w);
     client_do(c, "alarm 1000");
@@ -126,11 +137,15 @@ TEST(a_service_that_is_up_before_its_slow_starter_has_asked_is_not_stopped_under
     assert_int_equal(started.pid, held.pid);
 }
 
-TEST_MAIN(T(a_service_that_is_up_before_its_slow_starter_has_asked_is_not_stopped_under_it),
-          T(a_storm_of_signals_does_not_lengthen_an_acquire),
-          T(a_storm_of_signals_does_not_fail_an_acquire_or_release),
-          T(a_storm_of_signals_does_not_lengthen_release_wait),
-          T(a_stopped_keeper_does_not_hold_an_acquire_past_its_deadline),
-          T(a_stopped_client_delays_nobody), T(a_client_stopped_inside_acquire_delays_nobody),
-          T(a_deadline_of_0_is_kept_while_somebody_starts_the_service),
-          T(without_a_start_timeout_a_slow_service_may_take_its_time))
+TEST_MAIN(
+#ifdef PRI_CRASH_POINTS
+    T(a_start_without_a_timeout_ends_when_nobody_waits_for_it_any_more),
+#endif
+    T(a_service_that_is_up_before_its_slow_starter_has_asked_is_not_stopped_under_it),
+    T(a_storm_of_signals_does_not_lengthen_an_acquire),
+    T(a_storm_of_signals_does_not_fail_an_acquire_or_release),
+    T(a_storm_of_signals_does_not_lengthen_release_wait),
+    T(a_stopped_keeper_does_not_hold_an_acquire_past_its_deadline),
+    T(a_stopped_client_delays_nobody), T(a_client_stopped_inside_acquire_delays_nobody),
+    T(a_deadline_of_0_is_kept_while_somebody_starts_the_service),
+    T(without_a_start_timeout_a_slow_service_may_take_its_time))

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/crash.h"
 #include "core/fail.h"
 #include "os/folder.h"
 
@@ -12,15 +13,7 @@ enum { STAT_ANY = 20, SETS_MOST = 32768 };
 /* ---- Rows ------------------------------------------------------------------------------------ */
 
 static short undo_flag(bool undo) {
-#ifdef PRI_CRASH_POINTS
-    static _Atomic int fault = -1;
-    if (fault < 0) {
-        const char *wanted = getenv("PROCREF_FAULT");
-        fault = wanted != NULL && strcmp(wanted, "noundo") == 0;
-    }
-    undo = undo && !fault;
-#endif
-    return undo ? SEM_UNDO : 0;
+    return undo && !pri_fault("noundo") ? SEM_UNDO : 0;
 }
 
 static int value_of(int16_t value, uint32_t g) {

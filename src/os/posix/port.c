@@ -1,4 +1,5 @@
 /* Picking a free TCP port with the sockets interface (os/port.h). */
+#include "core/crash.h"
 #include "os/port.h"
 
 #include <arpa/inet.h>
@@ -28,13 +29,11 @@ static int bind_port(uint16_t port) {
     return fd;
 }
 
-#ifdef PRI_CRASH_POINTS
 /* PROCREF_FAULT=stealport: somebody else takes the first port between our look and the service's
  * bind. */
 static bool steal(int fd) {
     static int thief = -1;
-    const char *fault = getenv("PROCREF_FAULT");
-    if (fault == NULL || strcmp(fault, "stealport") != 0) {
+    if (!pri_fault("stealport")) {
         return false;
     }
     if (thief < 0) {
@@ -44,12 +43,6 @@ static bool steal(int fd) {
     close(thief);
     return false;
 }
-#else
-static bool steal(int fd) {
-    (void)fd;
-    return false;
-}
-#endif
 
 uint16_t pri_port_pick(void) {
     struct sockaddr_in address;
