@@ -237,7 +237,9 @@ PROCREF_API bool procref_info_is_alive(const procref_info *info);
 typedef struct procref_service procref_service;
 typedef struct procref_handle procref_handle;
 
-enum { /* what to do when the service ends while somebody holds it: five times in a row at most, with pauses of 20 ms to 1.3 s */
+/* What to do when the service ends while somebody holds it. It is started again five times in a row at
+ * most, with pauses of 20 ms to 1.3 s; then the reason is kept. */
+enum {
     PROCREF_RESTART_ON_FAILURE = 0, /* start it again unless it exited with status 0 */
     PROCREF_RESTART_ALWAYS = 1,     /* start it again */
     PROCREF_RESTART_NEVER = 2,      /* keep the reason; the next acquire starts it afresh */
@@ -251,10 +253,10 @@ enum { /* what to do when the service ends while somebody holds it: five times i
  *
  * It is started either by a command that the keeper runs, or by the client's own functions (a
  * callback service). These run in the thread that called, and only inside
- * procref_service_acquire(), procref_pending_finish(), procref_handle_release() and
- * procref_handle_release_wait(). They may fork, take as long as they need, and use procref for
- * other services; for the same service they get PROCREF_E_INVALID, since they would wait for
- * themselves.
+ * procref_service_acquire(), procref_pending_finish(), procref_pending_cancel(),
+ * procref_handle_release() and procref_handle_release_wait(). They may fork, take as long as they
+ * need, and use procref for other services; for the same service they get PROCREF_E_INVALID, since
+ * they would wait for themselves.
  *
  * - on_first_acquire starts the service. Exactly one client runs it, while the others wait for its
  *   result. It names the process with procref_info_set_pid() as soon as it exists, sets port and
@@ -270,9 +272,10 @@ enum { /* what to do when the service ends while somebody holds it: five times i
  *   included. false: one client runs on_recover, the others wait for its result. NULL: the service
  *   is healthy while its process is alive.
  * - on_recover makes it work again, or replaces it: like on_first_acquire, with what was known
- *   before. It also runs, in the next client that acquires, when the process died while held. NULL:
- *   the old process is ended and on_first_acquire runs. If it fails, every waiting client gets its
- *   error, else PROCREF_E_SERVICE_RECOVERY.
+ *   before, of which ret_info begins as a copy: it names the process if that is another now. It
+ *   also runs, in the next client that acquires, when the process died while held. NULL: the old
+ *   process is ended and on_first_acquire runs. If it fails, every waiting client gets its error,
+ *   else PROCREF_E_SERVICE_RECOVERY.
  *
  * A service without a process (a mount, a compose project) never calls procref_info_set_pid().
  * Nobody can end it for a client that was killed: then it stays, and on_first_acquire of a later
@@ -304,7 +307,7 @@ typedef struct procref_service_config {
     bool share;                     /* accept a running service of another configuration */
     int32_t restart;                /* PROCREF_RESTART_… */
     int32_t stop_signal;            /* 0: SIGTERM */
-    int64_t start_timeout_ms;       /* 0: 30 s; -1: none */
+    int64_t start_timeout_ms;       /* 0: 30 s; -1: none while somebody waits, then 30 s */
     int64_t stop_timeout_ms;        /* 0: 10 s, then SIGKILL to the whole tree; -1: never */
     int64_t linger_ms;              /* how long an unused service is kept; 0: not at all */
 } procref_service_config;
