@@ -227,7 +227,7 @@ enum { /* what to do when the service ends while somebody holds it */
  *
  * It is started either by a command that the keeper runs, or by the client's own functions (a callback
  * service). These run in the thread that called, and only inside procref_service_acquire(),
- * procref_pending_finish(), procref_handle_release() and procref_handle_release_wait(). They may fork, take as
+ * procref_pending_finish() and _cancel(), procref_handle_release() and procref_handle_release_wait(). They may fork, take as
  * long as they need, and use procref for other services; for the same service they get PROCREF_E_INVALID, since they
  * would wait for themselves.
  *
@@ -410,7 +410,10 @@ PROCREF_API procref_waitable procref_pending_ready(const procref_pending *p);
 PROCREF_API int procref_pending_finish(procref_pending *p, procref_handle **ret_handle,
                                        procref_error *err);
 
-/* Gives up at once, gives back what it may have got, and frees p. Accepts NULL, returns NULL. */
+/*
+ * Gives up at once, gives back what it may have got, and frees p. If that was the last reference of a service with
+ * on_last_release, it runs in here, as in a release. In a forked child it only frees p. Accepts NULL, returns NULL.
+ */
 PROCREF_API procref_pending *procref_pending_cancel(procref_pending *p);
 
 /* ---- The raw counter ------------------------------------------------------------------------- */
