@@ -616,6 +616,21 @@ TEST(without_descriptors_it_says_limit_and_leaks_none) {
     assert_in_range(refused, 2, 5);
 }
 
+TEST(who_is_told_to_start_and_cannot_lets_another_do_it) {
+    struct client *poor = loop_start(w), *other = loop_start(w);
+    client_open(poor, "", "callbacks=1");
+    client_open(other, "", "callbacks=1");
+    start(poor, 0, -1, 1);
+    await_readable(poor, 0);
+    start(other, 0, 20000, 1);
+    client_do(poor, "descriptors_most 3"); /* none for the record page */
+    struct reply r = client_ask(poor, "finish 0");
+    assert_error(&r, "LIMIT");
+    r = finished(other, 0);
+    assert_held(&r);
+    assert_int_equal(value_of(other, "callbacks", "first"), 1);
+}
+
 TEST(a_thousand_acquires_and_cancels_leak_no_descriptor) {
     struct client *c = loop_start(w), *other = client_start(w);
     client_open(c, ON_PORT, TCP);
@@ -713,5 +728,6 @@ TEST_MAIN(
     T(a_forked_child_is_told_and_its_parents_acquire_goes_on),
     T(a_forked_child_cancels_its_copy_only), T(no_descriptor_of_a_pending_acquire_survives_exec),
     T(without_descriptors_it_says_limit_and_leaks_none),
+    T(who_is_told_to_start_and_cannot_lets_another_do_it),
     T(a_thousand_acquires_and_cancels_leak_no_descriptor), T(two_threads_have_a_loop_each),
     T(sixteen_programs_with_a_hundred_pendings_each))
