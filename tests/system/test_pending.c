@@ -150,8 +150,8 @@ TEST(a_hundred_services_start_side_by_side_in_one_thread) {
     assert_int_equal(l.held, 100);
     assert_in_range(l.worst, 0, 2);
     assert_int_equal(count_of(c, 99), 1);
-    client_do(c, "release_all");
     AWAIT(events_count(w, "start") == 100);
+    client_do(c, "release_all");
 }
 
 TEST(each_of_many_ends_in_its_own_way_and_nobody_spins) {
