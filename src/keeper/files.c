@@ -230,7 +230,9 @@ static bool parse_hint(const char *text, struct pri_hint *ret) {
     }
     good = good && take(&text, "\nmetadata ") && take_number(&text, UINT64_MAX, &ret->metadata) &&
            take(&text, "\nsince ") && take_number(&text, INT64_MAX, &since) && take(&text, "\n");
-    take_unknown(&text);
+    if (good) {
+        take_unknown(&text);
+    }
     size_t length = (size_t)(text - begin);
     good = good && take(&text, "sum ") && take_number(&text, UINT64_MAX, &sum) &&
            text[strspn(text, "\n")] == '\0' && sum == pri_hash(0, begin, length);

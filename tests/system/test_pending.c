@@ -570,6 +570,25 @@ TEST(a_forked_child_cancels_its_copy_only) {
     child_gets(w, "cancel", "OK");
 }
 
+TEST(a_forked_childs_copy_of_what_is_attached_already_is_only_freed) {
+    struct client *c = loop_start(w);
+    client_open(c, "", "callbacks=1 last=1");
+    struct reply held = client_ask(c, "acquire 0 20000");
+    assert_held(&held);
+    start(c, 0, 20000, 1);
+    client_do(c, "release 0");
+    struct reply r = client_ask(c, "fork 0 cancel"); /* nor does it call anything */
+    assert_string_equal(r.code, "OK");
+    assert_int_equal(r.n, 2);
+    assert_int_equal(count_of(c, 0), 1);
+    r = finished(c, 0);
+    assert_held(&r);
+    assert_int_equal(r.pid, held.pid);
+    client_do(c, "release_all");
+    assert_int_equal(value_of(c, "callbacks", "last"), 1);
+    await_no_trace(w);
+}
+
 TEST(no_descriptor_of_a_pending_acquire_survives_exec) {
     struct client *c = loop_start(w);
     client_open(c, "", NEVER_READY);
@@ -704,30 +723,34 @@ TEST(sixteen_programs_with_a_hundred_pendings_each) {
     await_no_trace(w);
 }
 
-TEST_MAIN(
-    T(a_hundred_pendings_of_one_service_share_one_start_and_one_reference),
-    T(a_hundred_services_start_side_by_side_in_one_thread),
-    T(each_of_many_ends_in_its_own_way_and_nobody_spins), T(callbacks_run_in_finish_only_and_once),
-    T(others_wait_and_work_while_one_runs_its_callback),
-    T(the_waitable_is_silent_until_there_is_something_to_do),
-    T(finish_before_its_time_says_again_and_touches_nothing),
-    T(the_deadline_makes_it_readable_once), T(timeout_0_attaches_to_what_runs_and_starts_nothing),
-    T(timeout_minus_1_waits_as_long_as_it_takes), T(a_failed_start_reads_as_it_does_for_who_waits),
-    T(another_configuration_is_a_conflict_here_too),
-    T(cancelled_before_the_service_is_up_nobody_wants_it_and_it_ends),
-    T(cancelled_when_told_that_it_is_up_the_service_stops),
-    T(cancelled_after_the_hot_path_its_reference_is_given_back),
-    T(cancelled_when_told_to_start_another_is_elected),
-    T(cancelled_while_it_waits_for_a_recovery_it_gives_back_what_is_unhealthy),
-    T(cancelled_as_the_last_of_a_service_with_on_last_release_it_is_a_release),
-    T(the_service_object_may_be_closed_while_it_is_pending), T(a_killed_keeper_is_reached_again),
-    T(a_killed_pair_is_replaced),
-    T(a_killed_keeper_is_reached_again_although_a_child_has_copies_of_all),
-    T(cancelling_is_seen_although_a_child_has_a_copy_of_the_connection),
-    T(who_holds_already_gets_another_handle_at_once),
-    T(a_forked_child_is_told_and_its_parents_acquire_goes_on),
-    T(a_forked_child_cancels_its_copy_only), T(no_descriptor_of_a_pending_acquire_survives_exec),
-    T(without_descriptors_it_says_limit_and_leaks_none),
-    T(who_is_told_to_start_and_cannot_lets_another_do_it),
-    T(a_thousand_acquires_and_cancels_leak_no_descriptor), T(two_threads_have_a_loop_each),
-    T(sixteen_programs_with_a_hundred_pendings_each))
+TEST_MAIN(T(a_hundred_pendings_of_one_service_share_one_start_and_one_reference),
+          T(a_hundred_services_start_side_by_side_in_one_thread),
+          T(each_of_many_ends_in_its_own_way_and_nobody_spins),
+          T(callbacks_run_in_finish_only_and_once),
+          T(others_wait_and_work_while_one_runs_its_callback),
+          T(the_waitable_is_silent_until_there_is_something_to_do),
+          T(finish_before_its_time_says_again_and_touches_nothing),
+          T(the_deadline_makes_it_readable_once),
+          T(timeout_0_attaches_to_what_runs_and_starts_nothing),
+          T(timeout_minus_1_waits_as_long_as_it_takes),
+          T(a_failed_start_reads_as_it_does_for_who_waits),
+          T(another_configuration_is_a_conflict_here_too),
+          T(cancelled_before_the_service_is_up_nobody_wants_it_and_it_ends),
+          T(cancelled_when_told_that_it_is_up_the_service_stops),
+          T(cancelled_after_the_hot_path_its_reference_is_given_back),
+          T(cancelled_when_told_to_start_another_is_elected),
+          T(cancelled_while_it_waits_for_a_recovery_it_gives_back_what_is_unhealthy),
+          T(cancelled_as_the_last_of_a_service_with_on_last_release_it_is_a_release),
+          T(the_service_object_may_be_closed_while_it_is_pending),
+          T(a_killed_keeper_is_reached_again), T(a_killed_pair_is_replaced),
+          T(a_killed_keeper_is_reached_again_although_a_child_has_copies_of_all),
+          T(cancelling_is_seen_although_a_child_has_a_copy_of_the_connection),
+          T(who_holds_already_gets_another_handle_at_once),
+          T(a_forked_child_is_told_and_its_parents_acquire_goes_on),
+          T(a_forked_child_cancels_its_copy_only),
+          T(a_forked_childs_copy_of_what_is_attached_already_is_only_freed),
+          T(no_descriptor_of_a_pending_acquire_survives_exec),
+          T(without_descriptors_it_says_limit_and_leaks_none),
+          T(who_is_told_to_start_and_cannot_lets_another_do_it),
+          T(a_thousand_acquires_and_cancels_leak_no_descriptor), T(two_threads_have_a_loop_each),
+          T(sixteen_programs_with_a_hundred_pendings_each))
