@@ -133,7 +133,12 @@ static int start(struct pri_attempt *a, const struct pri_answer *answer, procref
                  procref_error *err) {
     PRI_TRACE("told to %s as %u", answer->tell == PRI_TELL_RECOVER ? "recover" : "start",
               (unsigned)answer->generation);
-    int code = pri_call_start(a->shared, a->terms, answer, page, a->link, a->deadline_ns, err);
+    bool told;
+    int code =
+        pri_call_start(a->shared, a->terms, answer, page, a->link, a->deadline_ns, &told, err);
+    if (code < 0 && code != PROCREF_E_AGAIN && !told) {
+        return code;
+    }
     int64_t grace_ns =
         pri_deadline(GRACE_MS); /* the callback may have taken all the time there was */
     a->deadline_ns = a->deadline_ns > grace_ns ? a->deadline_ns : grace_ns;

@@ -258,12 +258,13 @@ static int run_start(struct call *call, struct pri_terms *terms, const struct pr
 
 int pri_call_start(struct pri_shared *shared, struct pri_terms *terms,
                    const struct pri_answer *answer, procref_waitable page, procref_waitable link,
-                   int64_t deadline_ns, procref_error *err) {
+                   int64_t deadline_ns, bool *ret_told, procref_error *err) {
     procref_error error = PROCREF_ERROR_INIT;
     struct naming naming = {
         .base = {name_process}, .shared = shared, .link = link, .deadline_ns = deadline_ns};
     struct call call;
     procref_info *old = NULL, *info;
+    *ret_told = false;
     int code = enter(&call, shared, answer, page, err);
     if (code < 0) {
         return code;
@@ -284,6 +285,7 @@ int pri_call_start(struct pri_shared *shared, struct pri_terms *terms,
         error.code = code;
         report_failed(link, &error);
         pri_fail_copy(err, &error);
+        *ret_told = true;
     }
     pri_info_put(old);
     pri_info_put(info);

@@ -14,12 +14,13 @@ bool pri_call_is_inside(const struct pri_ident *ident);
 /*
  * Runs on_first_acquire or on_recover, as the answer says, and reports to the keeper over link;
  * closes page in every case. 0: it is told to be ready, its answer is next. AGAIN: the keeper has
- * gone, or another was elected since; nothing of what was started runs on. Else the callback's
- * error, which the keeper has too.
+ * gone, or another was elected since; nothing of what was started runs on. Else an error: with
+ * *ret_told the callback's, which the keeper has too; without it this process could not run the
+ * callback, and the keeper elects another once the link is closed.
  */
 int pri_call_start(struct pri_shared *shared, struct pri_terms *terms,
                    const struct pri_answer *answer, procref_waitable page, procref_waitable link,
-                   int64_t deadline_ns, procref_error *err);
+                   int64_t deadline_ns, bool *ret_told, procref_error *err);
 
 /* Runs on_last_release as the answer says and closes page. 0, also if it turned out that it must
  * not run, or the callback's error. */

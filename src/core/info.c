@@ -119,25 +119,46 @@ static const char *find(const procref_info *info, const char *key) {
     return NULL;
 }
 
-bool pri_info_load(procref_info *info, const char *bytes, size_t size) {
+static bool is_text(const char *text) {
+    bool control;
+    return pri_utf8_valid(text, &control);
+}
+
+/* Whether it is what procref_info_set_metadata() makes; of a key that is there twice the first
+ * counts. */
+static bool is_well_formed(const char *bytes, size_t size) {
     size_t ends = 0;
     for (size_t i = 0; i < size; i++) {
         ends += bytes[i] == '\0';
     }
-    bool whole = size == 0 || (bytes[size - 1] == '\0' && ends % 2 == 0);
-    char *copy = whole && size > 0 && size <= PROCREF_METADATA_MAX ? malloc(size) : NULL;
-    if (copy != NULL) {
-        memcpy(copy, bytes, size);
+    if (bytes[size - 1] != '\0' || ends % 2 != 0) {
+        return false;
+    }
+    for (const char *key = bytes; key < bytes + size; key = next_text(next_text(key))) {
+        if (key[0] == '\0' || !is_text(key) || !is_text(next_text(key))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool pri_info_load(procref_info *info, const char *bytes, size_t size) {
+    bool fits = size > 0 && size <= PROCREF_METADATA_MAX;
+    char *copy = fits ? malloc(size) : NULL;
+    if (fits && copy == NULL) {
+        return false;
+    }
+    if (fits) {
+        memcpy(copy, bytes, size); /* before it is looked at: it may be on a shared page */
+        if (!is_well_formed(copy, size)) {
+            free(copy);
+            copy = NULL;
+        }
     }
     free(info->metadata);
     info->metadata = copy;
     info->metadata_size = copy != NULL ? (uint32_t)size : 0;
-    return copy != NULL || size == 0;
-}
-
-static bool is_text(const char *text) {
-    bool control;
-    return pri_utf8_valid(text, &control);
+    return true;
 }
 
 int procref_info_set_metadata(procref_info *info, const char *key, const char *value) {

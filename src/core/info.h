@@ -30,8 +30,8 @@ procref_info *pri_info_make(void); /* all zero, one user; NULL without memory */
 /* Takes one user away; frees it with its last. NULL is nothing. */
 void pri_info_put(procref_info *info);
 
-/* Replaces the metadata by a copy of what somebody else sent: false without memory, or if it is not
- * what it should be (then there is none). */
+/* Replaces the metadata by a copy of what somebody else sent; what is not as it should be counts as
+ * none. False without memory. */
 bool pri_info_load(procref_info *info, const char *bytes, size_t size);
 
 #endif

@@ -18,17 +18,31 @@ struct procref_pending {
     int failed;               /* what was known at once is told by finish */
 };
 
-/* Whatever the next step waits for, the poller tells. */
-static void await_next(procref_pending *p, int64_t wake_ns) {
-    if (p->watched != p->attempt.link) {
-        /* A closed one has left the poller by itself, epoll(7), unless a forked child has a copy of
-         * it. */
+/*
+ * Before a step, which may close the connection: a forked child may have a copy of it, and as long
+ * as that is open a closed one stays in the poller, epoll(7). The next one may have its number.
+ */
+static void unwatch(procref_pending *p) {
+    if (p->watched >= 0) {
+        pri_poller_remove(p->poller, p->watched);
         p->watched = -1;
-        if (p->attempt.link >= 0 && pri_poller_add(p->poller, p->attempt.link, 0) == 0) {
-            p->watched = p->attempt.link;
-        }
     }
-    pri_alarm_set(p->alarm, p->attempt.link >= 0 && p->watched < 0 ? 0 : wake_ns);
+}
+
+/* Whatever the next step waits for, the poller tells. 0, or an error. */
+static int await_next(procref_pending *p, int64_t wake_ns, procref_error *err) {
+    if (p->attempt.link >= 0) {
+        int code = pri_poller_add(p->poller, p->attempt.link, 0);
+        if (code < 0) {
+            return pri_fail(err, code, 0, "epoll_ctl",
+                            "nothing is left to wait for '%s' with: see "
+                            "/proc/sys/fs/epoll/max_user_watches",
+                            p->attempt.shared->ident.name);
+        }
+        p->watched = p->attempt.link;
+    }
+    pri_alarm_set(p->alarm, wake_ns);
+    return 0;
 }
 
 static procref_pending *free_pending(procref_pending *p) {
@@ -74,7 +88,11 @@ int procref_service_acquire_start(procref_service *s, int64_t timeout_ms,
     p->failed = pri_attempt_ask(&p->attempt, &p->attempt.error);
     p->failed = p->failed != PROCREF_E_AGAIN ? p->failed : 0;
     bool waits = p->failed == 0 && p->attempt.stage == PRI_ASKED;
-    await_next(p, waits ? p->attempt.deadline_ns : p->attempt.wake_ns);
+    code = await_next(p, waits ? p->attempt.deadline_ns : p->attempt.wake_ns, err);
+    if (code < 0) {
+        procref_pending_cancel(p);
+        return code;
+    }
     *ret_pending = p;
     return 0;
 }
@@ -86,6 +104,9 @@ procref_waitable procref_pending_ready(const procref_pending *p) {
 /* A forked child has copies of the descriptors; the connection itself is its parent's. */
 static procref_pending *forget(procref_pending *p) {
     pri_link_close(p->attempt.link);
+    if (p->attempt.handle != NULL) {
+        pri_release(p->attempt.handle, NULL, NULL); /* the copy only */
+    }
     return free_pending(p);
 }
 
@@ -99,13 +120,16 @@ int procref_pending_finish(procref_pending *p, procref_handle **ret_handle, proc
     }
     int code = p->failed;
     if (code == 0) {
+        unwatch(p);
         code = pri_attempt_step(&p->attempt, ret_handle, err);
     } else {
         pri_fail_copy(err, &p->attempt.error);
     }
     if (code == PROCREF_E_AGAIN) {
-        await_next(p, p->attempt.wake_ns);
-        return code;
+        code = await_next(p, p->attempt.wake_ns, err);
+        if (code == 0) {
+            return PROCREF_E_AGAIN;
+        }
     }
     if (code < 0) {
         pri_attempt_end(&p->attempt);

@@ -205,6 +205,14 @@ static bool take_phase(const char **text, char phase[12]) {
     return false;
 }
 
+/* Lines that a later version may have added. What they say is not needed; the sum covers them. */
+static void take_unknown(const char **text) {
+    while (**text >= 'a' && **text <= 'z' && strncmp(*text, "sum ", 4) != 0) {
+        *text += strcspn(*text, "\n");
+        *text += **text == '\n';
+    }
+}
+
 static bool parse_hint(const char *text, struct pri_hint *ret) {
     const char *begin = text;
     char boot[BOOT_SIZE];
@@ -222,6 +230,9 @@ static bool parse_hint(const char *text, struct pri_hint *ret) {
     }
     good = good && take(&text, "\nmetadata ") && take_number(&text, UINT64_MAX, &ret->metadata) &&
            take(&text, "\nsince ") && take_number(&text, INT64_MAX, &since) && take(&text, "\n");
+    if (good) {
+        take_unknown(&text);
+    }
     size_t length = (size_t)(text - begin);
     good = good && take(&text, "sum ") && take_number(&text, UINT64_MAX, &sum) &&
            text[strspn(text, "\n")] == '\0' && sum == pri_hash(0, begin, length);

@@ -30,7 +30,8 @@ void pri_file_name(const char *name, const char *suffix, char *to /* [256] */);
 
 /*
  * One write of a fixed length; a reader that sees half of it notices by the sum. The boot's id is
- * in it: a hint of another boot is not read, nor is anything that write would not have written.
+ * in it: a hint of another boot is not read, nor is anything that write would not have written, but
+ * for lines that a later version may have put before the sum.
  * False: there is no hint; *ret_hint is untouched.
  */
 bool pri_hint_write(int dir, const char *name, const struct pri_hint *hint);

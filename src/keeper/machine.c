@@ -85,7 +85,9 @@ static Actions elect(M *m) {
     if (m->lone) {
         return go(m, PRI_S_HANDING_OVER, DO(PRI_A_HAND_OVER));
     }
-    return go(m, PRI_S_ELECTING, DO(PRI_A_AWAIT_REFS));
+    /* Without references that wait would end at once, again and again while somebody is slow to
+     * ask. */
+    return go(m, PRI_S_ELECTING, m->refs > 0 ? DO(PRI_A_AWAIT_REFS) : nothing);
 }
 
 static Actions launch(M *m) {

@@ -296,6 +296,17 @@ static void numbers_that_do_not_fit_are_not_read(void **state) {
     assert_false(is_read_with("procref 2", "procref 3"));
 }
 
+static void lines_that_a_later_version_adds_do_not_hide_the_hint(void **state) {
+    (void)state;
+    const char *since = "since 1700000000123\n";
+    assert_true(is_read_with(since, "since 1700000000123\nnewer 1\n"));
+    assert_true(is_read_with(since, "since 1700000000123\nsummary of it\nlast word\n"));
+    assert_false(is_read_changed(since, "since 1700000000123\nnewer 1\n", false));
+    assert_false(is_read_with(since, "since 1700000000123\n\nnewer 1\n"));
+    assert_false(is_read_with(since, "since 1700000000123\n1 newer\n"));
+    assert_false(is_read_with("pid ", "newer 1\npid ")); /* at the end only */
+}
+
 static void a_hint_of_another_boot_is_not_read(void **state) {
     (void)state;
     assert_false(is_read_with("boot ", "boot 0"));
@@ -403,6 +414,75 @@ static void a_deleted_directory_only_means_no_files(void **state) {
     assert_int_equal(files_in_scratch(), 0);
     assert_false(pri_hint_write(-1, "s", &a_hint)); /* no directory at all */
     assert_false(pri_hint_read(-1, "s", &read));
+}
+
+/* ---- Metadata ---- */
+
+static size_t read_metadata(uint64_t hash, size_t room) {
+    static char to[PROCREF_METADATA_MAX + 1];
+    return pri_metadata_read(dir, "s", hash, to, room);
+}
+
+static void metadata_that_was_written_is_read(void **state) {
+    (void)state;
+    static char most[PROCREF_METADATA_MAX], to[PROCREF_METADATA_MAX];
+    memset(most, 'x', sizeof most);
+    uint64_t hash = pri_metadata_write(dir, "s", most, sizeof most);
+    assert_true(hash != 0);
+    assert_int_equal(pri_metadata_read(dir, "s", hash, to, sizeof to), sizeof most);
+    assert_memory_equal(to, most, sizeof most);
+    hash = pri_metadata_write(dir, "s", "k\0v", 4); /* nothing of the longer one stays */
+    assert_int_equal(pri_metadata_read(dir, "s", hash, to, sizeof to), 4);
+    assert_memory_equal(to, "k\0v", 4);
+    assert_int_equal(pri_metadata_read(dir, "s", hash, to, 4), 4);
+    assert_int_equal(pri_metadata_read(dir, "s", hash, to, 3), 0);
+    pri_metadata_remove(dir, "s");
+    assert_int_equal(read_metadata(hash, 4), 0);
+    assert_int_equal(files_in_scratch(), 0);
+}
+
+static void metadata_that_is_not_what_was_written_is_none(void **state) {
+    (void)state;
+    static char large[PROCREF_METADATA_MAX + 1];
+    uint64_t hash = pri_metadata_write(dir, "s", "k\0v", 4);
+    assert_int_equal(read_metadata(hash + 1, 64), 0);
+    assert_int_equal(read_metadata(0, 64), 0);
+    put("s.info", "k\0", 2); /* truncated */
+    assert_int_equal(read_metadata(hash, 64), 0);
+    put("s.info", "k\0w", 4); /* altered */
+    assert_int_equal(read_metadata(hash, 64), 0);
+    put("s.info", "", 0);
+    assert_int_equal(read_metadata(hash, 64), 0);
+    put("s.info", large, sizeof large);
+    assert_int_equal(read_metadata(pri_hash(0, large, sizeof large), PROCREF_METADATA_MAX), 0);
+    hash = pri_metadata_write(dir, "s", "k\0v", 4); /* one that is too large gives way */
+    assert_int_equal(read_metadata(hash, 64), 4);
+}
+
+static void metadata_follows_no_link_and_touches_no_foreign_file(void **state) {
+    (void)state;
+    char path[128], target[128], text[8] = "";
+    snprintf(path, sizeof path, "%s", in_scratch("s.info"));
+    snprintf(target, sizeof target, "%s", in_scratch("elsewhere"));
+    uint64_t hash = pri_metadata_write(dir, "s", "k\0v", 4);
+    must(rename(path, target) == 0 && symlink(target, path) == 0, "symlink");
+    assert_int_equal(read_metadata(hash, 64), 0);
+    assert_true(pri_metadata_write(dir, "s", "other", 5) != 0); /* the link is replaced */
+    assert_int_equal(get("elsewhere", text, sizeof text), 4);
+    must(unlink(path) == 0 && link(target, path) == 0, "link");
+    assert_int_equal(read_metadata(hash, 64), 0);
+    assert_true(pri_metadata_write(dir, "s", "other", 5) != 0);
+    assert_int_equal(get("elsewhere", text, sizeof text), 4);
+    must(unlink(path) == 0 && mkfifo(path, 0600) == 0, "mkfifo");
+    assert_int_equal(read_metadata(hash, 64), 0); /* and does not hang */
+    must(unlink(path) == 0 && rename(target, path) == 0 && chmod(path, 0620) == 0, "chmod");
+    assert_int_equal(read_metadata(hash, 64), 0); /* others may write to it */
+    must(chmod(path, 0600) == 0, "chmod");
+    assert_int_equal(read_metadata(hash, 64), 4);
+    must(unlink(path) == 0 && mkdir(path, 0700) == 0, "mkdir");
+    assert_int_equal(read_metadata(hash, 64), 0);
+    assert_true(pri_metadata_write(dir, "s", "other", 5) == 0);
+    assert_int_equal(pri_metadata_write(-1, "s", "other", 5), 0);
 }
 
 /* ---- The log ---- */
@@ -669,11 +749,15 @@ int main(void) {
         TEST(no_rubbish_is_read),
         TEST(numbers_that_do_not_fit_are_not_read),
         TEST(a_hint_that_somebody_altered_is_not_read),
+        TEST(lines_that_a_later_version_adds_do_not_hide_the_hint),
         TEST(a_hint_of_another_boot_is_not_read),
         TEST(what_others_could_have_planted_is_not_read),
         TEST(what_stands_in_a_hints_way_is_replaced_but_never_followed),
         TEST(a_full_disk_leaves_no_hint_rather_than_half_of_one),
         TEST(a_deleted_directory_only_means_no_files),
+        TEST(metadata_that_was_written_is_read),
+        TEST(metadata_that_is_not_what_was_written_is_none),
+        TEST(metadata_follows_no_link_and_touches_no_foreign_file),
         TEST(a_log_is_appended_to_and_kept),
         TEST(what_is_planted_under_a_logs_name_is_neither_opened_nor_removed),
         TEST(a_new_start_begins_at_the_mark),

@@ -41,6 +41,17 @@ static void a_fresh_keeper_begins_and_starts_for_who_waits(void **state) {
     assert_int_equal(m.state, PRI_S_UP);
 }
 
+static void who_is_slow_to_ask_keeps_no_keeper_spinning(void **state) {
+    (void)state;
+    struct pri_machine m = {
+        .state = PRI_S_ELECTING, .phase = PRI_PHASE_STARTING, .callbacks = true, .coming = 1};
+    assert_int_equal(pri_keeper_next(&m, PRI_E_ZERO).count, 0);
+    m.refs = 1;
+    assert_true(does(pri_keeper_next(&m, PRI_E_HUNG_UP), PRI_A_AWAIT_REFS));
+    m.asking = 1;
+    assert_true(does(pri_keeper_next(&m, PRI_E_ASKED), PRI_A_ELECT));
+}
+
 static void nobody_left_drains_and_only_a_drain_stops(void **state) {
     (void)state;
     struct pri_machine m = up();
@@ -224,6 +235,7 @@ static void random_events_never_retire_under_a_holder(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fresh_keeper_begins_and_starts_for_who_waits),
+        cmocka_unit_test(who_is_slow_to_ask_keeps_no_keeper_spinning),
         cmocka_unit_test(nobody_left_drains_and_only_a_drain_stops),
         cmocka_unit_test(who_comes_while_draining_keeps_the_service),
         cmocka_unit_test(no_drain_while_a_client_was_told_up),

@@ -1,0 +1,759 @@
+/* The asynchronous acquire: event loops with many pendings, at every stage, and what goes wrong
+ * around them. */
+#include "support/world.h"
+
+#include <fcntl.h>
+
+#define TCP "ready=tcp"
+#define ON_PORT "--port ${PORT}"
+/* A start that was begun goes on for its start_timeout, wanted or not. */
+#define NEVER_READY "ready=exec:false start_timeout=600"
+
+/* ---- talking to tests/helpers/pending.c ---- */
+
+static struct client *loop_start(struct world *w) {
+    return client_start_as(w, helper_path("pending"));
+}
+
+struct looped {
+    unsigned long held, failed, again, worst, dead, silent, timeouts, starts;
+    char message[512];
+};
+
+static struct looped parse_looped(char *line) {
+    char *words[64];
+    size_t n = words_split(line, words, 64);
+    assert_string_equal(words[0], "looped");
+    struct looped l = {
+        .held = (unsigned long)words_number(words, n, "held", -1),
+        .failed = (unsigned long)words_number(words, n, "failed", -1),
+        .again = (unsigned long)words_number(words, n, "again", -1),
+        .worst = (unsigned long)words_number(words, n, "worst", -1),
+        .dead = (unsigned long)words_number(words, n, "dead", -1),
+        .silent = (unsigned long)words_number(words, n, "silent", -1),
+        .timeouts = (unsigned long)words_number(words, n, "TIMEOUT", 0),
+        .starts = (unsigned long)words_number(words, n, "SERVICE_START", 0),
+    };
+    snprintf(l.message, sizeof l.message, "%s", words_value(words, n, "message"));
+    assert_int_equal(l.dead, 0);
+    assert_int_equal(l.silent, 0); /* none was left over, no waitable changed */
+    return l;
+}
+
+static struct looped looped(struct client *c) {
+    return parse_looped(program_read(&c->program));
+}
+
+/* Until nothing is pending. */
+static struct looped loop(struct client *c) {
+    client_tell(c, "loop %d", PATIENCE_MS - 5000);
+    return looped(c);
+}
+
+static long value_of(struct client *c, const char *command, const char *key) {
+    char *words[64];
+    client_tell(c, "%s", command);
+    size_t n = words_split(program_read(&c->program), words, 64);
+    return (long)words_number(words, n, key, -1);
+}
+
+static unsigned count_of(struct client *c, int service) {
+    return (unsigned)client_ask(c, "count %d", service).n;
+}
+
+static bool is_readable(struct client *c, int pending, int timeout_ms, const char *how) {
+    struct reply r = client_ask(c, "ready %d %d %s", pending, timeout_ms, how);
+    return strcmp(r.verb, "readable") == 0;
+}
+
+static void await_readable(struct client *c, int pending) {
+    assert_true(is_readable(c, pending, PATIENCE_MS - 5000, "poll"));
+}
+
+static void assert_verb(const struct reply *r, const char *verb) {
+    if (strcmp(r->verb, verb) != 0) {
+        fail_msg("not %s but %s %s: %s", verb, r->verb, r->code, r->message);
+    }
+}
+
+/* finish as often as its waitable asks for it, a few times at most. */
+static struct reply finished(struct client *c, int pending) {
+    struct reply r;
+    for (int times = 0; times < 8; times++) {
+        await_readable(c, pending);
+        r = client_ask(c, "finish %d", pending);
+        if (strcmp(r.verb, "again") != 0) {
+            return r;
+        }
+    }
+    fail_msg("finish says AGAIN and again");
+    return r;
+}
+
+static const char *gated(const struct world *w) {
+    static char settings[256];
+    snprintf(settings, sizeof settings, "ready=exec:test%%20-e%%20%s", world_path(w, "gate"));
+    return settings;
+}
+
+static void open_gate(struct world *w) {
+    assert_int_equal(world_shell(w, ": > gate"), 0);
+}
+
+/* A callback service whose start waits until the test opens the FIFO of this name. */
+static const char *with_fifo(struct world *w, const char *more) {
+    static char settings[512];
+    const char *path = world_path(w, "fifo");
+    must(mkfifo(path, 0600) == 0 || errno == EEXIST, "mkfifo");
+    snprintf(settings, sizeof settings, "callbacks=1 gate=%s %s", path, more);
+    return settings;
+}
+
+/* Returns once a callback waits at the other end; it goes on when the descriptor is closed. */
+static int meet_callback(struct world *w) {
+    int fd = open(world_path(w, "fifo"), O_WRONLY | O_CLOEXEC);
+    must(fd >= 0, "open");
+    return fd;
+}
+
+static void start(struct client *c, int service, int timeout_ms, int times) {
+    client_do(c, "start %d %d %d", service, timeout_ms, times);
+}
+
+/* ---- many at once ---- */
+
+TEST(a_hundred_pendings_of_one_service_share_one_start_and_one_reference) {
+    struct client *c = loop_start(w);
+    client_open(c, ON_PORT, TCP);
+    start(c, 0, 20000, 100);
+    struct looped l = loop(c);
+    assert_int_equal(l.held, 100);
+    assert_in_range(l.worst, 0, 2);
+    assert_int_equal(count_of(c, 0), 1);
+    assert_int_equal(events_count(w, "start"), 1);
+    client_do(c, "release_all");
+    await_no_trace(w);
+    assert_int_equal(value_of(c, "callbacks", "outside"), 0);
+}
+
+TEST(a_hundred_services_start_side_by_side_in_one_thread) {
+    struct client *c = loop_start(w);
+    for (int i = 0; i < 100; i++) {
+        char name[128];
+        snprintf(name, sizeof name, "%s.%d", w->name, i);
+        client_open_named(c, name, "", "");
+    }
+    for (int i = 0; i < 100; i++) {
+        start(c, i, 25000, 1);
+    }
+    struct looped l = loop(c);
+    assert_int_equal(l.held, 100);
+    assert_in_range(l.worst, 0, 2);
+    assert_int_equal(count_of(c, 99), 1);
+    AWAIT(events_count(w, "start") == 100);
+    client_do(c, "release_all");
+}
+
+TEST(each_of_many_ends_in_its_own_way_and_nobody_spins) {
+    struct client *c = loop_start(w);
+    char name[4][128];
+    for (int i = 0; i < 4; i++) {
+        snprintf(name[i], sizeof name[i], "%s.%d", w->name, i);
+    }
+    client_open_named(c, name[0], ON_PORT, TCP);                /* is up soon */
+    client_open_named(c, name[1], "--fail 3", TCP);             /* fails */
+    client_open_named(c, name[2], "", NEVER_READY);             /* times out */
+    client_open_named(c, name[3], "", "callbacks=1 refuse=IO"); /* says no */
+    for (int i = 0; i < 25; i++) {
+        start(c, 0, 20000, 1);
+        start(c, 1, 20000, 1);
+        start(c, 2, 10 + 8 * i, 1);
+        start(c, 3, 20000, 1);
+    }
+    client_do(c, "cancel 40 8"); /* two of each */
+    struct looped l = loop(c);
+    assert_int_equal(l.held, 23);
+    assert_int_equal(l.failed, 3 * 23);
+    assert_int_equal(l.timeouts, 23);
+    assert_int_equal(l.starts, 23);
+    assert_in_range(l.worst, 0, 3);
+    assert_int_equal(count_of(c, 0), 1);
+    assert_int_equal(count_of(c, 1) + count_of(c, 2) + count_of(c, 3), 0);
+    assert_int_equal(value_of(c, "callbacks", "outside"), 0);
+    client_do(c, "release_all");
+    await_no_trace(w);
+}
+
+TEST(callbacks_run_in_finish_only_and_once) {
+    struct client *c = loop_start(w);
+    char sick[300];
+    snprintf(sick, sizeof sick, "callbacks=1 last=1 sick=%s", world_path(w, "sick"));
+    client_open(c, "", sick);
+    start(c, 0, 20000, 100);
+    assert_int_equal(value_of(c, "callbacks", "first"), 0);
+    struct looped l = loop(c);
+    assert_int_equal(l.held, 100);
+    assert_in_range(l.worst, 0, 3);
+    assert_int_equal(value_of(c, "callbacks", "first"), 1);
+    assert_int_equal(value_of(c, "callbacks", "health"), 99);
+    start(c, 0, 20000, 50); /* nested: nothing is called before finish */
+    assert_int_equal(value_of(c, "callbacks", "health"), 99);
+    l = loop(c);
+    assert_int_equal(l.held, 50);
+    assert_int_equal(l.again, 0);
+    assert_int_equal(value_of(c, "callbacks", "health"), 149);
+    assert_int_equal(value_of(c, "callbacks", "outside"), 0);
+    client_do(c, "release_all");
+    assert_int_equal(value_of(c, "callbacks", "last"), 1);
+    await_no_trace(w);
+}
+
+TEST(others_wait_and_work_while_one_runs_its_callback) {
+    struct client *slow = loop_start(w), *c = loop_start(w);
+    const char *settings = with_fifo(w, "");
+    client_open(slow, "", settings);
+    client_open(c, "", settings);
+    char name[128];
+    snprintf(name, sizeof name, "%s.other", w->name);
+    client_open_named(c, name, ON_PORT, TCP);
+    client_tell(slow, "acquire 0 25000");
+    int gate = meet_callback(w);
+    start(c, 0, 25000, 10);
+    start(c, 1, 25000, 10);
+    struct reply other = finished(c, 10);
+    assert_held(&other);
+    assert_false(is_readable(c, 0, 0, "poll"));
+    close(gate);
+    struct reply held = client_held(slow);
+    struct looped l = loop(c);
+    assert_int_equal(l.held, 19);
+    assert_in_range(l.worst, 0, 2);
+    assert_int_equal(count_of(c, 0), 2);
+    assert_int_equal(value_of(c, "callbacks", "first"), 0);
+    assert_true(held.pid > 0);
+    client_quit(c);
+    client_quit(slow);
+    await_no_trace(w);
+}
+
+/* ---- the waitable ---- */
+
+TEST(the_waitable_is_silent_until_there_is_something_to_do) {
+    struct client *c = loop_start(w);
+    client_open(c, "", gated(w));
+    start(c, 0, 25000, 1);
+    for (const char **how = (const char *[]){"poll", "select", "epoll", NULL}; *how; how++) {
+        assert_false(is_readable(c, 0, 20, *how));
+    }
+    open_gate(w);
+    await_readable(c, 0);
+    assert_true(is_readable(c, 0, 0, "select"));
+    assert_true(is_readable(c, 0, 0, "epoll"));
+    struct reply r = client_ask(c, "finish 0");
+    assert_held(&r);
+}
+
+TEST(finish_before_its_time_says_again_and_touches_nothing) {
+    struct client *c = loop_start(w);
+    client_open(c, "", gated(w));
+    start(c, 0, 25000, 1);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(value_of(c, "finish 0", "touched"), 0);
+        assert_false(is_readable(c, 0, 0, "poll"));
+    }
+    open_gate(w);
+    struct reply r = finished(c, 0);
+    assert_held(&r);
+}
+
+TEST(the_deadline_makes_it_readable_once) {
+    struct client *c = loop_start(w);
+    client_open(c, "", NEVER_READY);
+    start(c, 0, 60, 1);
+    int64_t began = now_ms();
+    await_readable(c, 0);
+    assert_in_range(now_ms() - began, 40, 5000);
+    struct reply r = client_ask(c, "finish 0");
+    assert_error(&r, "TIMEOUT");
+    assert_says(r.message, "60 ms");
+    await_no_trace(w);
+}
+
+TEST(timeout_0_attaches_to_what_runs_and_starts_nothing) {
+    struct client *c = loop_start(w), *other = client_start(w);
+    client_open(c, ON_PORT, TCP);
+    client_open(other, ON_PORT, TCP);
+    start(c, 0, 0, 1);
+    struct reply r = finished(c, 0);
+    assert_error(&r, "TIMEOUT");
+    assert_says(r.message, "timeout 0 starts nothing");
+    assert_int_equal(events_count(w, "start"), 0);
+    client_hold(other);
+    start(c, 0, 0, 1);
+    r = finished(c, 1);
+    assert_held(&r);
+    assert_int_equal(count_of(c, 0), 2);
+}
+
+TEST(timeout_minus_1_waits_as_long_as_it_takes) {
+    struct client *c = loop_start(w);
+    client_open(c, "", gated(w));
+    start(c, 0, -1, 1);
+    assert_false(is_readable(c, 0, 200, "poll"));
+    open_gate(w);
+    struct reply r = finished(c, 0);
+    assert_held(&r);
+    r = client_ask(c, "start 0 -2");
+    assert_error(&r, "INVALID");
+}
+
+/* ---- the same errors as the blocking call's ---- */
+
+static void assert_same_error(struct client *c, int timeout_ms) {
+    struct reply blocking = client_ask(c, "acquire 0 %d", timeout_ms);
+    struct reply started = client_ask(c, "start 0 %d", timeout_ms);
+    assert_verb(&started, "ok");
+    struct reply r = finished(c, 0);
+    assert_error(&r, blocking.code);
+    assert_string_equal(r.message, blocking.message);
+    assert_string_equal(r.detail, blocking.detail);
+    assert_string_equal(r.op, blocking.op);
+    assert_int_equal(r.os_code, blocking.os_code);
+}
+
+TEST(a_failed_start_reads_as_it_does_for_who_waits) {
+    struct client *c = loop_start(w);
+    client_open(c, "--print broken --fail 7", TCP);
+    assert_same_error(c, 20000);
+    client_quit(c);
+    c = loop_start(w);
+    client_open(c, "", "callbacks=1 refuse=PERMISSION");
+    assert_same_error(c, 20000);
+    client_quit(c);
+    c = loop_start(w);
+    client_open(c, "", NEVER_READY);
+    assert_same_error(c, 100);
+    client_quit(c);
+    c = loop_start(w);
+    client_open(c, "", "");
+    assert_same_error(c, 0);
+}
+
+TEST(another_configuration_is_a_conflict_here_too) {
+    struct client *c = loop_start(w), *other = client_start(w);
+    client_open(other, ON_PORT, TCP);
+    client_hold(other);
+    client_open(c, "--stop-delay-ms 1", TCP);
+    assert_same_error(c, 20000);
+}
+
+/* ---- cancelling, at every stage ---- */
+
+TEST(cancelled_before_the_service_is_up_nobody_wants_it_and_it_ends) {
+    struct client *c = loop_start(w);
+    client_open(c, "", NEVER_READY);
+    start(c, 0, -1, 1);
+    await_events(w, "start", 1);
+    client_do(c, "cancel 0");
+    assert_int_equal(count_of(c, 0), 0);
+    await_no_trace(w);
+}
+
+TEST(cancelled_when_told_that_it_is_up_the_service_stops) {
+    struct client *c = loop_start(w);
+    client_open(c, ON_PORT, TCP);
+    start(c, 0, 20000, 1);
+    await_readable(c, 0); /* the answer is there, unread */
+    client_do(c, "cancel 0");
+    assert_int_equal(count_of(c, 0), 0);
+    await_no_trace(w);
+    assert_int_equal(events_count(w, "start"), 1);
+}
+
+TEST(cancelled_after_the_hot_path_its_reference_is_given_back) {
+    struct client *c = loop_start(w), *other = client_start(w);
+    client_open(c, ON_PORT, TCP);
+    client_open(other, ON_PORT, TCP);
+    client_hold(other);
+    struct reply held = client_ask(c, "acquire 0 20000");
+    assert_held(&held);
+    client_do(c, "release 0");
+    start(c, 0, 20000, 1);
+    assert_int_equal(count_of(c, 0), 2);
+    client_do(c, "cancel 0");
+    assert_int_equal(count_of(c, 0), 1);
+    start(c, 0, 20000, 1);
+    client_release(other);
+    assert_int_equal(count_of(c, 0), 1); /* the pending one alone holds it */
+    client_do(c, "cancel 1");
+    await_no_trace(w);
+    assert_int_equal(events_count(w, "start"), 1);
+}
+
+TEST(cancelled_when_told_to_start_another_is_elected) {
+    struct client *c = loop_start(w), *other = loop_start(w);
+    client_open(c, "", "callbacks=1");
+    client_open(other, "", "callbacks=1");
+    start(c, 0, 20000, 1);
+    await_readable(c, 0);
+    start(other, 0, 20000, 1);
+    assert_false(is_readable(other, 0, 20, "poll"));
+    client_do(c, "cancel 0");
+    struct reply r = finished(other, 0);
+    assert_held(&r);
+    assert_int_equal(value_of(c, "callbacks", "first"), 0);
+    assert_int_equal(value_of(other, "callbacks", "first"), 1);
+}
+
+TEST(cancelled_while_it_waits_for_a_recovery_it_gives_back_what_is_unhealthy) {
+    struct client *c = loop_start(w), *other = loop_start(w);
+    char settings[300];
+    snprintf(settings, sizeof settings, "callbacks=1 last=1 sick=%s", world_path(w, "sick"));
+    client_open(c, "", settings);
+    client_open(other, "", settings);
+    struct reply held = client_ask(other, "acquire 0 20000");
+    assert_held(&held);
+    assert_int_equal(world_shell(w, ": > sick"), 0);
+    start(c, 0, 20000, 1);
+    await_readable(c, 0); /* told that it is up; the keeper's next answer will take time */
+    struct watched keeper = watch(look_keeper(w->name));
+    watched_signal(&keeper, SIGSTOP);
+    struct reply r = client_ask(c, "finish 0");
+    assert_verb(&r, "again");
+    assert_int_equal(value_of(c, "callbacks", "health"), 1);
+    assert_int_equal(count_of(c, 0), 2);
+    client_do(c, "cancel 0");
+    assert_int_equal(count_of(other, 0), 1);
+    watched_signal(&keeper, SIGCONT);
+    watched_close(&keeper);
+    start(other, 0, 20000, 1); /* somebody else makes it well */
+    struct reply fresh = finished(other, 0);
+    assert_held(&fresh);
+    assert_true(fresh.pid != held.pid);
+    client_do(other, "release_all");
+    await_no_trace(w);
+    assert_int_equal(value_of(c, "callbacks", "first"), 0);
+}
+
+TEST(cancelled_as_the_last_of_a_service_with_on_last_release_it_is_a_release) {
+    struct client *c = loop_start(w);
+    client_open(c, "", "callbacks=1 last=1");
+    struct reply held = client_ask(c, "acquire 0 20000");
+    assert_held(&held);
+    start(c, 0, 20000, 1);
+    client_do(c, "release 0");
+    assert_int_equal(value_of(c, "callbacks", "last"), 0);
+    client_do(c, "cancel 0");
+    assert_int_equal(value_of(c, "callbacks", "last"), 1);
+    await_no_trace(w);
+}
+
+/* ---- what happens around it ---- */
+
+TEST(the_service_object_may_be_closed_while_it_is_pending) {
+    struct client *c = loop_start(w);
+    client_open(c, "", gated(w));
+    start(c, 0, 25000, 2);
+    client_do(c, "close 0");
+    open_gate(w);
+    struct reply r = finished(c, 0);
+    assert_held(&r);
+    assert_int_equal(r.pid, finished(c, 1).pid);
+    client_do(c, "release_all");
+    await_no_trace(w);
+    client_quit(c);
+}
+
+TEST(a_killed_keeper_is_reached_again) {
+    struct client *c = loop_start(w);
+    client_open(c, "", gated(w));
+    start(c, 0, 25000, 3);
+    await_events(w, "start", 1);
+    client_tell(c, "loop %d", PATIENCE_MS - 5000);
+    for (int i = 0; i < 3; i++) {
+        pid_t keeper, standby;
+        await_pair(w->name, &keeper, &standby);
+        kill_and_await(keeper);
+    }
+    open_gate(w);
+    struct looped l = looped(c);
+    assert_int_equal(l.held, 3);
+    assert_in_range(l.again, 1, 3 * 4); /* a connection that waits to be accepted survives */
+    assert_int_equal(count_of(c, 0), 1);
+}
+
+TEST(a_killed_pair_is_replaced) {
+    struct client *c = loop_start(w);
+    client_open(c, "", gated(w));
+    start(c, 0, 25000, 3);
+    await_events(w, "start", 1);
+    kill_pair(w->name);
+    open_gate(w);
+    struct looped l = loop(c);
+    assert_int_equal(l.held, 3);
+    assert_in_range(l.worst, 0, 3);
+    assert_int_equal(count_of(c, 0), 1);
+    client_do(c, "release_all");
+    await_no_trace(w);
+}
+
+TEST(a_killed_keeper_is_reached_again_although_a_child_has_copies_of_all) {
+    struct client *c = loop_start(w);
+    client_open(c, "", gated(w));
+    start(c, 0, 25000, 1);
+    await_events(w, "start", 1);
+    world_adopt(w, client_ask(c, "fork_keep").pid);
+    kill_and_await(look_keeper(w->name));
+    await_readable(c, 0);
+    struct reply r = client_ask(c, "finish 0");
+    assert_verb(&r, "again");
+    assert_false(is_readable(c, 0, 20, "poll")); /* the dead connection wakes nobody */
+    open_gate(w);
+    r = finished(c, 0);
+    assert_held(&r);
+    start(c, 0, 25000, 1);
+    r = finished(c, 1);
+    assert_held(&r);
+    client_do(c, "release_all");
+    await_no_trace(w);
+}
+
+TEST(cancelling_is_seen_although_a_child_has_a_copy_of_the_connection) {
+    struct client *c = loop_start(w);
+    client_open(c, "", NEVER_READY);
+    start(c, 0, -1, 1);
+    await_events(w, "start", 1);
+    world_adopt(w, client_ask(c, "fork_keep").pid);
+    client_do(c, "cancel 0");
+    await_no_trace(w);
+}
+
+TEST(who_holds_already_gets_another_handle_at_once) {
+    struct client *c = loop_start(w);
+    client_open(c, ON_PORT, TCP);
+    struct reply held = client_ask(c, "acquire 0 20000");
+    assert_held(&held);
+    start(c, 0, 20000, 1);
+    assert_true(is_readable(c, 0, 0, "poll"));
+    struct reply nested = client_ask(c, "finish 0");
+    assert_held(&nested);
+    assert_int_equal(nested.pid, held.pid);
+    assert_int_equal(count_of(c, 0), 1);
+    struct watched service = watch(held.pid);
+    client_do(c, "release 0");
+    assert_false(watched_ended(&service));
+    client_do(c, "release 1");
+    watched_await_end(&service);
+}
+
+static void child_gets(struct world *w, const char *what, const char *code) {
+    struct client *c = loop_start(w);
+    client_open(c, "", gated(w));
+    start(c, 0, 25000, 1);
+    await_events(w, "start", 1);
+    struct reply r = client_ask(c, "fork 0 %s", what);
+    assert_verb(&r, "child");
+    assert_string_equal(r.code, code);
+    assert_int_equal(r.n, 3); /* it has let go of all its copies */
+    assert_false(is_readable(c, 0, 20, "poll"));
+    open_gate(w);
+    r = finished(c, 0);
+    assert_held(&r);
+    assert_int_equal(count_of(c, 0), 1);
+    assert_int_equal(events_count(w, "start"), 1);
+    client_do(c, "release_all");
+    await_no_trace(w);
+}
+
+TEST(a_forked_child_is_told_and_its_parents_acquire_goes_on) {
+    child_gets(w, "finish", "FORKED");
+}
+
+TEST(a_forked_child_cancels_its_copy_only) {
+    child_gets(w, "cancel", "OK");
+}
+
+TEST(a_forked_childs_copy_of_what_is_attached_already_is_only_freed) {
+    struct client *c = loop_start(w);
+    client_open(c, "", "callbacks=1 last=1");
+    struct reply held = client_ask(c, "acquire 0 20000");
+    assert_held(&held);
+    start(c, 0, 20000, 1);
+    client_do(c, "release 0");
+    struct reply r = client_ask(c, "fork 0 cancel"); /* nor does it call anything */
+    assert_string_equal(r.code, "OK");
+    assert_int_equal(r.n, 2);
+    assert_int_equal(count_of(c, 0), 1);
+    r = finished(c, 0);
+    assert_held(&r);
+    assert_int_equal(r.pid, held.pid);
+    client_do(c, "release_all");
+    assert_int_equal(value_of(c, "callbacks", "last"), 1);
+    await_no_trace(w);
+}
+
+TEST(no_descriptor_of_a_pending_acquire_survives_exec) {
+    struct client *c = loop_start(w);
+    client_open(c, "", NEVER_READY);
+    long before = value_of(c, "descriptors", "n"), survived = value_of(c, "descriptors", "survive");
+    start(c, 0, -1, 5);
+    await_events(w, "start", 1);
+    assert_in_range(value_of(c, "descriptors", "n"), before + 5, before + 15);
+    assert_int_equal(value_of(c, "descriptors", "survive"), survived);
+    client_tell(c, "exec");
+    assert_string_equal(client_reply(c).verb, "ready");
+    assert_int_equal(value_of(c, "descriptors", "n"), before);
+    await_no_trace(w); /* its acquires ended with them */
+}
+
+TEST(without_descriptors_it_says_limit_and_leaks_none) {
+    struct client *c = loop_start(w), *other = client_start(w);
+    client_open(c, ON_PORT, TCP);
+    client_open(other, ON_PORT, TCP);
+    client_hold(other);
+    int refused = 0;
+    bool held = false;
+    for (int left = 0; left < 8; left++) {
+        struct client *poor = loop_start(w);
+        client_open(poor, ON_PORT, TCP);
+        long before = value_of(poor, "descriptors", "n");
+        client_do(poor, "descriptors_most %ld", before + left);
+        struct reply r = client_ask(poor, "start 0 20000");
+        if (strcmp(r.verb, "ok") == 0) {
+            r = finished(poor, 0);
+        }
+        held = strcmp(r.verb, "held") == 0;
+        if (!held) {
+            assert_error(&r, "LIMIT");
+            assert_says(r.message, "RLIMIT_NOFILE");
+            refused++;
+        }
+        client_do(poor, "descriptors_most 1000");
+        client_do(poor, "release_all");
+        assert_int_equal(value_of(poor, "descriptors", "n"), before);
+        assert_int_equal(count_of(c, 0), 1);
+        client_quit(poor);
+    }
+    assert_true(held);
+    assert_in_range(refused, 2, 5);
+}
+
+TEST(who_is_told_to_start_and_cannot_lets_another_do_it) {
+    struct client *poor = loop_start(w), *other = loop_start(w);
+    client_open(poor, "", "callbacks=1");
+    client_open(other, "", "callbacks=1");
+    start(poor, 0, -1, 1);
+    await_readable(poor, 0);
+    start(other, 0, 20000, 1);
+    client_do(poor, "descriptors_most 3"); /* none for the record page */
+    struct reply r = client_ask(poor, "finish 0");
+    assert_error(&r, "LIMIT");
+    r = finished(other, 0);
+    assert_held(&r);
+    assert_int_equal(value_of(other, "callbacks", "first"), 1);
+}
+
+TEST(a_thousand_acquires_and_cancels_leak_no_descriptor) {
+    struct client *c = loop_start(w), *other = client_start(w);
+    client_open(c, ON_PORT, TCP);
+    client_open(other, ON_PORT, TCP);
+    client_hold(other);
+    long before = value_of(c, "descriptors", "n");
+    for (int i = 0; i < 10; i++) {
+        start(c, 0, 20000, 100);
+        client_do(c, "cancel %d 50", i * 100);
+        struct looped l = loop(c);
+        assert_int_equal(l.held, 50);
+        client_do(c, "release_all");
+    }
+    assert_int_equal(value_of(c, "descriptors", "n"), before);
+    assert_int_equal(count_of(c, 0), 1);
+}
+
+TEST(two_threads_have_a_loop_each) {
+    struct client *c = loop_start(w);
+    char name[128];
+    snprintf(name, sizeof name, "%s.other", w->name);
+    client_open(c, ON_PORT, TCP);
+    client_open_named(c, name, "", "callbacks=1 last=1");
+    long before = value_of(c, "descriptors", "n");
+    client_tell(c, "threads %d 0 1 0 1", PATIENCE_MS - 5000);
+    char *words[16], *line = program_read(&c->program);
+    size_t n = words_split(line, words, 16);
+    assert_string_equal(words_value(words, n, "code"), "OK");
+    if (words_number(words, n, "failed", -1) != 0) {
+        fail_msg("acquires failed: %s", words_value(words, n, "message"));
+    }
+    assert_int_equal(words_number(words, n, "held", -1), 4 * 10 * 15);
+    assert_int_equal(value_of(c, "descriptors", "n"), before);
+    await_no_trace(w);
+}
+
+TEST(sixteen_programs_with_a_hundred_pendings_each) {
+    enum { PROGRAMS = 16 };
+    struct client *all[PROGRAMS];
+    for (int i = 0; i < PROGRAMS; i++) {
+        all[i] = loop_start(w);
+        client_open(all[i], ON_PORT, TCP);
+        for (int s = 0; s < 3; s++) {
+            char name[128];
+            snprintf(name, sizeof name, "%s.%d", w->name, s);
+            client_open_named(all[i], name, "",
+                              s == 0   ? ""
+                              : s == 1 ? "callbacks=1"
+                                       : "callbacks=1 last=1");
+        }
+    }
+    for (int i = 0; i < PROGRAMS; i++) {
+        client_tell(all[i], "churn %d 3000", i + 1);
+    }
+    unsigned long held = 0;
+    for (int i = 0; i < PROGRAMS; i++) {
+        char *words[32], *line = program_read(&all[i]->program);
+        size_t n = words_split(line, words, 32);
+        assert_string_equal(words[0], "churned");
+        assert_string_equal(words_value(words, n, "code"), "OK");
+        if (words_number(words, n, "failed", -1) != 0) {
+            fail_msg("acquires failed: %s", words_value(words, n, "message"));
+        }
+        assert_int_equal(words_number(words, n, "dead", -1), 0);
+        held += (unsigned long)words_number(words, n, "held", 0);
+    }
+    assert_true(held > 1000);
+    for (int s = 0; s < 4; s++) {
+        assert_int_equal(count_of(all[0], s), 0);
+    }
+    await_no_trace(w);
+}
+
+TEST_MAIN(T(a_hundred_pendings_of_one_service_share_one_start_and_one_reference),
+          T(a_hundred_services_start_side_by_side_in_one_thread),
+          T(each_of_many_ends_in_its_own_way_and_nobody_spins),
+          T(callbacks_run_in_finish_only_and_once),
+          T(others_wait_and_work_while_one_runs_its_callback),
+          T(the_waitable_is_silent_until_there_is_something_to_do),
+          T(finish_before_its_time_says_again_and_touches_nothing),
+          T(the_deadline_makes_it_readable_once),
+          T(timeout_0_attaches_to_what_runs_and_starts_nothing),
+          T(timeout_minus_1_waits_as_long_as_it_takes),
+          T(a_failed_start_reads_as_it_does_for_who_waits),
+          T(another_configuration_is_a_conflict_here_too),
+          T(cancelled_before_the_service_is_up_nobody_wants_it_and_it_ends),
+          T(cancelled_when_told_that_it_is_up_the_service_stops),
+          T(cancelled_after_the_hot_path_its_reference_is_given_back),
+          T(cancelled_when_told_to_start_another_is_elected),
+          T(cancelled_while_it_waits_for_a_recovery_it_gives_back_what_is_unhealthy),
+          T(cancelled_as_the_last_of_a_service_with_on_last_release_it_is_a_release),
+          T(the_service_object_may_be_closed_while_it_is_pending),
+          T(a_killed_keeper_is_reached_again), T(a_killed_pair_is_replaced),
+          T(a_killed_keeper_is_reached_again_although_a_child_has_copies_of_all),
+          T(cancelling_is_seen_although_a_child_has_a_copy_of_the_connection),
+          T(who_holds_already_gets_another_handle_at_once),
+          T(a_forked_child_is_told_and_its_parents_acquire_goes_on),
+          T(a_forked_child_cancels_its_copy_only),
+          T(a_forked_childs_copy_of_what_is_attached_already_is_only_freed),
+          T(no_descriptor_of_a_pending_acquire_survives_exec),
+          T(without_descriptors_it_says_limit_and_leaks_none),
+          T(who_is_told_to_start_and_cannot_lets_another_do_it),
+          T(a_thousand_acquires_and_cancels_leak_no_descriptor), T(two_threads_have_a_loop_each),
+          T(sixteen_programs_with_a_hundred_pendings_each))
