@@ -433,7 +433,8 @@ typedef struct procref_pending procref_pending;
  * many. timeout_ms counts from here on; 0 starts no service. The pending acquire keeps what it
  * needs of s, which may be closed meanwhile. It uses two or three descriptors. Starting a keeper,
  * if there is none, takes part of a millisecond in here or in finish; callbacks and readiness
- * checks of others are never waited for.
+ * checks of others are never waited for. Of a callback service any pending acquire may be the one
+ * that is to start it: finish all that are ready, or the others wait for the one that is not.
  *
  * Errors as of procref_service_acquire() for what is known at once; PROCREF_E_LIMIT,
  * PROCREF_E_NO_MEMORY. Most are told by finish.
