@@ -104,13 +104,13 @@ int main(int argc, char **argv) {
     sigaddset(&stop, SIGINT);
     sigprocmask(SIG_BLOCK, &stop, NULL);
 
+    witness(path, "start", now_ns()); /* before it listens: then it counts as ready */
     struct connection connections[CONNECTIONS];
     struct pollfd polled[2 + CONNECTIONS] = {
         {.fd = signalfd(-1, &stop, SFD_CLOEXEC), .events = POLLIN},
         {.fd = listen_on((uint16_t)port), .events = POLLIN},
     };
     size_t count = 0;
-    witness(path, "start", now_ns());
 
     for (;;) {
         polled[1].events = count < CONNECTIONS ? POLLIN : 0; /* when full, others wait */
