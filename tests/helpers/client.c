@@ -34,6 +34,7 @@
 #include <unistd.h>
 
 #include "procref/procref.h"
+#include "support/callbacks.h"
 #include "support/crowd.h"
 #include "support/first_thread.h"
 #include "support/squatting.h"
@@ -131,6 +132,7 @@ static void do_open(char **words, size_t count) {
     config.start_timeout_ms = words_number(words, count, "start_timeout", 0);
     config.stop_timeout_ms = words_number(words, count, "stop_timeout", 0);
     config.linger_ms = words_number(words, count, "linger", 0);
+    callbacks_configure(&config, words, count, command);
     procref_error error = PROCREF_ERROR_INIT;
     int64_t began = now_ms();
     int code = procref_service_open(&config, &services[services_count], &error);
