@@ -13,6 +13,7 @@
 #include <sys/ipc.h>
 #include <sys/sem.h>
 
+#include "core/hot.h"
 #include "core/ident.h"
 #include "core/table.h"
 #include "os/counter.h"
@@ -40,7 +41,7 @@ int pri_set_compile(const struct pri_set_kind *kind, const struct pri_row *row, 
 /* What the failure of semop(2) means: an enum pri_step or a negative PROCREF_E_…. */
 int pri_set_outcome(int os);
 
-static inline int pri_set_execute(int id, struct sembuf *ops, int n, int32_t *ret_os) {
+static PRI_HOT int pri_set_execute(int id, struct sembuf *ops, int n, int32_t *ret_os) {
     if (semop(id, ops, (size_t)n) == 0) {
         return PRI_OK;
     }
