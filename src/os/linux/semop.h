@@ -1,8 +1,8 @@
 /*
  * semop(2) without libc's function, which would be one more that returns after the system call
- * (core/hot.h): on x86-64 it was the step from 1.12 to 1.10 of a bare pair. It does what libc's
- * does, errno included, and neither is a point of cancellation. Elsewhere it is libc's; under a
- * sanitizer too, which knows nothing of what an asm statement reads.
+ * (core/hot.h): on x86-64 it was the step from 1.13 to 1.10 of a bare pair's time. It does what
+ * libc's does, errno included, and neither is a point of cancellation. Elsewhere it is libc's;
+ * under a sanitizer too, which does not see what an asm statement reads.
  */
 #ifndef PRI_LINUX_SEMOP_H
 #define PRI_LINUX_SEMOP_H
