@@ -55,7 +55,7 @@ static void a_child_forked_while_another_holds_it_finds_it_free_and_is_told_once
     (void)state;
     pthread_t holder;
     char byte;
-    int status;
+    int status = 0;
     must(pipe(held) == 0 && pipe(go_on) == 0, "pipe");
     must(pthread_create(&holder, NULL, hold, NULL) == 0, "pthread_create");
     must(read(held[0], &byte, 1) == 1, "read");
