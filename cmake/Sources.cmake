@@ -7,9 +7,15 @@ set(PROCREF_CORE_SOURCES # in both the library and the keeper
 set(PROCREF_LIBRARY_SOURCES ${PROCREF_CORE_SOURCES}
     src/core/attempt.c src/core/call.c src/core/counter.c src/core/info.c src/core/pending.c src/core/process.c
     src/core/raw_table.c src/core/release.c src/core/service.c src/core/shared.c src/core/talk.c
-    src/os/linux/alarm.c src/os/linux/fork.c src/os/linux/image.c src/os/linux/pages.c src/os/linux/poller.c src/os/linux/raw.c
-    src/os/linux/spawn.c
-    src/os/posix/lock.c)
+    src/os/linux/alarm.c src/os/linux/fork.c src/os/linux/image.c src/os/linux/lock.c src/os/linux/pages.c src/os/linux/poller.c src/os/linux/raw.c
+    src/os/linux/spawn.c)
+
+# The library compiles these as one file, so that the hot path's functions become one (src/core/hot.h). Not by link-time
+# optimisation, which would need the same compiler where libprocref.a is linked; not by a header, so that each function stays
+# where it belongs. Names of these files' static functions must differ; the keeper and the tests compile them one by one.
+set(PROCREF_HOT_SOURCES src/core/release.c src/core/service.c src/core/shared.c src/os/linux/counter.c)
+set_source_files_properties(${PROCREF_HOT_SOURCES} PROPERTIES UNITY_GROUP hot)
+
 set(PROCREF_KEEPER_SOURCES ${PROCREF_CORE_SOURCES}
     src/keeper/clients.c src/keeper/files.c src/keeper/log.c src/keeper/loop.c src/keeper/machine.c src/keeper/main.c
     src/keeper/readiness.c src/keeper/rows.c src/keeper/run.c src/keeper/standby.c src/keeper/start.c

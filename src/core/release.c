@@ -4,6 +4,7 @@
 #include "core/call.h"
 #include "core/crash.h"
 #include "core/fail.h"
+#include "core/hot.h"
 #include "core/talk.h"
 #include "core/trace.h"
 #include "os/clock.h"
@@ -123,7 +124,7 @@ static int close_last(struct pri_shared *shared, struct pri_released *r, procref
     return code;
 }
 
-int pri_release(procref_handle *h, const int64_t *timeout_ms, procref_error *err) {
+PRI_HOT int pri_release(procref_handle *h, const int64_t *timeout_ms, procref_error *err) {
     struct pri_released released;
     struct pri_shared *shared = h->shared;
     int64_t deadline_ns = timeout_ms != NULL ? pri_deadline(*timeout_ms) : 0;

@@ -7,6 +7,7 @@
 
 #include "core/crash.h"
 #include "core/fail.h"
+#include "core/hot.h"
 #include "core/trace.h"
 #include "os/fork.h"
 
@@ -176,8 +177,8 @@ static int nest(struct pri_shared *shared, struct pri_terms *terms, procref_hand
 }
 
 /* Attaches to the known generation: the one system call. */
-static int attach(struct pri_shared *shared, struct pri_terms *terms, procref_handle **ret_handle,
-                  procref_error *err) {
+static PRI_HOT int attach(struct pri_shared *shared, struct pri_terms *terms,
+                          procref_handle **ret_handle, procref_error *err) {
     procref_handle *handle = make_handle(shared, terms);
     if (handle == NULL) {
         return no_memory(shared, err);
@@ -219,8 +220,8 @@ static bool is_known_dead(const procref_info *info) {
            !pri_process_alive(&info->process);
 }
 
-int pri_shared_try(struct pri_shared *shared, struct pri_terms *terms, procref_handle **ret_handle,
-                   procref_error *err) {
+PRI_HOT int pri_shared_try(struct pri_shared *shared, struct pri_terms *terms,
+                           procref_handle **ret_handle, procref_error *err) {
     const struct pri_config *config = terms->config;
     int code = PROCREF_E_AGAIN;
     take(shared);
@@ -385,8 +386,8 @@ static int release_callback(struct pri_shared *shared, bool wait, struct pri_rel
     return 0;
 }
 
-int pri_shared_release(procref_handle *handle, bool wait, struct pri_released *ret_released,
-                       procref_error *err) {
+PRI_HOT int pri_shared_release(procref_handle *handle, bool wait, struct pri_released *ret_released,
+                               procref_error *err) {
     struct pri_shared *shared = handle->shared;
     int code = 0;
     *ret_released = (struct pri_released){0};

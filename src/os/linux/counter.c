@@ -14,6 +14,7 @@
 
 #include "core/crash.h"
 #include "core/fail.h"
+#include "core/hot.h"
 #include "core/trace.h"
 #include "os/linux/sets.h"
 
@@ -41,7 +42,7 @@ static int compile(const struct pri_row *row, uint32_t g, const struct pri_ident
     return pri_set_compile(&kind, row, g, ident, ops);
 }
 
-static int execute(struct pri_counter *counter, struct sembuf *ops, int n) {
+static PRI_HOT int execute(struct pri_counter *counter, struct sembuf *ops, int n) {
     return pri_set_execute(counter->id, ops, n, &counter->os);
 }
 
@@ -54,7 +55,7 @@ static void prepare(struct pri_counter *counter) {
     memcpy(counter->detach, ops, sizeof counter->detach);
 }
 
-static int attach(struct pri_counter *counter, uint32_t g) {
+static PRI_HOT int execute_attach(struct pri_counter *counter, uint32_t g) {
     struct sembuf ops[OPS_MOST];
     if (g == 0) {
         return PRI_NO; /* attach(0) would succeed exactly when nothing is up */
@@ -72,13 +73,13 @@ static int attach(struct pri_counter *counter, uint32_t g) {
     return execute(counter, ops, sizeof counter->attach / sizeof counter->attach[0]);
 }
 
-int pri_counter_step(struct pri_counter *counter, enum pri_transition row, uint32_t g) {
+PRI_HOT int pri_counter_step(struct pri_counter *counter, enum pri_transition row, uint32_t g) {
     int result;
     if (counter->id < 0) {
         return PRI_GONE;
     }
     if (row == PRI_ATTACH) {
-        result = attach(counter, g);
+        result = execute_attach(counter, g);
     } else if (row == PRI_DETACH) {
         struct sembuf ops[sizeof counter->detach / sizeof counter->detach[0]];
         memcpy(ops, counter->detach, sizeof ops);

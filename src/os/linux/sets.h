@@ -13,9 +13,11 @@
 #include <sys/ipc.h>
 #include <sys/sem.h>
 
+#include "core/hot.h"
 #include "core/ident.h"
 #include "core/table.h"
 #include "os/counter.h"
+#include "os/linux/semop.h"
 
 enum {
     PRI_SET_VERSION = 0,
@@ -40,8 +42,8 @@ int pri_set_compile(const struct pri_set_kind *kind, const struct pri_row *row, 
 /* What the failure of semop(2) means: an enum pri_step or a negative PROCREF_E_…. */
 int pri_set_outcome(int os);
 
-static inline int pri_set_execute(int id, struct sembuf *ops, int n, int32_t *ret_os) {
-    if (semop(id, ops, (size_t)n) == 0) {
+static inline PRI_HOT int pri_set_execute(int id, struct sembuf *ops, int n, int32_t *ret_os) {
+    if (pri_semop(id, ops, (size_t)n) == 0) {
         return PRI_OK;
     }
     *ret_os = errno;
