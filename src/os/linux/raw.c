@@ -51,6 +51,7 @@
 #include "core/trace.h"
 #include "os/clock.h"
 #include "os/linux/sets.h"
+#include "os/linux/unseen.h" /* for the child that tries */
 
 /* The layout, after version and fingerprint. The count differs from that of a service's set, so a
  * set of either kind that is not opened yet is never taken for one of the other. */
