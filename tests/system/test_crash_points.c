@@ -1,11 +1,13 @@
 /*
  * Whoever comes first to a named crash point is killed there, at each point in turn, in two lives:
  * a simple one, in which nobody has to help afterwards, and an eventful one with deaths of its own.
- * The list of points is taken from the sources by CMake (crash_points.h), and a point that neither
- * life reaches fails the last test.
+ * Points of callback services are reached in lives whose clients have callbacks. The list of points
+ * is taken from the sources by CMake (crash_points.h), and a point that neither life reaches fails
+ * the last test.
  */
 #include "support/world.h"
 
+#include <fcntl.h>
 #include <sys/ipc.h>
 #include <sys/sem.h>
 
@@ -16,6 +18,26 @@ static const char *const points[] = {
 #define OPTIONS "--port ${PORT}"
 #define SETTINGS "ready=tcp stop_timeout=2000"
 
+/* The points that only callback services have. */
+static const char *const callback_points[] = {"marked, not entered",
+                                              "entered",
+                                              "about to leave",
+                                              "left",
+                                              "started, not named",
+                                              "named",
+                                              "callback begins",
+                                              "callback ended",
+                                              "last callback begins",
+                                              "last callback ended",
+                                              "may be the last",
+                                              "about to detach",
+                                              "elects",
+                                              "answers who closes",
+                                              "told ready",
+                                              "named, not acknowledged",
+                                              "about to close",
+                                              "closed, not recorded"};
+
 static bool reached[ARRAY_LEN(points)];
 
 struct life {
@@ -23,9 +45,22 @@ struct life {
     struct client *clients[3];
 };
 
+static bool is_callback_point(const char *point) {
+    for (size_t i = 0; i < ARRAY_LEN(callback_points); i++) {
+        if (strcmp(point, callback_points[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static struct client *fresh_client(struct world *w) {
     struct client *c = client_start(w);
-    client_open(c, OPTIONS, SETTINGS);
+    char settings[512];
+    snprintf(settings, sizeof settings,
+             "callbacks=1 careful=1 recover=new health=%s stop_timeout=2000",
+             world_path(w, "unhealthy"));
+    client_open(c, OPTIONS, is_callback_point((const char *)w->argument) ? settings : SETTINGS);
     return c;
 }
 
@@ -125,6 +160,10 @@ TEST(eventful_life) {
     kill_one(held.pid);
     held = hold(&life, 1);
     hold(&life, 0);
+    if (is_callback_point((const char *)w->argument)) {
+        close(open(world_path(w, "unhealthy"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+        hold(&life, 1);
+    }
     kill_one(look_standby(w->name));
     hold(&life, 2);
     await_pair_or_nobody(w->name);
