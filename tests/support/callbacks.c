@@ -243,6 +243,9 @@ static int start(const struct plan *plan, const char *callback, procref_info *in
 static int on_first_acquire(procref_info *info, void *user_data, procref_error *err) {
     const struct plan *plan = user_data;
     gate(plan, "first", "begin");
+    if (value(plan, "heal") != NULL) {
+        unlink(value(plan, "health"));
+    }
     int result = start(plan, "first", info, err);
     gate(plan, "first", "end");
     return result;

@@ -7,6 +7,7 @@
  *   careful=1                 what is forked runs the service only once it was named, and ends if
  *                             its client ends before
  *   health=FILE               on_health_check says no while FILE exists
+ *   heal=1                    on_first_acquire takes FILE away
  *   recover=new|keep          on_recover takes FILE away, and replaces the process, or keeps it if
  *                             it lives
  *   mount=DIR                 no process: a folder is made and removed
