@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-enum { CLIENTS = 12, CHURN_MS = 7000, CALM_MS = 1000, KILL_EVERY_MS = 25 };
+enum { CLIENTS = 12, FEW = 3, CHURN_MS = 4000, CALM_MS = 500, KILL_EVERY_MS = 25 };
 
 static uint64_t dice;
 
@@ -29,6 +29,7 @@ static long setting(const char *name, long otherwise) {
 struct churn {
     struct world *w;
     struct client *clients[CLIENTS];
+    int count;
     int64_t until;
     unsigned long started, finished, held, failed;
     unsigned kills[5];
@@ -96,7 +97,7 @@ static void kill_something(struct churn *churn) {
     pid_t pid = 0;
     churn->kills[what]++;
     switch (what) {
-    case 0: replace_one(churn, (int)roll(CLIENTS)); return;
+    case 0: replace_one(churn, (int)roll((uint32_t)churn->count)); return;
     case 1: pid = look_keeper(churn->w->name); break;
     case 2: pid = look_standby(churn->w->name); break;
     case 4: make_unhealthy(churn->w); return;
@@ -121,14 +122,13 @@ static void finish_one(struct churn *churn, int i) {
     churn->finished++;
 }
 
-TEST(in_callbacks_under_churn_and_random_kills_there_is_one_working_service_and_nothing_is_left) {
-    static struct churn churn;
+static void churn_with(struct world *w, int clients) {
+    struct churn churn = {.w = w, .count = clients};
     dice = (uint64_t)setting("PROCREF_TEST_SEED", (long)time(NULL) * 1000 + getpid());
     print_message("PROCREF_TEST_SEED=%llu\n", (unsigned long long)dice);
     setenv("PROCREF_TRACE", setting("PROCREF_TEST_CHURN_TRACE", 0) != 0 ? w->trace : "", 1);
-    churn.w = w;
     churn.until = now_ms() + setting("PROCREF_TEST_CHURN_MS", CHURN_MS);
-    for (int i = 0; i < CLIENTS; i++) {
+    for (int i = 0; i < clients; i++) {
         start_one(&churn, i);
     }
     while (now_ms() < churn.until) {
@@ -137,15 +137,17 @@ TEST(in_callbacks_under_churn_and_random_kills_there_is_one_working_service_and_
         kill_something(&churn);
         assert_no_violation(w);
     }
-    for (int i = 0; i < CLIENTS; i++) {
+    for (int i = 0; i < clients; i++) {
         finish_one(&churn, i);
         client_quit(churn.clients[i]);
     }
-    print_message("%lu clients; %lu times held, %lu failed starts; %zu starts; killed %u clients, "
+    print_message("%lu clients; %lu times held, %lu failed starts; %zu starts, %zu last releases; "
+                  "killed %u clients, "
                   "%u keepers, %u "
                   "standbys, %u services; %u times unhealthy\n",
-                  churn.started, churn.held, churn.failed, events_count(w, "start"), churn.kills[0],
-                  churn.kills[1], churn.kills[2], churn.kills[3], churn.kills[4]);
+                  churn.started, churn.held, churn.failed, events_count(w, "start"),
+                  events_count(w, "last-begin"), churn.kills[0], churn.kills[1], churn.kills[2],
+                  churn.kills[3], churn.kills[4]);
     assert_true(churn.held > 100);
     /* Keeper and standby may both have been killed by the last two blows: the next acquire repairs
      * that. */
@@ -155,5 +157,15 @@ TEST(in_callbacks_under_churn_and_random_kills_there_is_one_working_service_and_
     await_no_trace(w);
 }
 
-TEST_MAIN(
-    T(in_callbacks_under_churn_and_random_kills_there_is_one_working_service_and_nothing_is_left))
+/* Many: the service is hardly ever without a holder. */
+TEST(with_many_clients_there_is_one_working_service_and_nothing_is_left) {
+    churn_with(w, CLIENTS);
+}
+
+/* Few: every other release is the last. */
+TEST(with_few_clients_there_is_one_working_service_and_nothing_is_left) {
+    churn_with(w, FEW);
+}
+
+TEST_MAIN(T(with_many_clients_there_is_one_working_service_and_nothing_is_left),
+          T(with_few_clients_there_is_one_working_service_and_nothing_is_left))
