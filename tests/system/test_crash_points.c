@@ -1,8 +1,8 @@
 /*
  * Whoever comes first to a named crash point is killed there, at each point in turn, in two lives:
  * a simple one, in which nobody has to help afterwards, and an eventful one with deaths of its own.
- * Points of callback services are reached in lives whose clients have callbacks. The list of points
- * is taken from the sources by CMake (crash_points.h), and a point that neither life reaches fails
+ * Both are lived by clients of a command, and by clients with callbacks. The list of points is
+ * taken from the sources by CMake (crash_points.h), and a point that no life reaches fails
  * the last test.
  */
 #include "support/world.h"
@@ -18,25 +18,10 @@ static const char *const points[] = {
 #define OPTIONS "--port ${PORT}"
 #define SETTINGS "ready=tcp stop_timeout=2000"
 
-/* The points that only callback services have. */
-static const char *const callback_points[] = {"marked, not entered",
-                                              "entered",
-                                              "about to leave",
-                                              "left",
-                                              "started, not named",
-                                              "named",
-                                              "callback begins",
-                                              "callback ended",
-                                              "last callback begins",
-                                              "last callback ended",
-                                              "may be the last",
-                                              "about to detach",
-                                              "elects",
-                                              "answers who closes",
-                                              "told ready",
-                                              "named, not acknowledged",
-                                              "about to close",
-                                              "closed, not recorded"};
+struct crash {
+    const char *point;
+    bool callbacks; /* the clients have their own functions */
+};
 
 static bool reached[ARRAY_LEN(points)];
 
@@ -45,13 +30,8 @@ struct life {
     struct client *clients[3];
 };
 
-static bool is_callback_point(const char *point) {
-    for (size_t i = 0; i < ARRAY_LEN(callback_points); i++) {
-        if (strcmp(point, callback_points[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
+static const struct crash *crash(const struct world *w) {
+    return w->argument;
 }
 
 static struct client *fresh_client(struct world *w) {
@@ -60,7 +40,7 @@ static struct client *fresh_client(struct world *w) {
     snprintf(settings, sizeof settings,
              "callbacks=1 careful=1 recover=new health=%s stop_timeout=2000",
              world_path(w, "unhealthy"));
-    client_open(c, OPTIONS, is_callback_point((const char *)w->argument) ? settings : SETTINGS);
+    client_open(c, OPTIONS, crash(w)->callbacks ? settings : SETTINGS);
     return c;
 }
 
@@ -108,7 +88,7 @@ static void let_go(struct life *life, int i, const char *how) {
 }
 
 static void begin(struct life *life, struct world *w, char *plan, size_t size) {
-    snprintf(plan, size, "PROCREF_CRASH=%s@%s/killed", (const char *)w->argument, w->dir);
+    snprintf(plan, size, "PROCREF_CRASH=%s@%s/killed", crash(w)->point, w->dir);
     world_set(w, plan);
     life->w = w;
     for (int i = 0; i < 3; i++) {
@@ -118,7 +98,8 @@ static void begin(struct life *life, struct world *w, char *plan, size_t size) {
 
 static void finish(struct life *life) {
     for (size_t i = 0; i < ARRAY_LEN(points); i++) {
-        if (life->w->argument == points[i] && access(world_path(life->w, "killed"), F_OK) == 0) {
+        if (crash(life->w)->point == points[i] &&
+            access(world_path(life->w, "killed"), F_OK) == 0) {
             reached[i] = true;
         }
     }
@@ -160,7 +141,7 @@ TEST(eventful_life) {
     kill_one(held.pid);
     held = hold(&life, 1);
     hold(&life, 0);
-    if (is_callback_point((const char *)w->argument)) {
+    if (crash(w)->callbacks) {
         close(open(world_path(w, "unhealthy"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
         hold(&life, 1);
     }
@@ -210,24 +191,25 @@ static void every_crash_point_was_reached(void **state) {
 }
 
 int main(int argc, char **argv) {
-    static struct CMUnitTest tests[2 * ARRAY_LEN(points) + 1];
-    static char names[2 * ARRAY_LEN(points)][160];
+    enum { LIVES = 4 };
+    static const char *const lives[LIVES] = {"a simple life", "an eventful life",
+                                             "a simple life with callbacks",
+                                             "an eventful life with callbacks"};
+    static struct CMUnitTest tests[LIVES * ARRAY_LEN(points) + 1];
+    static char names[LIVES * ARRAY_LEN(points)][160];
+    static struct crash crashes[LIVES * ARRAY_LEN(points)];
     size_t count = 0;
 #ifndef PRI_CRASH_POINTS
     printf("skipped: these tests need PROCREF_CRASH_POINTS=ON\n");
     return SKIPPED;
 #endif
     for (size_t i = 0; i < ARRAY_LEN(points); i++) {
-        for (int life = 0; life < 2; life++) {
-            snprintf(names[count], sizeof names[0], "killed at '%s' in %s life", points[i],
-                     life == 0 ? "a simple" : "an eventful");
-            union {
-                const char *in;
-                void *out;
-            } point = {.in = points[i]};
+        for (int life = 0; life < LIVES; life++) {
+            snprintf(names[count], sizeof names[0], "killed at '%s' in %s", points[i], lives[life]);
+            crashes[count] = (struct crash){points[i], life >= 2};
             tests[count] =
-                (struct CMUnitTest){names[count], life == 0 ? simple_life : eventful_life,
-                                    world_open, world_close, point.out};
+                (struct CMUnitTest){names[count], life % 2 == 0 ? simple_life : eventful_life,
+                                    world_open, world_close, &crashes[count]};
             count++;
         }
     }
