@@ -453,6 +453,9 @@ void pri_run_status(struct pri_keeper *k) {
 
 /* The first process ended: because we end the tree, or by itself; then its status says how. */
 void pri_run_main_ended(struct pri_keeper *k) {
+    if (k->main_watch < 0 || !pri_link_wait(k->main_watch, 0)) {
+        return; /* that was its predecessor, whose end came together with the new one's name */
+    }
     unwatch_main(k);
     pri_run_reap(k);
     if (k->end_stage != PRI_END_NONE) {

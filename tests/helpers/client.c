@@ -474,7 +474,8 @@ static void do_churn(char **words) {
         if (code < 0) {
             failed++;
             wrong = code == PROCREF_E_TIMEOUT ? "an acquire took 20 s" : NULL;
-            if (code != PROCREF_E_TIMEOUT && code != PROCREF_E_SERVICE_START) {
+            if (code != PROCREF_E_TIMEOUT && code != PROCREF_E_SERVICE_START &&
+                code != PROCREF_E_SERVICE_RECOVERY && code != PROCREF_E_SERVICE_UNHEALTHY) {
                 wrong = error.message;
             }
             continue;

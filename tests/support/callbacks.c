@@ -113,20 +113,36 @@ static uint16_t pick_port(void) {
 static bool connects(uint16_t port) {
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in own = {.sin_port = 0};
+    socklen_t size = sizeof own;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool does = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    bool does = connect(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+                getsockname(fd, (struct sockaddr *)&own, &size) == 0 &&
+                own.sin_port != address.sin_port; /* a port that is picked may meet itself */
     close(fd);
     return does;
 }
 
-static pid_t run(const struct plan *plan, uint16_t port) {
+/* With careful=1 the child waits until *ret_go is written to, and ends if it is closed. */
+static pid_t run(const struct plan *plan, uint16_t port, int *ret_go) {
     char text[16], *argv[ARGUMENTS_MOST + 1] = {NULL};
+    int go[2] = {-1, -1};
+    if (value(plan, "careful") != NULL && pipe2(go, O_CLOEXEC) < 0) {
+        return -1;
+    }
     snprintf(text, sizeof text, "%u", (unsigned)port);
     for (size_t i = 0; plan->command[i] != NULL; i++) {
         argv[i] = strcmp(plan->command[i], "${PORT}") == 0 ? text : plan->command[i];
     }
     pid_t pid = fork();
     if (pid == 0) {
+        char told;
+        if (go[0] >= 0) {
+            close(go[1]);
+            if (read(go[0], &told, 1) != 1) {
+                _exit(0);
+            }
+        }
         int null = open("/dev/null", O_RDWR);
         for (int fd = 0; fd < 3; fd++) {
             dup2(null, fd);
@@ -135,6 +151,11 @@ static pid_t run(const struct plan *plan, uint16_t port) {
         execv(argv[0], argv);
         _exit(127);
     }
+    if (go[0] >= 0) {
+        close(go[0]);
+    }
+    *ret_go = go[1];
+    event(plan, "forked %d", (int)pid);
     return pid;
 }
 
@@ -193,9 +214,15 @@ static int start(const struct plan *plan, const char *callback, procref_info *in
         }
     } else {
         port = pick_port();
-        pid_t pid = run(plan, port);
+        int go = -1;
+        pid_t pid = run(plan, port, &go);
         gate(plan, callback, "forked");
         result = procref_info_set_pid(info, (uint32_t)pid);
+        if (go >= 0) {
+            ssize_t written = result == 0 ? write(go, "", 1) : 0;
+            (void)written;
+            close(go);
+        }
         if (result < 0) {
             event(plan, "set_pid %s", procref_code_name(result));
             return result;
@@ -216,6 +243,9 @@ static int start(const struct plan *plan, const char *callback, procref_info *in
 static int on_first_acquire(procref_info *info, void *user_data, procref_error *err) {
     const struct plan *plan = user_data;
     gate(plan, "first", "begin");
+    if (value(plan, "heal") != NULL) {
+        unlink(value(plan, "health"));
+    }
     int result = start(plan, "first", info, err);
     gate(plan, "first", "end");
     return result;

@@ -1,11 +1,13 @@
 /*
  * Whoever comes first to a named crash point is killed there, at each point in turn, in two lives:
  * a simple one, in which nobody has to help afterwards, and an eventful one with deaths of its own.
- * The list of points is taken from the sources by CMake (crash_points.h), and a point that neither
- * life reaches fails the last test.
+ * Both are lived by clients of a command, and by clients with callbacks. The list of points is
+ * taken from the sources by CMake (crash_points.h), and a point that no life reaches fails
+ * the last test.
  */
 #include "support/world.h"
 
+#include <fcntl.h>
 #include <sys/ipc.h>
 #include <sys/sem.h>
 
@@ -16,6 +18,11 @@ static const char *const points[] = {
 #define OPTIONS "--port ${PORT}"
 #define SETTINGS "ready=tcp stop_timeout=2000"
 
+struct crash {
+    const char *point;
+    bool callbacks; /* the clients have their own functions */
+};
+
 static bool reached[ARRAY_LEN(points)];
 
 struct life {
@@ -23,9 +30,17 @@ struct life {
     struct client *clients[3];
 };
 
+static const struct crash *crash(const struct world *w) {
+    return w->argument;
+}
+
 static struct client *fresh_client(struct world *w) {
     struct client *c = client_start(w);
-    client_open(c, OPTIONS, SETTINGS);
+    char settings[512];
+    snprintf(settings, sizeof settings,
+             "callbacks=1 careful=1 recover=new health=%s stop_timeout=2000",
+             world_path(w, "unhealthy"));
+    client_open(c, OPTIONS, crash(w)->callbacks ? settings : SETTINGS);
     return c;
 }
 
@@ -73,7 +88,7 @@ static void let_go(struct life *life, int i, const char *how) {
 }
 
 static void begin(struct life *life, struct world *w, char *plan, size_t size) {
-    snprintf(plan, size, "PROCREF_CRASH=%s@%s/killed", (const char *)w->argument, w->dir);
+    snprintf(plan, size, "PROCREF_CRASH=%s@%s/killed", crash(w)->point, w->dir);
     world_set(w, plan);
     life->w = w;
     for (int i = 0; i < 3; i++) {
@@ -83,7 +98,8 @@ static void begin(struct life *life, struct world *w, char *plan, size_t size) {
 
 static void finish(struct life *life) {
     for (size_t i = 0; i < ARRAY_LEN(points); i++) {
-        if (life->w->argument == points[i] && access(world_path(life->w, "killed"), F_OK) == 0) {
+        if (crash(life->w)->point == points[i] &&
+            access(world_path(life->w, "killed"), F_OK) == 0) {
             reached[i] = true;
         }
     }
@@ -125,6 +141,10 @@ TEST(eventful_life) {
     kill_one(held.pid);
     held = hold(&life, 1);
     hold(&life, 0);
+    if (crash(w)->callbacks) {
+        close(open(world_path(w, "unhealthy"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+        hold(&life, 1);
+    }
     kill_one(look_standby(w->name));
     hold(&life, 2);
     await_pair_or_nobody(w->name);
@@ -171,24 +191,25 @@ static void every_crash_point_was_reached(void **state) {
 }
 
 int main(int argc, char **argv) {
-    static struct CMUnitTest tests[2 * ARRAY_LEN(points) + 1];
-    static char names[2 * ARRAY_LEN(points)][160];
+    enum { LIVES = 4 };
+    static const char *const lives[LIVES] = {"a simple life", "an eventful life",
+                                             "a simple life with callbacks",
+                                             "an eventful life with callbacks"};
+    static struct CMUnitTest tests[LIVES * ARRAY_LEN(points) + 1];
+    static char names[LIVES * ARRAY_LEN(points)][160];
+    static struct crash crashes[LIVES * ARRAY_LEN(points)];
     size_t count = 0;
 #ifndef PRI_CRASH_POINTS
     printf("skipped: these tests need PROCREF_CRASH_POINTS=ON\n");
     return SKIPPED;
 #endif
     for (size_t i = 0; i < ARRAY_LEN(points); i++) {
-        for (int life = 0; life < 2; life++) {
-            snprintf(names[count], sizeof names[0], "killed at '%s' in %s life", points[i],
-                     life == 0 ? "a simple" : "an eventful");
-            union {
-                const char *in;
-                void *out;
-            } point = {.in = points[i]};
+        for (int life = 0; life < LIVES; life++) {
+            snprintf(names[count], sizeof names[0], "killed at '%s' in %s", points[i], lives[life]);
+            crashes[count] = (struct crash){points[i], life >= 2};
             tests[count] =
-                (struct CMUnitTest){names[count], life == 0 ? simple_life : eventful_life,
-                                    world_open, world_close, point.out};
+                (struct CMUnitTest){names[count], life % 2 == 0 ? simple_life : eventful_life,
+                                    world_open, world_close, &crashes[count]};
             count++;
         }
     }
