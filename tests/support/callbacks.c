@@ -26,6 +26,8 @@ struct plan {
     size_t count;
     char *command[ARGUMENTS_MOST + 1];
     const char *events;
+    char name[256];
+    const char *base;
 };
 
 static const char *value(const struct plan *plan, const char *key) {
@@ -161,6 +163,35 @@ static void stop(pid_t pid) {
     waitpid(pid, NULL, WNOHANG); /* it may be this process's child */
 }
 
+/* inside=CALLBACK:same|other: acquires that service from within, and writes down the code. */
+static void inside(const struct plan *plan, const char *callback) {
+    static const char *const command[] = {"/bin/sleep", "1000", NULL};
+    const char *at = value(plan, "inside");
+    size_t length = strlen(callback);
+    if (at == NULL || strncmp(at, callback, length) != 0 || at[length] != ':') {
+        return;
+    }
+    char name[300];
+    bool same = strcmp(at + length + 1, "same") == 0;
+    snprintf(name, sizeof name, "%s%s", plan->name, same ? "" : ".other");
+    procref_service_config config = PROCREF_SERVICE_CONFIG_INIT;
+    config.name = name;
+    config.base_dir = plan->base;
+    config.command = command;
+    config.share = true;
+    procref_service *service = NULL;
+    procref_handle *handle = NULL;
+    int released = 0, code = procref_service_open(&config, &service, NULL);
+    if (code == 0) {
+        code = procref_service_acquire(service, 10000, &handle, NULL);
+    }
+    if (code == 0) {
+        released = procref_handle_release_wait(handle, 10000, NULL);
+    }
+    procref_service_close(service);
+    event(plan, "inside %s %s %s", callback, procref_code_name(code), procref_code_name(released));
+}
+
 static int describe(const struct plan *plan, procref_info *info) {
     int result = 0;
     for (size_t i = 0; i < plan->count && result == 0; i++) {
@@ -216,6 +247,7 @@ static int start(const struct plan *plan, const char *callback, procref_info *in
 static int on_first_acquire(procref_info *info, void *user_data, procref_error *err) {
     const struct plan *plan = user_data;
     gate(plan, "first", "begin");
+    inside(plan, "first");
     int result = start(plan, "first", info, err);
     gate(plan, "first", "end");
     return result;
@@ -225,6 +257,7 @@ static int on_last_release(const procref_info *info, void *user_data, procref_er
     const struct plan *plan = user_data;
     const char *mount = value(plan, "mount");
     gate(plan, "last", "begin");
+    inside(plan, "last");
     if (mount != NULL) {
         rmdir(mount);
     } else if (value(plan, "leave") == NULL && procref_info_is_alive(info)) {
@@ -236,6 +269,7 @@ static int on_last_release(const procref_info *info, void *user_data, procref_er
 
 static bool on_health_check(const procref_info *info, void *user_data) {
     const struct plan *plan = user_data;
+    inside(plan, "health");
     bool healthy = access(value(plan, "health"), F_OK) < 0;
     event(plan, "health %d of %u", healthy, (unsigned)procref_info_pid(info));
     return healthy;
@@ -246,6 +280,7 @@ static int on_recover(const procref_info *old, procref_info *info, void *user_da
     const struct plan *plan = user_data;
     int result;
     gate(plan, "recover", "begin");
+    inside(plan, "recover");
     if (value(plan, "health") != NULL) {
         unlink(value(plan, "health"));
     }
@@ -282,6 +317,8 @@ void callbacks_configure(procref_service_config *config, char **words, size_t co
             plan->events = plan->command[i];
         }
     }
+    snprintf(plan->name, sizeof plan->name, "%s", config->name);
+    plan->base = value(plan, "base_dir");
     config->command = NULL;
     config->environment = NULL;
     config->ready = NULL;

@@ -4,12 +4,24 @@
  * port that is picked):
  *
  *   callbacks=1          on_first_acquire and on_last_release; last=0: without the second
+ *
+ *   leave=1              on_last_release leaves the process running
+ *
  *   health=FILE          on_health_check says no while FILE exists
- *   recover=new|keep     on_recover takes FILE away, and replaces the process, or keeps it if it
- * lives mount=DIR            no process: a folder is made and removed gate=WHERE:FIFO      waits
- * there until somebody opens FIFO for writing fail=WHERE:CODE:TEXT or fail=WHERE:NUMBER   first,
- * last, recover: fails at its end metadata=KEY:VALUE, metadata_size=N         what it says of the
- * service ("big" is N bytes of x) fingerprint=TEXT
+ *
+ *   recover=new|keep     on_recover takes FILE away, and replaces the process, or keeps it if alive
+ *
+ *   mount=DIR            no process: a folder is made and removed
+ *
+ *   gate=WHERE:FIFO      waits there until somebody opens FIFO for writing
+ *
+ *   fail=WHERE:CODE:TEXT or fail=WHERE:NUMBER   first, last, recover: fails at its end
+ *
+ *   inside=WHERE:same|other   first, last, recover, health: acquires that service from within
+ *
+ *   metadata=KEY:VALUE, metadata_size=N   what it says of the service ("big" is N bytes of x)
+ *
+ *   fingerprint=TEXT
  *
  * WHERE: first-begin, first-forked (before it is named), first-named, first-end, the same with
  * recover-, last-begin, last-end. Each begin, end and gate is a line in the file of --events, as
