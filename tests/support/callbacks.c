@@ -163,7 +163,14 @@ static void stop(pid_t pid) {
     waitpid(pid, NULL, WNOHANG); /* it may be this process's child */
 }
 
-/* inside=CALLBACK:same|other: acquires that service from within, and writes down the code. */
+static int never(procref_info *info, void *user_data, procref_error *err) {
+    (void)info;
+    (void)user_data;
+    return procref_error_set(err, PROCREF_E_OTHER, "this must never run");
+}
+
+/* inside=CALLBACK:same|command|other: acquires that service from within, and writes down the code.
+ */
 static void inside(const struct plan *plan, const char *callback) {
     static const char *const command[] = {"/bin/sleep", "1000", NULL};
     const char *at = value(plan, "inside");
@@ -172,13 +179,17 @@ static void inside(const struct plan *plan, const char *callback) {
         return;
     }
     char name[300];
-    bool same = strcmp(at + length + 1, "same") == 0;
-    snprintf(name, sizeof name, "%s%s", plan->name, same ? "" : ".other");
+    bool other = strcmp(at + length + 1, "other") == 0;
+    snprintf(name, sizeof name, "%s%s", plan->name, other ? ".other" : "");
     procref_service_config config = PROCREF_SERVICE_CONFIG_INIT;
     config.name = name;
     config.base_dir = plan->base;
-    config.command = command;
     config.share = true;
+    if (strcmp(at + length + 1, "same") == 0) {
+        config.on_first_acquire = never;
+    } else {
+        config.command = command;
+    }
     procref_service *service = NULL;
     procref_handle *handle = NULL;
     int released = 0, code = procref_service_open(&config, &service, NULL);

@@ -17,7 +17,8 @@
  *
  *   fail=WHERE:CODE:TEXT or fail=WHERE:NUMBER   first, last, recover: fails at its end
  *
- *   inside=WHERE:same|other   first, last, recover, health: acquires that service from within
+ *   inside=WHERE:same|command|other   first, last, recover, health: acquires the same service (by
+ *                        functions, by a command) or another from within
  *
  *   metadata=KEY:VALUE, metadata_size=N   what it says of the service ("big" is N bytes of x)
  *

@@ -156,7 +156,6 @@ TEST(whoever_comes_while_on_last_release_runs_gets_a_new_service) {
     assert_string_equal(client_reply(leaves).verb, "ok");
     struct reply fresh = client_held(comes);
     assert_int_not_equal(fresh.pid, old.pid);
-    assert_true(fresh.generation > old.generation);
     client_answered(comes, fresh.pid);
     client_release(comes);
     await_no_trace(w);
@@ -594,16 +593,17 @@ TEST(a_service_without_a_process_outlives_its_keepers) {
     assert_balanced(w);
 }
 
-TEST(the_last_release_after_both_keepers_were_killed_leaves_nothing) {
-    struct client *a = opened(w, "");
+TEST(released_without_a_keeper_it_is_found_and_stopped_by_the_next_client) {
+    struct client *a = opened(w, ""), *b = opened(w, "");
     struct watched process = watch(client_hold(a).pid);
     kill_pair(w->name);
     client_release(a);
-    struct client *b = opened(w, "");
     client_answered(b, client_hold(b).pid);
-    watched_await_end(&process);
     client_release(b);
+    watched_await_end(&process);
     await_no_trace(w);
+    assert_int_equal(events_count(w, "last-begin"), 1);
+    assert_balanced(w);
 }
 
 TEST(without_its_process_a_service_recovers_too) {
@@ -774,6 +774,92 @@ TEST(another_service_works_inside_the_callbacks) {
     }
 }
 
+TEST(the_one_who_releases_last_decides_whether_a_callback_stops_it) {
+    struct client *with = opened(w, ""), *without = opened(w, "last=0");
+    struct watched process = watch(client_hold(with).pid);
+    client_hold(without);
+    client_release(with);
+    assert_false(watched_ended(&process));
+    client_release(without);
+    watched_await_end(&process);
+    await_no_trace(w);
+    assert_int_equal(events_count(w, "last-begin"), 0);
+    client_hold(without);
+    client_hold(with);
+    client_release(without);
+    client_release(with);
+    assert_int_equal(events_count(w, "last-begin"), 1);
+    await_no_trace(w);
+}
+
+TEST(release_wait_returns_when_all_of_it_is_ended) {
+    struct client *c = opened(w, "leave=1"), *other = opened(w, "");
+    struct watched process = watch(client_hold(c).pid);
+    client_hold(other);
+    client_do(other, "release_wait 20000"); /* others hold it: nothing to wait for */
+    assert_false(watched_ended(&process));
+    client_do(c, "release_wait 20000");
+    assert_true(watched_ends_within(&process, 0));
+    assert_int_equal(events_count(w, "last-end"), 1);
+    watched_close(&process);
+    await_no_trace(w);
+}
+
+TEST(a_forked_child_runs_the_callbacks_for_itself) {
+    struct client *c = opened(w, "");
+    struct event e;
+    struct reply r = client_ask(c, "fork_acquire 20000");
+    assert_string_equal(r.verb, "child");
+    assert_string_equal(r.code, "OK");
+    assert_true(events_last(w, "last-end", &e));
+    assert_int_not_equal(e.pid, c->program.pid);
+    await_no_trace(w);
+    client_hold(c);
+    r = client_ask(c, "fork_acquire 20000");
+    assert_string_equal(r.code, "OK");
+    assert_int_equal(events_count(w, "last-end"), 1);
+    client_release(c);
+    assert_int_equal(events_count(w, "last-end"), 2);
+    await_no_trace(w);
+    assert_balanced(w);
+}
+
+TEST(a_failed_recovery_ends_the_process_that_on_recover_kept) {
+    struct client *a = opened(w, with_health(w, "recover=keep fail=recover:IO:disk")),
+                  *b = opened(w, with_health(w, "recover=keep"));
+    struct reply old = client_hold(a);
+    struct watched process = watch(old.pid);
+    make_sick(w);
+    struct reply r = client_ask(a, "acquire 20000");
+    assert_error(&r, "IO");
+    watched_await_end(&process);
+    struct reply held = client_hold(b);
+    assert_int_not_equal(held.pid, old.pid);
+    client_answered(b, held.pid);
+    client_release(a);
+    client_release(b);
+    assert_int_equal(events_count(w, "last-begin"), 1);
+    await_no_trace(w);
+}
+
+TEST(a_client_without_functions_for_it_starts_anew_what_another_could_recover) {
+    struct client *a = opened(w, "recover=new"), *b = opened(w, "");
+    struct reply old = client_hold(a);
+    kill_and_await(old.pid);
+    assert_string_equal(client_ask(a, "gone 10000").verb, "gone");
+    struct reply held = client_hold(b);
+    assert_int_not_equal(held.pid, old.pid);
+    assert_int_equal(events_count(w, "recover-begin"), 0);
+    assert_int_equal(events_count(w, "first-begin"), 2);
+    client_answered(a, client_hold(a).pid);
+}
+
+TEST(the_same_service_by_a_command_is_refused_inside_its_callbacks_too) {
+    struct client *c = opened(w, "inside=first:command");
+    client_hold(c);
+    assert_int_equal(events_count(w, "inside first INVALID"), 1);
+}
+
 /* ---- deadlines ---- */
 
 TEST(who_waits_for_anothers_callback_is_sent_away_in_time) {
@@ -881,7 +967,7 @@ TEST_MAIN(T(one_of_eight_clients_that_race_starts_the_service_and_the_last_one_s
           T(what_on_last_release_leaves_running_is_ended_by_the_keeper),
           T(a_service_without_a_process_is_made_once_and_removed_once),
           T(a_service_without_a_process_outlives_its_keepers),
-          T(the_last_release_after_both_keepers_were_killed_leaves_nothing),
+          T(released_without_a_keeper_it_is_found_and_stopped_by_the_next_client),
           T(without_its_process_a_service_recovers_too),
           T(fingerprints_conflict_only_if_both_are_given_and_differ),
           T(a_command_and_functions_conflict_even_if_shared),
@@ -893,6 +979,12 @@ TEST_MAIN(T(one_of_eight_clients_that_race_starts_the_service_and_the_last_one_s
           T(with_its_info_file_removed_and_no_keeper_left_the_service_is_started_anew),
           T(the_same_service_inside_its_callbacks_is_refused),
           T(another_service_works_inside_the_callbacks),
+          T(the_one_who_releases_last_decides_whether_a_callback_stops_it),
+          T(release_wait_returns_when_all_of_it_is_ended),
+          T(a_forked_child_runs_the_callbacks_for_itself),
+          T(a_failed_recovery_ends_the_process_that_on_recover_kept),
+          T(a_client_without_functions_for_it_starts_anew_what_another_could_recover),
+          T(the_same_service_by_a_command_is_refused_inside_its_callbacks_too),
           T(who_waits_for_anothers_callback_is_sent_away_in_time),
           T(timeout_0_starts_nothing_and_attaches_to_what_runs),
           T(a_callback_that_takes_longer_than_its_acquire_still_succeeds),
