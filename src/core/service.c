@@ -75,7 +75,8 @@ int procref_service_acquire(procref_service *s, int64_t timeout_ms, procref_hand
         if (code != PROCREF_E_AGAIN) {
             return code;
         }
-    } else if (pri_call_is_inside(&s->shared->ident)) {
+    }
+    if (pri_call_is_inside(&s->shared->ident)) {
         return pri_fail(err, PROCREF_E_INVALID, 0, "",
                         "'%s' is acquired inside one of its own callbacks, which it would wait for",
                         s->shared->ident.name);

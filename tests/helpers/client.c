@@ -8,6 +8,7 @@
  *   acquire MS [TIMES]     -> held handle=N pid= port= gen= ms=  |  error code= os= op= ms=
  * message= detail= release [N]  release_wait MS [N]  count  gone MS  info [N]  answer [N] fork /
  * fork_acquire MS / fork_keep / spawn ARG…    what a child may do; keep and spawn leave one running
+ *   metadata KEY           of the newest handle   -> metadata n=LENGTH message=BEGIN | none
  *   exec [ARG…]            becomes that program, or itself again
  *   threads N TIMES        N threads acquire and release; "cross" acquires in one and releases in
  * another churn SEED MS          acquires, checks, releases at random quit                   gives
@@ -249,6 +250,20 @@ static void do_info(char **words, size_t count) {
     say("info pid=%u port=%u gen=%llu alive=%d", procref_info_pid(copy), procref_info_port(copy),
         (unsigned long long)procref_info_generation(copy), procref_info_is_alive(copy));
     procref_info_free(copy);
+}
+
+/* How long a value is and how it begins; "none" without one. */
+static void do_metadata(char **words) {
+    const char *value =
+        procref_info_get_metadata(procref_handle_info(handle_named(words, 2, 2, false)), words[1]);
+    char begin[128], text[512] = "";
+    if (value == NULL) {
+        say("none");
+        return;
+    }
+    snprintf(begin, sizeof begin, "%.100s", value);
+    words_encode(text, sizeof text, begin);
+    say("metadata n=%zu message=%s", strlen(value), text);
 }
 
 /* connect(2); one that a signal interrupted goes on by itself and is waited for. */
@@ -555,6 +570,8 @@ static void obey(char **words, size_t count) {
         do_gone(words, count);
     } else if (VERB("info")) {
         do_info(words, count);
+    } else if (VERB("metadata")) {
+        do_metadata(words);
     } else if (VERB("answer")) {
         do_answer(words, count);
     } else if (VERB("fork") || VERB("fork_acquire")) {

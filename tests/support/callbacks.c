@@ -26,6 +26,8 @@ struct plan {
     size_t count;
     char *command[ARGUMENTS_MOST + 1];
     const char *events;
+    char name[256];
+    const char *base;
 };
 
 static const char *value(const struct plan *plan, const char *key) {
@@ -182,6 +184,46 @@ static void stop(pid_t pid) {
     waitpid(pid, NULL, WNOHANG); /* it may be this process's child */
 }
 
+static int never(procref_info *info, void *user_data, procref_error *err) {
+    (void)info;
+    (void)user_data;
+    return procref_error_set(err, PROCREF_E_OTHER, "this must never run");
+}
+
+/* inside=CALLBACK:same|command|other: acquires that service from within, and writes down the code.
+ */
+static void inside(const struct plan *plan, const char *callback) {
+    static const char *const command[] = {"/bin/sleep", "1000", NULL};
+    const char *at = value(plan, "inside");
+    size_t length = strlen(callback);
+    if (at == NULL || strncmp(at, callback, length) != 0 || at[length] != ':') {
+        return;
+    }
+    char name[300];
+    bool other = strcmp(at + length + 1, "other") == 0;
+    snprintf(name, sizeof name, "%s%s", plan->name, other ? ".other" : "");
+    procref_service_config config = PROCREF_SERVICE_CONFIG_INIT;
+    config.name = name;
+    config.base_dir = plan->base;
+    config.share = true;
+    if (strcmp(at + length + 1, "same") == 0) {
+        config.on_first_acquire = never;
+    } else {
+        config.command = command;
+    }
+    procref_service *service = NULL;
+    procref_handle *handle = NULL;
+    int released = 0, code = procref_service_open(&config, &service, NULL);
+    if (code == 0) {
+        code = procref_service_acquire(service, 10000, &handle, NULL);
+    }
+    if (code == 0) {
+        released = procref_handle_release_wait(handle, 10000, NULL);
+    }
+    procref_service_close(service);
+    event(plan, "inside %s %s %s", callback, procref_code_name(code), procref_code_name(released));
+}
+
 static int describe(const struct plan *plan, procref_info *info) {
     int result = 0;
     for (size_t i = 0; i < plan->count && result == 0; i++) {
@@ -246,6 +288,7 @@ static int on_first_acquire(procref_info *info, void *user_data, procref_error *
     if (value(plan, "heal") != NULL) {
         unlink(value(plan, "health"));
     }
+    inside(plan, "first");
     int result = start(plan, "first", info, err);
     gate(plan, "first", "end");
     return result;
@@ -255,6 +298,7 @@ static int on_last_release(const procref_info *info, void *user_data, procref_er
     const struct plan *plan = user_data;
     const char *mount = value(plan, "mount");
     gate(plan, "last", "begin");
+    inside(plan, "last");
     if (mount != NULL) {
         rmdir(mount);
     } else if (value(plan, "leave") == NULL && procref_info_is_alive(info)) {
@@ -266,6 +310,7 @@ static int on_last_release(const procref_info *info, void *user_data, procref_er
 
 static bool on_health_check(const procref_info *info, void *user_data) {
     const struct plan *plan = user_data;
+    inside(plan, "health");
     bool healthy = access(value(plan, "health"), F_OK) < 0;
     event(plan, "health %d of %u", healthy, (unsigned)procref_info_pid(info));
     return healthy;
@@ -276,6 +321,7 @@ static int on_recover(const procref_info *old, procref_info *info, void *user_da
     const struct plan *plan = user_data;
     int result;
     gate(plan, "recover", "begin");
+    inside(plan, "recover");
     if (value(plan, "health") != NULL) {
         unlink(value(plan, "health"));
     }
@@ -312,6 +358,8 @@ void callbacks_configure(procref_service_config *config, char **words, size_t co
             plan->events = plan->command[i];
         }
     }
+    snprintf(plan->name, sizeof plan->name, "%s", config->name);
+    plan->base = value(plan, "base_dir");
     config->command = NULL;
     config->environment = NULL;
     config->ready = NULL;

@@ -6,6 +6,7 @@
  *   callbacks=1               on_first_acquire and on_last_release; last=0: without the second
  *   careful=1                 what is forked runs the service only once it was named, and ends if
  *                             its client ends before
+ *   leave=1                   on_last_release leaves the process running
  *   health=FILE               on_health_check says no while FILE exists
  *   heal=1                    on_first_acquire takes FILE away
  *   recover=new|keep          on_recover takes FILE away, and replaces the process, or keeps it if
@@ -16,6 +17,9 @@
  *                             first, last, recover: fails at its end
  *   metadata=KEY:VALUE, metadata_size=N
  *                             what it says of the service ("big" is N bytes of x)
+ *   inside=WHERE:same|command|other
+ *                             first, last, recover, health: acquires the same service (by
+ *                             functions, by a command) or another from within
  *   fingerprint=TEXT
  *
  * WHERE: first-begin, first-forked (before it is named), first-named, first-end, the same with
