@@ -136,14 +136,20 @@ static int start(struct pri_attempt *a, const struct pri_answer *answer, procref
     bool told;
     int code =
         pri_call_start(a->shared, a->terms, answer, page, a->link, a->deadline_ns, &told, err);
+    if (code == PROCREF_E_FORKED) {
+        pri_link_close(a->link); /* its parent's: not to be hung up */
+        a->link = -1;
+        return code;
+    }
     if (code < 0 && code != PROCREF_E_AGAIN && !told) {
         return code;
     }
-    int64_t grace_ns =
-        pri_deadline(GRACE_MS); /* the callback may have taken all the time there was */
-    a->deadline_ns = a->deadline_ns > grace_ns ? a->deadline_ns : grace_ns;
     if (code == PROCREF_E_AGAIN) {
         return begin_again(a, err);
+    }
+    if (code == 0) { /* the callback may have taken all the time there was */
+        int64_t grace_ns = pri_deadline(GRACE_MS);
+        a->deadline_ns = a->deadline_ns > grace_ns ? a->deadline_ns : grace_ns;
     }
     a->started = true;
     a->failed = code;

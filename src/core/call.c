@@ -54,6 +54,7 @@ struct call {
     struct pri_record *record; /* a mapping of its own: the shared one may change meanwhile */
     struct pri_counter counter;
     int32_t slot;
+    uint32_t epoch; /* of the process that entered */
 };
 
 static void mark_call(struct call *call, uint32_t stamp) {
@@ -65,7 +66,7 @@ static void mark_call(struct call *call, uint32_t stamp) {
 /* AGAIN: the generation went on, or the set is gone: the callback must not run. */
 static int enter(struct call *call, struct pri_shared *shared, const struct pri_answer *answer,
                  procref_waitable page, procref_error *err) {
-    *call = (struct call){.shared = shared, .slot = answer->slot};
+    *call = (struct call){.shared = shared, .slot = answer->slot, .epoch = pri_fork_epoch()};
     call->record = pri_record_map(page);
     if (call->record == NULL) {
         return pri_fail(err, PROCREF_E_LIMIT, 0, "mmap",
@@ -89,6 +90,22 @@ static int enter(struct call *call, struct pri_shared *shared, const struct pri_
     return code == PROCREF_E_NOT_FOUND ? PROCREF_E_AGAIN : code;
 }
 
+/*
+ * The callback forked, and the child returned from it too. What was entered and what is to be
+ * reported are its parent's: it has copies of memory and descriptors, which go.
+ */
+static bool is_forked(struct call *call, procref_error *err) {
+    if (call->epoch == pri_fork_epoch()) {
+        return false;
+    }
+    pri_record_unmap(call->record);
+    pri_fail(err, PROCREF_E_FORKED, 0, "",
+             "a callback of '%s' returned in a process that it had forked, whose parent goes on "
+             "with it: let the child exit or execute a program",
+             call->shared->ident.name);
+    return true;
+}
+
 static void leave(struct call *call) {
     PRI_CRASH_POINT("about to leave");
     int result = pri_counter_step(&call->counter, PRI_LEAVE, 0);
@@ -107,6 +124,7 @@ struct naming {
     struct pri_shared *shared;
     procref_waitable link;
     int64_t deadline_ns;
+    uint32_t epoch;
     int failed; /* 0, AGAIN or TIMEOUT: the keeper does not know the process */
 };
 
@@ -130,6 +148,9 @@ static int name_process(struct pri_naming *base, const struct pri_process *proce
     struct pri_report_head report;
     struct pri_answer answer;
     procref_waitable page = -1;
+    if (naming->epoch != pri_fork_epoch()) {
+        return PROCREF_E_FORKED; /* the connection is its parent's */
+    }
     PRI_CRASH_POINT("started, not named");
     fill_report(&report, process, PRI_REPORT_NAMED);
     ptrdiff_t got = 0;
@@ -197,10 +218,14 @@ static void report_failed(procref_waitable link, const procref_error *error) {
 /* The callback said no: with an error, or with a bare number. */
 static int failed(procref_error *error, int result, const char *callback, const char *name,
                   int code) {
+    if (error->code == PROCREF_E_AGAIN) {
+        error->code = code; /* of something else that it used: here it would mean "run me again" */
+    }
     if (error->code < 0) {
         return error->code;
     }
-    bool known = result < 0 && strcmp(procref_code_name(result), "UNKNOWN") != 0;
+    bool known = result < 0 && result != PROCREF_E_AGAIN &&
+                 strcmp(procref_code_name(result), "UNKNOWN") != 0;
     return pri_fail(error, known ? result : code, 0, callback, "%s of '%s' returned %d (%s)",
                     callback, name, result,
                     known ? procref_code_text(result) : "no code of procref");
@@ -260,8 +285,11 @@ int pri_call_start(struct pri_shared *shared, struct pri_terms *terms,
                    const struct pri_answer *answer, procref_waitable page, procref_waitable link,
                    int64_t deadline_ns, bool *ret_told, procref_error *err) {
     procref_error error = PROCREF_ERROR_INIT;
-    struct naming naming = {
-        .base = {name_process}, .shared = shared, .link = link, .deadline_ns = deadline_ns};
+    struct naming naming = {.base = {name_process},
+                            .shared = shared,
+                            .link = link,
+                            .deadline_ns = deadline_ns,
+                            .epoch = pri_fork_epoch()};
     struct call call;
     procref_info *old = NULL, *info;
     *ret_told = false;
@@ -277,6 +305,11 @@ int pri_call_start(struct pri_shared *shared, struct pri_terms *terms,
                         shared->ident.name);
     } else {
         code = run_start(&call, terms, answer, &naming, old, info, &error);
+    }
+    if (is_forked(&call, err)) {
+        pri_info_put(old);
+        pri_info_put(info);
+        return PROCREF_E_FORKED;
     }
     leave(&call);
     if (code == 0) {
@@ -316,6 +349,10 @@ int pri_call_last(struct pri_shared *shared, struct pri_terms *terms,
         result = terms->given.on_last_release(info, terms->given.user_data, &error);
         PRI_CRASH_POINT("last callback ended");
         go_outside(&inside);
+    }
+    if (is_forked(&call, err)) {
+        pri_info_put(info);
+        return PROCREF_E_FORKED;
     }
     leave(&call);
     if (info == NULL) {

@@ -14,7 +14,8 @@ bool pri_call_is_inside(const struct pri_ident *ident);
 /*
  * Runs on_first_acquire or on_recover, as the answer says, and reports to the keeper over link;
  * closes page in every case. 0: it is told to be ready, its answer is next. AGAIN: the keeper has
- * gone, or another was elected since; nothing of what was started runs on. Else an error: with
+ * gone, or another was elected since; nothing of what was started runs on. FORKED: this is a child
+ * of the callback, which returned from it too. Else an error: with
  * *ret_told the callback's, which the keeper has too; without it this process could not run the
  * callback, and the keeper elects another once the link is closed.
  */

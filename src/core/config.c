@@ -73,7 +73,7 @@ static int check(const procref_service_config *from, procref_error *err) {
     bool callbacks = from->on_first_acquire != NULL || from->on_last_release != NULL ||
                      from->on_health_check != NULL || from->on_recover != NULL;
     bool command = from->command != NULL && from->command[0] != NULL && from->command[0][0] != '\0';
-    if (command && callbacks) {
+    if (from->command != NULL && callbacks) {
         return pri_fail(err, PROCREF_E_INVALID, 0, "",
                         "give the service '%s' a command or functions, not both", from->name);
     }

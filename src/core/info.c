@@ -81,8 +81,8 @@ int procref_info_set_pid(procref_info *info, uint32_t pid) {
     if (info == NULL || info->sealed || pid == 1 || pid == pri_own_pid()) {
         return PROCREF_E_INVALID;
     }
-    if (pid != 0 && !pri_process_identify(pid, &process)) {
-        return PROCREF_E_NOT_FOUND;
+    if (pid != 0 && (!pri_process_runs(pid) || !pri_process_identify(pid, &process))) {
+        return PROCREF_E_NOT_FOUND; /* a mere thread's id is no process either */
     }
     info->process = process;
     return info->naming != NULL ? info->naming->name(info->naming, &process) : 0;

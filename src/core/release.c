@@ -111,6 +111,9 @@ static int close_last(struct pri_shared *shared, struct pri_released *r, procref
             break;
         }
     }
+    if (code == PROCREF_E_FORKED) {
+        result = PRI_OK; /* the reference is the parent's, who goes on in the callback */
+    }
     if (result == PRI_NO) {
         PRI_CRASH_POINT("about to detach");
         result = pri_counter_step(&r->counter, PRI_DETACH, 0);

@@ -277,11 +277,9 @@ static int attach_by_name(struct pri_shared *shared, struct pri_terms *terms,
                           procref_handle **ret_handle, procref_error *err) {
     struct pri_counter found;
     int code = pri_counter_find(&shared->ident, &found, err);
-    if (code == PROCREF_E_NOT_FOUND) {
-        return PROCREF_E_AGAIN;
-    }
     if (code < 0) {
-        return code;
+        mark_held(shared, shared->held > 0 || shared->leaving > 0); /* now it matters */
+        return code == PROCREF_E_NOT_FOUND ? PROCREF_E_AGAIN : code;
     }
     if (shared->held > 0 && found.id == shared->counter.id) {
         mark_held(shared, true);

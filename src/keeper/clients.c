@@ -7,6 +7,7 @@
 #include "core/trace.h"
 #include "keeper/keeper.h"
 #include "os/clock.h"
+#include "os/folder.h"
 #include "os/poller.h"
 #include "os/rendezvous.h"
 
@@ -14,7 +15,7 @@
  * Who connects is about to ask; nothing is stopped meanwhile. One that was itself stopped in
  * between keeps a service no longer than this, and begins again when it goes on.
  */
-enum { SILENCE_MS = 3000, PAUSE_MS = 100, SLOTS_LIMIT_FIRST = 256 };
+enum { SILENCE_MS = 3000, PAUSE_MS = 100, SLOTS_LIMIT_FIRST = 256, ACCEPTS_MOST = 4096 };
 
 static void hang_up(struct pri_keeper *k, struct pri_client *client) {
     if (client->watch >= 0) {
@@ -89,6 +90,12 @@ uint32_t pri_clients_unhealthy(const struct pri_keeper *k, bool *ret_recovers) {
 
 /* ---- Slots of the record page ---------------------------------------------------------------- */
 
+/* Clients can write to the page: one that has gone wild must not lead us beyond it. */
+static uint32_t used_slots(const struct pri_record *record) {
+    uint32_t used = atomic_load(&record->used);
+    return used < PRI_RECORD_SLOTS ? used : PRI_RECORD_SLOTS;
+}
+
 /* Frees the slots of processes that are gone. */
 static uint32_t sweep_slots(struct pri_keeper *k, uint32_t used) {
     uint32_t freed = 0;
@@ -110,7 +117,7 @@ static uint32_t sweep_slots(struct pri_keeper *k, uint32_t used) {
  * processes have theirs. */
 static int32_t give_slot(struct pri_keeper *k, const struct pri_process *process, int32_t told) {
     struct pri_record *record = k->pair->record;
-    uint32_t used = atomic_load(&record->used);
+    uint32_t used = used_slots(record);
     if (told >= 0 && told < PRI_RECORD_SLOTS &&
         atomic_load(&record->slots[told].pid) == process->pid &&
         atomic_load(&record->slots[told].start) == process->start) {
@@ -387,6 +394,10 @@ static void on_report(struct pri_keeper *k, struct pri_client *client, ptrdiff_t
     }
     switch (report->ask) {
     case PRI_REPORT_NAMED:
+        if (process.pid == pri_own_pid() || (process.pid != 0 && process.pid == k->pair->standby)) {
+            hang_up(k, client); /* we would end ourselves */
+            return;
+        }
         pri_run_named(k, &process);
         PRI_CRASH_POINT("named, not acknowledged");
         answer_head(k, &answer, PRI_TELL_ACK);
@@ -442,7 +453,8 @@ static void on_acquire(struct pri_keeper *k, struct pri_client *client,
     if (is_settled(k) ? tell_conflict(k, client, k->pair->page->parts) : is_other_kind(k, client)) {
         return;
     }
-    if ((request->flags & PRI_ASK_NO_START) != 0 && !is_up(k)) {
+    /* A keeper that takes over an instance that is up is up in a moment. */
+    if ((request->flags & PRI_ASK_NO_START) != 0 && !is_up(k) && k->machine.phase != PRI_PHASE_UP) {
         procref_error error = PROCREF_ERROR_INIT;
         pri_fail(&error, PROCREF_E_TIMEOUT, 0, "",
                  "'%s' is not up (%s), and timeout 0 does not wait", k->pair->config->ident.name,
@@ -457,7 +469,9 @@ static void on_await_stop(struct pri_keeper *k, struct pri_client *client,
                           const struct pri_request *request) {
     client->state = CLIENT_AWAITS_STOP;
     pri_keeper_push(k, PRI_E_HUNG_UP); /* it wants nothing more of the service */
-    bool another = is_settled(k) && request->generation != k->machine.generation;
+    bool nothing_up = k->machine.state == PRI_S_STARTING || k->machine.state == PRI_S_ELECTING ||
+                      k->machine.state == PRI_S_ELECTED; /* a new set counts from 1 again */
+    bool another = nothing_up || (is_settled(k) && request->generation != k->machine.generation);
     bool held = is_settled(k) && pri_counter_read(&k->counter, PRI_REG_REFS) > 0;
     if (another || held || k->old_count > 0) {
         tell_stays(k, client);
@@ -540,7 +554,8 @@ void pri_clients_event(struct pri_keeper *k, struct pri_client *client, bool pro
 }
 
 void pri_clients_accept(struct pri_keeper *k) {
-    for (;;) {
+    /* A queue's length: who begins again and again as fast as we accept must not keep us here. */
+    for (int most = ACCEPTS_MOST; most > 0; most--) {
         procref_waitable link;
         int code =
             k->accept_paused ? PROCREF_E_AGAIN : pri_rendezvous_accept(k->pair->listener, &link);
@@ -619,9 +634,9 @@ static bool is_old(uint32_t stamp, uint32_t current) {
 void pri_clients_find_old(struct pri_keeper *k) {
     struct pri_record *record = k->pair->record;
     uint32_t current = k->counter.id >= 0 ? pri_counter_stamp(&k->counter) : 0;
-    uint32_t used = atomic_load(&record->used), count = 0;
+    uint32_t used = used_slots(record), count = 0;
     forget_old(k);
-    for (uint32_t i = 0; i < used && i < PRI_RECORD_SLOTS; i++) {
+    for (uint32_t i = 0; i < used; i++) {
         count += is_old(atomic_load(&record->slots[i].held), current) ||
                  is_old(atomic_load(&record->slots[i].calls), current);
     }

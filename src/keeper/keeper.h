@@ -119,7 +119,7 @@ struct pri_keeper {
     /* deadlines, PRI_NEVER if not set */
     int64_t start_ns, end_ns, linger_ns, back_off_ns, status_ns, up_since_ns;
     int64_t retry_ns, look_ns, accept_ns; /* something was short: look again */
-    enum pri_register retry_register;
+    enum pri_register awaited, retry_register;
 };
 
 /* Tags of what the poller watches; anything above is a struct pri_client, its lowest bit set for
@@ -196,6 +196,7 @@ void pri_run_end_step(struct pri_keeper *k, bool timed_out);
 void pri_run_forget_start(struct pri_keeper *k);
 void pri_run_record_election(struct pri_keeper *k);
 void pri_run_keep_old(struct pri_keeper *k);
+void pri_run_find_roots(struct pri_keeper *k);
 void pri_run_named(struct pri_keeper *k, const struct pri_process *process);
 bool pri_run_is_alive(const struct pri_keeper *k);
 void pri_run_tidy(struct pri_keeper *k);

@@ -113,7 +113,10 @@ static void perform(struct pri_keeper *k, enum pri_action action) {
         pri_clients_tell_failed(k);
         break;
     case PRI_A_TELL_STAYS: pri_clients_tell_stays(k); break;
-    case PRI_A_TELL_CLOSE: pri_clients_tell_close(k); break;
+    case PRI_A_TELL_CLOSE:
+        pri_run_find_roots(k); /* while its process lives: on_last_release ends that */
+        pri_clients_tell_close(k);
+        break;
     case PRI_A_TELL_AGAIN: pri_clients_tell_again(k); break;
     case PRI_A_TELL_DETACH: pri_clients_tell_detach(k); break;
     case PRI_A_ARM_LINGER:
@@ -187,15 +190,13 @@ static void waiter_event(struct pri_keeper *k) {
     if (result == PRI_NO) {
         return;
     }
-    if (k->counter.id < 0 || stamp != pri_counter_stamp(&k->counter)) {
-        /* It slept on a set that was removed and replaced since. */
-        pri_row_await_zero(k, PRI_REG_REFS);
+    if (k->counter.id >= 0 && stamp != pri_counter_stamp(&k->counter)) {
+        pri_row_await_zero(k, k->awaited); /* it slept on a set that was replaced since */
         return;
     }
-    if (result == PRI_GONE) {
-        k->counter.id = -1;
-    }
-    pri_keeper_push(k, result == PRI_OK ? PRI_E_ZERO : PRI_E_GONE);
+    /* That the set is gone is seen again when the facts are filled in: its holders are counted
+     * then. */
+    pri_keeper_push(k, result == PRI_OK && k->counter.id >= 0 ? PRI_E_ZERO : PRI_E_GONE);
     pri_clients_watch_told(k);
 }
 

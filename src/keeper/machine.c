@@ -118,7 +118,7 @@ static Actions begin(M *m) {
 
 /* Up, and something may have changed: is there anything to do but wait? */
 static Actions consider(M *m) {
-    if (!m->alive) {
+    if (!m->alive || m->unhealthy > 0) {
         return go(m, PRI_S_WITHDRAWING, DO(PRI_A_WITHDRAW));
     }
     if (m->lone) {
@@ -205,7 +205,8 @@ static Actions ending(M *m, enum pri_event event) {
     if (m->phase == PRI_PHASE_GAVE_UP && held) {
         return m->asking > 0 ? launch(m) : give_up(m);
     }
-    return m->start_wanted || held ? launch(m) : retire(m);
+    /* Whatever somebody waits to be stopped has ended. */
+    return m->start_wanted || held ? first(PRI_A_TELL_STAYS, launch(m)) : retire(m);
 }
 
 /* What a client asks for meanwhile is answered when the outcome is known; the set is looked after
@@ -280,10 +281,14 @@ static Actions publishing(M *m, enum pri_event event) {
     switch (event) {
     case PRI_E_DONE:
         m->zero = false;
-        if (m->lone || !m->alive) {
+        if (m->lone || !m->alive || m->unhealthy > 0) {
             return consider(m);
         }
-        return go(m, PRI_S_UP, DO(PRI_A_TELL_UP, PRI_A_AWAIT_REFS));
+        /* Who waits for the stop of another set's service of the same number is not kept here by
+         * those who want this one. */
+        return m->asking > 0 || m->refs > 0
+                   ? go(m, PRI_S_UP, DO(PRI_A_TELL_UP, PRI_A_TELL_STAYS, PRI_A_AWAIT_REFS))
+                   : go(m, PRI_S_UP, DO(PRI_A_TELL_UP, PRI_A_AWAIT_REFS));
     case PRI_E_GONE: return refound(m);
     case PRI_E_REFUSED: /* nobody but us changes gen: the set is not what we think; end it all */
     case PRI_E_BROKEN:
@@ -294,8 +299,8 @@ static Actions publishing(M *m, enum pri_event event) {
 }
 
 static Actions up(M *m, enum pri_event event) {
-    if (m->refs < 0) {
-        return refound(m); /* removed while we did not wait on it */
+    if (m->refs < 0) { /* removed while we did not wait on it */
+        return event == PRI_E_CLOSE_ASKED ? first(PRI_A_TELL_DETACH, refound(m)) : refound(m);
     }
     switch (event) {
     case PRI_E_ASKED: return DO(PRI_A_TELL_UP);
@@ -382,6 +387,7 @@ static Actions lingering(M *m, enum pri_event event) {
         }
         return go(m, PRI_S_DRAINING, DO(PRI_A_DRAIN));
     case PRI_E_ASKED: return DO(PRI_A_TELL_UP);
+    case PRI_E_UNHEALTHY:
     case PRI_E_STANDBY_DIED:
     case PRI_E_DIED: return consider(m);
     default: return nothing;

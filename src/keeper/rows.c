@@ -187,6 +187,7 @@ void pri_row_hand_over(struct pri_keeper *k) {
 }
 
 void pri_row_await_zero(struct pri_keeper *k, enum pri_register reg) {
+    k->awaited = reg;
     if (k->waiter == NULL) {
         k->waiter = pri_waiter_open(&k->waiter_ready);
         if (k->waiter != NULL) {

@@ -50,9 +50,13 @@ void pri_run_hint(struct pri_keeper *k, const char *phase) {
     memcpy(hint.parts, page->parts, sizeof hint.parts);
     const struct pri_record *record = k->pair->record;
     if (k->dir >= 0 && pri_config_has_callbacks(k->pair->config) && record->metadata_size > 0 &&
+        record->metadata_size <= sizeof record->metadata &&
         atomic_load(&record->metadata_generation) == k->machine.generation) {
         hint.metadata =
             pri_metadata_write(k->dir, name_of(k), record->metadata, record->metadata_size);
+        if (hint.metadata == 0) {
+            return; /* a full disk: a hint that says "up" would promise what cannot be told */
+        }
     }
     if (k->dir >= 0) {
         pri_hint_write(k->dir, name_of(k), &hint);
@@ -300,6 +304,7 @@ void pri_run_named(struct pri_keeper *k, const struct pri_process *process) {
 
 void pri_run_keep_old(struct pri_keeper *k) {
     struct pri_page *page = k->pair->page;
+    pri_run_find_roots(k);
     page->old = page->main;
     page->old_port = page->port;
     page->recovers = true;
@@ -488,7 +493,7 @@ static void signal_main(struct pri_keeper *k, int signal) {
  * A client's process is not below us: when it ends, its children go to somebody else. So they are
  * looked for while it lives, again and again, and those that were found are remembered.
  */
-static void find_roots(struct pri_keeper *k) {
+void pri_run_find_roots(struct pri_keeper *k) {
     enum { ROOTS_MOST = 1024 };
     if (!pri_config_has_callbacks(k->pair->config)) {
         return;
@@ -522,7 +527,7 @@ void pri_run_end_tree(struct pri_keeper *k) {
     }
     k->end_ns = pri_deadline(config->stop_timeout_ms);
     k->end_stage = PRI_END_MAIN;
-    find_roots(k);
+    pri_run_find_roots(k);
     if (pri_process_alive(&k->pair->page->main)) {
         if (k->main_watch < 0) {
             pri_run_watch_main(k);
@@ -548,7 +553,7 @@ void pri_run_end_step(struct pri_keeper *k, bool timed_out) {
     if (k->end_stage == PRI_END_NONE) {
         return;
     }
-    find_roots(k);
+    pri_run_find_roots(k);
     struct pri_tree tree = pri_run_tree(k);
     if (timed_out) {
         PRI_TRACE("it did not end in time: SIGKILL");

@@ -293,7 +293,9 @@ ptrdiff_t pri_link_receive(procref_waitable link, void *packet, size_t size, uin
         if (head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_CREDENTIALS) {
             struct ucred sender;
             memcpy(&sender, CMSG_DATA(head), sizeof sender);
-            *ret_pid = sender.uid == geteuid() ? (uint32_t)sender.pid : 0;
+            /* Who it is was seen at accept (SO_PEERCRED, the effective user); this has the real
+             * one. */
+            *ret_pid = (uint32_t)sender.pid;
         } else if (head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS) {
             size_t count = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
             for (size_t i = 0; i < count; i++) {
