@@ -194,6 +194,7 @@ static void waiter_event(struct pri_keeper *k) {
     }
     if (result == PRI_GONE) {
         k->counter.id = -1;
+        pri_clients_find_old(k); /* from now on the page tells who holds, and whose callback runs */
     }
     pri_keeper_push(k, result == PRI_OK ? PRI_E_ZERO : PRI_E_GONE);
     pri_clients_watch_told(k);

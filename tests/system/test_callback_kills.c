@@ -251,6 +251,9 @@ static void at_the_last_release(struct world *w, const struct instant *instant, 
         strike(w, c, instant->victim);
     }
     if (!kills_client(instant->victim)) {
+        if (instant->victim != SERVICE && strcmp(instant->where, "last-begin") == 0) {
+            assert_false(watched_ends_within(&service, 30)); /* that is the callback's */
+        }
         open_gate(w);
         r = client_reply(c);
         assert_string_equal(r.verb, "ok");
