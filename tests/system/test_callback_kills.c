@@ -139,10 +139,11 @@ static void waits_no_longer(struct client *c) {
     assert_true(r.ms >= 90 && r.ms < 5000);
 }
 
-/* It is held; with `may_fail` a start that failed is told once before. */
+/* It is held; with `may_fail` a start that failed may be told before, and again to who asks while
+ * that keeper is still telling. */
 static struct reply gets_it(struct client *c, bool may_fail) {
     struct reply r = client_reply(c);
-    if (may_fail && strcmp(r.verb, "error") == 0) {
+    for (int tries = 0; may_fail && tries < 5 && strcmp(r.verb, "error") == 0; tries++) {
         if (strcmp(r.code, "SERVICE_START") != 0 && strcmp(r.code, "SERVICE_RECOVERY") != 0) {
             fail_msg("%s: %s", r.code, r.message);
         }
