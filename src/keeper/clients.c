@@ -362,6 +362,10 @@ static void on_ready(struct pri_keeper *k, struct pri_client *client,
     memcpy(record->metadata, ready->metadata, ready->metadata_size);
     k->pair->page->port = ready->head.port;
     client->state = CLIENT_ASKING;
+    for (struct pri_client *other = k->clients; other != NULL; other = other->next) {
+        other->unhealthy = false; /* it said so of an older one, whose set may have been removed:
+                                     then this may have the same generation */
+    }
     PRI_CRASH_POINT("told ready");
     pri_keeper_push(k, PRI_E_STARTED);
 }
