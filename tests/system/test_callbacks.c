@@ -271,6 +271,33 @@ TEST(one_process_recovers_what_it_holds_itself) {
     await_no_trace(w);
 }
 
+TEST(the_end_of_the_old_process_is_not_taken_for_the_end_of_the_one_named_instead) {
+    char settings[1024];
+    snprintf(settings, sizeof settings, "recover=new %s", gate_at(w, "recover-begin"));
+    struct client *c = opened(w, with_health(w, settings));
+    struct watched old = watch(client_hold(c).pid);
+    pid_t keeper, standby;
+    await_pair(w->name, &keeper, &standby);
+    struct watched stopped = watch(keeper);
+    make_sick(w);
+    client_tell(c, "acquire 25000");
+    await_gate(w, "recover-begin");
+    watched_signal(&stopped, SIGSTOP);
+    struct process_seen seen;
+    AWAIT(look_process(keeper, &seen) && seen.state == 'T');
+    open_gate(w, "recover-begin");
+    watched_await_end(&old);
+    await_events(w, "ready", 2); /* the client has named it, and waits for the keeper's word */
+    watched_signal(&stopped, SIGCONT);
+    watched_close(&stopped);
+    struct reply held = client_held(c); /* the keeper sees an end and a name at once */
+    client_answered(c, held.pid);
+    assert_string_equal(client_ask(c, "gone 0").verb, "still");
+    client_release(c);
+    client_release(c);
+    await_no_trace(w);
+}
+
 TEST(recovery_runs_once_for_all_who_ask_at_once) {
     struct client *clients[6];
     char settings[1024];
@@ -948,6 +975,7 @@ TEST_MAIN(T(one_of_eight_clients_that_race_starts_the_service_and_the_last_one_s
           T(recover_keep_has_the_same_process_and_a_new_generation),
           T(recover_new_ends_the_old_process_and_names_another),
           T(one_process_recovers_what_it_holds_itself),
+          T(the_end_of_the_old_process_is_not_taken_for_the_end_of_the_one_named_instead),
           T(recovery_runs_once_for_all_who_ask_at_once),
           T(without_on_recover_an_unhealthy_service_is_ended_and_started_anew),
           T(what_stays_unhealthy_after_three_recoveries_is_said_to_be),
