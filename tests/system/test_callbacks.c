@@ -887,6 +887,69 @@ TEST(the_same_service_by_a_command_is_refused_inside_its_callbacks_too) {
     assert_int_equal(events_count(w, "inside first INVALID"), 1);
 }
 
+TEST(killed_again_and_again_it_is_recovered_by_whoever_comes_next) {
+    struct client *clients[3];
+    open_all(w, clients, 3, "recover=new");
+    tell_all(clients, 3);
+    pid_t pid = held_by_all(clients, 3).pid;
+    for (size_t round = 1; round <= 12; round++) {
+        struct client *next = clients[round % 3];
+        kill_and_await(pid);
+        assert_string_equal(client_ask(next, "gone 10000").verb, "gone");
+        tell_all(&next, 1);
+        struct reply held = client_held(next);
+        assert_int_not_equal(held.pid, pid);
+        for (size_t i = 0; i < 3; i++) {
+            assert_int_equal(client_hold(clients[i]).pid, held.pid);
+        }
+        client_answered(next, held.pid);
+        pid = held.pid;
+        assert_int_equal(events_count(w, "recover-end"), round);
+    }
+    assert_int_equal(client_count(clients[0]), 3);
+    for (size_t i = 0; i < 3; i++) {
+        client_quit(clients[i]);
+    }
+    await_no_trace(w);
+    assert_int_equal(events_count(w, "last-begin"), 1);
+    assert_int_equal(events_count(w, "first-begin"), 1);
+}
+
+TEST(a_callback_may_take_longer_than_the_start_timeout) {
+    struct client *a = opened(w, "start_timeout=100 last=0"), *b = client_start(w);
+    char settings[1024];
+    snprintf(settings, sizeof settings, CB "start_timeout=100 %s", gate_at(w, "first-named"));
+    client_open(b, ON_PORT, settings);
+    client_tell(b, "acquire 25000");
+    await_gate(w, "first-named");
+    client_tell(a, "acquire 25000");
+    assert_false(client_has_replied(a, 400));
+    assert_false(client_has_replied(b, 0));
+    open_gate(w, "first-named");
+    assert_int_equal(client_held(a).pid, client_held(b).pid);
+    assert_int_equal(events_count(w, "first-begin"), 1);
+}
+
+TEST(two_callback_services_of_one_process_do_not_meet) {
+    struct client *c = client_start(w);
+    char name[128];
+    snprintf(name, sizeof name, "%s.b", w->name);
+    client_open(c, ON_PORT, CB);
+    client_open_named(c, name, ON_PORT, CB);
+    client_do(c, "use 0");
+    struct reply one = client_hold(c);
+    client_do(c, "use 1");
+    struct reply two = client_hold(c);
+    assert_int_not_equal(one.pid, two.pid);
+    assert_int_equal(events_count(w, "first-begin"), 2);
+    client_do(c, "release 0");
+    assert_int_equal(events_count(w, "last-end"), 1);
+    client_answered(c, two.pid);
+    client_do(c, "release 1");
+    assert_int_equal(events_count(w, "last-end"), 2);
+    await_no_trace(w);
+}
+
 /* ---- deadlines ---- */
 
 TEST(who_waits_for_anothers_callback_is_sent_away_in_time) {
@@ -1013,6 +1076,9 @@ TEST_MAIN(T(one_of_eight_clients_that_race_starts_the_service_and_the_last_one_s
           T(a_failed_recovery_ends_the_process_that_on_recover_kept),
           T(a_client_without_functions_for_it_starts_anew_what_another_could_recover),
           T(the_same_service_by_a_command_is_refused_inside_its_callbacks_too),
+          T(killed_again_and_again_it_is_recovered_by_whoever_comes_next),
+          T(a_callback_may_take_longer_than_the_start_timeout),
+          T(two_callback_services_of_one_process_do_not_meet),
           T(who_waits_for_anothers_callback_is_sent_away_in_time),
           T(timeout_0_starts_nothing_and_attaches_to_what_runs),
           T(a_callback_that_takes_longer_than_its_acquire_still_succeeds),
