@@ -337,7 +337,7 @@ TEST(without_on_recover_an_unhealthy_service_is_ended_and_started_anew) {
     watched_close(&process);
 }
 
-TEST(what_stays_unhealthy_after_three_recoveries_is_said_to_be) {
+TEST(timeout_0_recovers_nothing_and_says_that_it_is_unhealthy) {
     struct client *a = opened(w, with_health(w, "")), *b = opened(w, with_health(w, ""));
     client_hold(a);
     make_sick(w);
@@ -1041,7 +1041,7 @@ TEST_MAIN(T(one_of_eight_clients_that_race_starts_the_service_and_the_last_one_s
           T(the_end_of_the_old_process_is_not_taken_for_the_end_of_the_one_named_instead),
           T(recovery_runs_once_for_all_who_ask_at_once),
           T(without_on_recover_an_unhealthy_service_is_ended_and_started_anew),
-          T(what_stays_unhealthy_after_three_recoveries_is_said_to_be),
+          T(timeout_0_recovers_nothing_and_says_that_it_is_unhealthy),
           T(the_error_of_a_failed_recovery_reaches_every_waiter),
           T(a_recovery_that_returns_a_bare_number_gives_its_own_code),
           T(the_error_of_a_failed_start_reaches_every_waiter),
