@@ -456,10 +456,13 @@ void pri_run_status(struct pri_keeper *k) {
     }
 }
 
-/* The first process ended: because we end the tree, or by itself; then its status says how. */
+/*
+ * The first process ended: because we end the tree, or by itself; then its status says how. A
+ * client may have named another in the same batch of events: then the end was its predecessor's.
+ */
 void pri_run_main_ended(struct pri_keeper *k) {
     if (k->main_watch < 0 || !pri_link_wait(k->main_watch, 0)) {
-        return; /* that was its predecessor, whose end came together with the new one's name */
+        return;
     }
     unwatch_main(k);
     pri_run_reap(k);

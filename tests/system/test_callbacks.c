@@ -271,6 +271,33 @@ TEST(one_process_recovers_what_it_holds_itself) {
     await_no_trace(w);
 }
 
+TEST(the_end_of_the_old_process_is_not_taken_for_the_end_of_the_one_named_instead) {
+    char settings[1024];
+    snprintf(settings, sizeof settings, "recover=new %s", gate_at(w, "recover-begin"));
+    struct client *c = opened(w, with_health(w, settings));
+    struct watched old = watch(client_hold(c).pid);
+    pid_t keeper, standby;
+    await_pair(w->name, &keeper, &standby);
+    struct watched stopped = watch(keeper);
+    make_sick(w);
+    client_tell(c, "acquire 25000");
+    await_gate(w, "recover-begin");
+    watched_signal(&stopped, SIGSTOP);
+    struct process_seen seen;
+    AWAIT(look_process(keeper, &seen) && seen.state == 'T');
+    open_gate(w, "recover-begin");
+    watched_await_end(&old);
+    await_events(w, "ready", 2); /* the client has named it, and waits for the keeper's word */
+    watched_signal(&stopped, SIGCONT);
+    watched_close(&stopped);
+    struct reply held = client_held(c); /* the keeper sees an end and a name at once */
+    client_answered(c, held.pid);
+    assert_string_equal(client_ask(c, "gone 0").verb, "still");
+    client_release(c);
+    client_release(c);
+    await_no_trace(w);
+}
+
 TEST(recovery_runs_once_for_all_who_ask_at_once) {
     struct client *clients[6];
     char settings[1024];
@@ -310,7 +337,7 @@ TEST(without_on_recover_an_unhealthy_service_is_ended_and_started_anew) {
     watched_close(&process);
 }
 
-TEST(what_stays_unhealthy_after_three_recoveries_is_said_to_be) {
+TEST(timeout_0_recovers_nothing_and_says_that_it_is_unhealthy) {
     struct client *a = opened(w, with_health(w, "")), *b = opened(w, with_health(w, ""));
     client_hold(a);
     make_sick(w);
@@ -860,6 +887,69 @@ TEST(the_same_service_by_a_command_is_refused_inside_its_callbacks_too) {
     assert_int_equal(events_count(w, "inside first INVALID"), 1);
 }
 
+TEST(killed_again_and_again_it_is_recovered_by_whoever_comes_next) {
+    struct client *clients[3];
+    open_all(w, clients, 3, "recover=new");
+    tell_all(clients, 3);
+    pid_t pid = held_by_all(clients, 3).pid;
+    for (size_t round = 1; round <= 12; round++) {
+        struct client *next = clients[round % 3];
+        kill_and_await(pid);
+        assert_string_equal(client_ask(next, "gone 10000").verb, "gone");
+        tell_all(&next, 1);
+        struct reply held = client_held(next);
+        assert_int_not_equal(held.pid, pid);
+        for (size_t i = 0; i < 3; i++) {
+            assert_int_equal(client_hold(clients[i]).pid, held.pid);
+        }
+        client_answered(next, held.pid);
+        pid = held.pid;
+        assert_int_equal(events_count(w, "recover-end"), round);
+    }
+    assert_int_equal(client_count(clients[0]), 3);
+    for (size_t i = 0; i < 3; i++) {
+        client_quit(clients[i]);
+    }
+    await_no_trace(w);
+    assert_int_equal(events_count(w, "last-begin"), 1);
+    assert_int_equal(events_count(w, "first-begin"), 1);
+}
+
+TEST(a_callback_may_take_longer_than_the_start_timeout) {
+    struct client *a = opened(w, "start_timeout=100 last=0"), *b = client_start(w);
+    char settings[1024];
+    snprintf(settings, sizeof settings, CB "start_timeout=100 %s", gate_at(w, "first-named"));
+    client_open(b, ON_PORT, settings);
+    client_tell(b, "acquire 25000");
+    await_gate(w, "first-named");
+    client_tell(a, "acquire 25000");
+    assert_false(client_has_replied(a, 400));
+    assert_false(client_has_replied(b, 0));
+    open_gate(w, "first-named");
+    assert_int_equal(client_held(a).pid, client_held(b).pid);
+    assert_int_equal(events_count(w, "first-begin"), 1);
+}
+
+TEST(two_callback_services_of_one_process_do_not_meet) {
+    struct client *c = client_start(w);
+    char name[128];
+    snprintf(name, sizeof name, "%s.b", w->name);
+    client_open(c, ON_PORT, CB);
+    client_open_named(c, name, ON_PORT, CB);
+    client_do(c, "use 0");
+    struct reply one = client_hold(c);
+    client_do(c, "use 1");
+    struct reply two = client_hold(c);
+    assert_int_not_equal(one.pid, two.pid);
+    assert_int_equal(events_count(w, "first-begin"), 2);
+    client_do(c, "release 0");
+    assert_int_equal(events_count(w, "last-end"), 1);
+    client_answered(c, two.pid);
+    client_do(c, "release 1");
+    assert_int_equal(events_count(w, "last-end"), 2);
+    await_no_trace(w);
+}
+
 /* ---- deadlines ---- */
 
 TEST(who_waits_for_anothers_callback_is_sent_away_in_time) {
@@ -948,9 +1038,10 @@ TEST_MAIN(T(one_of_eight_clients_that_race_starts_the_service_and_the_last_one_s
           T(recover_keep_has_the_same_process_and_a_new_generation),
           T(recover_new_ends_the_old_process_and_names_another),
           T(one_process_recovers_what_it_holds_itself),
+          T(the_end_of_the_old_process_is_not_taken_for_the_end_of_the_one_named_instead),
           T(recovery_runs_once_for_all_who_ask_at_once),
           T(without_on_recover_an_unhealthy_service_is_ended_and_started_anew),
-          T(what_stays_unhealthy_after_three_recoveries_is_said_to_be),
+          T(timeout_0_recovers_nothing_and_says_that_it_is_unhealthy),
           T(the_error_of_a_failed_recovery_reaches_every_waiter),
           T(a_recovery_that_returns_a_bare_number_gives_its_own_code),
           T(the_error_of_a_failed_start_reaches_every_waiter),
@@ -985,6 +1076,9 @@ TEST_MAIN(T(one_of_eight_clients_that_race_starts_the_service_and_the_last_one_s
           T(a_failed_recovery_ends_the_process_that_on_recover_kept),
           T(a_client_without_functions_for_it_starts_anew_what_another_could_recover),
           T(the_same_service_by_a_command_is_refused_inside_its_callbacks_too),
+          T(killed_again_and_again_it_is_recovered_by_whoever_comes_next),
+          T(a_callback_may_take_longer_than_the_start_timeout),
+          T(two_callback_services_of_one_process_do_not_meet),
           T(who_waits_for_anothers_callback_is_sent_away_in_time),
           T(timeout_0_starts_nothing_and_attaches_to_what_runs),
           T(a_callback_that_takes_longer_than_its_acquire_still_succeeds),
