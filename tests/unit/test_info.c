@@ -4,6 +4,9 @@
 
 #include "core/info.h"
 
+#include <pthread.h>
+#include <sys/syscall.h>
+
 static const char *at(const procref_info *info, size_t index) {
     static char pair[256];
     const char *key, *value;
@@ -68,6 +71,40 @@ static void a_pid_that_cannot_be_a_service_is_refused(void **state) {
     assert_int_equal(procref_info_set_port(info, 65535), 0);
     assert_int_equal(procref_info_port(info), 65535);
     procref_info_free(info);
+}
+
+struct thread {
+    pid_t id;
+    int told[2], end[2];
+};
+
+static void *live(void *argument) {
+    struct thread *t = argument;
+    char end;
+    t->id = (pid_t)syscall(SYS_gettid);
+    must(write(t->told[1], "", 1) == 1, "write");
+    must(read(t->end[0], &end, 1) == 0, "read");
+    return NULL;
+}
+
+static void a_thread_that_leads_no_process_is_not_found(void **state) {
+    (void)state;
+    struct thread t;
+    pthread_t thread;
+    char told;
+    must(pipe2(t.told, O_CLOEXEC) == 0 && pipe2(t.end, O_CLOEXEC) == 0, "pipe2");
+    must(pthread_create(&thread, NULL, live, &t) == 0, "pthread_create");
+    must(read(t.told[0], &told, 1) == 1, "read");
+    procref_info *info = procref_info_new(0, 0);
+    assert_int_not_equal(t.id, getpid());
+    assert_int_equal(procref_info_set_pid(info, (uint32_t)t.id), PROCREF_E_NOT_FOUND);
+    assert_int_equal(procref_info_pid(info), 0);
+    procref_info_free(info);
+    close(t.end[1]);
+    must(pthread_join(thread, NULL) == 0, "pthread_join");
+    close(t.end[0]);
+    close(t.told[0]);
+    close(t.told[1]);
 }
 
 static void texts_are_set_replaced_and_removed_in_their_places(void **state) {
@@ -239,6 +276,7 @@ int main(void) {
         cmocka_unit_test(a_new_info_knows_what_it_was_told_and_no_more),
         cmocka_unit_test(it_is_alive_as_long_as_that_very_process),
         cmocka_unit_test(a_pid_that_cannot_be_a_service_is_refused),
+        cmocka_unit_test(a_thread_that_leads_no_process_is_not_found),
         cmocka_unit_test(texts_are_set_replaced_and_removed_in_their_places),
         cmocka_unit_test(what_is_no_text_is_refused),
         cmocka_unit_test(the_limit_is_exact),
