@@ -191,7 +191,8 @@ PROCREF_API uint64_t procref_info_generation(const procref_info *info);
  * Names the service's process. Inside on_first_acquire and on_recover it is told to the keeper at
  * once, which acknowledges it: from then on it is ended whatever becomes of this process. Call it
  * as soon as the process exists: what was forked but not named when its client is killed is beyond
- * anyone's knowledge. 0 means that the service has no process.
+ * anyone's knowledge. 0 means that the service has no process. Naming another one forgets the
+ * first: end that before.
  *
  * PROCREF_E_INVALID: pid is 1 or this process's own, or info is one of a handle.
  * PROCREF_E_NOT_FOUND: no such process runs. PROCREF_E_AGAIN: inside a callback, the keeper has
@@ -255,8 +256,10 @@ enum {
  * callback service). These run in the thread that called, and only inside
  * procref_service_acquire(), procref_pending_finish(), procref_pending_cancel(),
  * procref_handle_release() and procref_handle_release_wait(). They may fork, take as long as they
- * need, and use procref for other services; for the same service they get PROCREF_E_INVALID, since
- * they would wait for themselves.
+ * need (start_timeout_ms is for commands), and use procref for other services; for the same service
+ * they get PROCREF_E_INVALID, since they would wait for themselves. They return, in the process
+ * that called them: no longjmp(), exception or pthread_exit() out of them; a child that returns
+ * from one too gets PROCREF_E_FORKED.
  *
  * - on_first_acquire starts the service. Exactly one client runs it, while the others wait for its
  *   result. It names the process with procref_info_set_pid() as soon as it exists, sets port and
@@ -266,8 +269,10 @@ enum {
  *   PROCREF_E_SERVICE_START.
  * - on_last_release stops it, in the process that releases last, exactly once for each start. The
  *   process and its children are ended (stop_signal, stop_timeout_ms, SIGKILL) if they still run
- *   afterwards. It is not called when the last client is killed, or exits without a release: then
- *   the keeper ends the process alone. NULL: the keeper always does.
+ *   afterwards. It is not called when the last client is killed, or exits without a release, when
+ *   the process died before, or when both keepers are dead or somebody removed the semaphore set:
+ *   then the keeper ends the process alone, at the latest with the next client. NULL: the keeper
+ *   always does.
  * - on_health_check runs at every acquire but the one that started the service, nested ones
  *   included. false: one client runs on_recover, the others wait for its result. NULL: the service
  *   is healthy while its process is alive.
@@ -397,7 +402,7 @@ PROCREF_API uint16_t procref_handle_port(const procref_handle *h);
 PROCREF_API uint32_t procref_handle_pid(const procref_handle *h);
 
 /*
- * Becomes readable once the generation of this handle is gone. It belongs to the handle, is made by
+ * Becomes readable once the process of this handle is gone. It belongs to the handle, is made by
  * the first call, is close-on-exec and is closed by the release. -1 if the service has no process
  * (procref_handle_pid() is 0), else because descriptors are exhausted. Source: pidfd_open(2).
  */
@@ -407,10 +412,10 @@ PROCREF_API procref_waitable procref_handle_gone(const procref_handle *h);
  * Gives the reference back and frees h, in every case; NULL is nothing to release. One system call
  * if it was this process's last handle, else none. The service is stopped by its keeper if nobody
  * else holds it; this call does not wait for that. If it was the last of all and the service has
- * on_last_release, that runs inside this call, and its error is returned. PROCREF_E_FORKED: h
- * belongs to the parent of this process, whose reference is untouched. PROCREF_E_RELEASE: the
- * kernel refused, or on_last_release failed without a code of its own; the reference is given back
- * all the same.
+ * on_last_release, that runs inside this call, after asking the keeper (one that is stopped is
+ * waited for 10 s), and its error is returned. PROCREF_E_FORKED: h belongs to the parent of this
+ * process, whose reference is untouched. PROCREF_E_RELEASE: the kernel refused, or on_last_release
+ * failed without a code of its own; the reference is given back all the same.
  */
 PROCREF_API int procref_handle_release(procref_handle *h, procref_error *err);
 
