@@ -357,6 +357,7 @@ static void on_ready(struct pri_keeper *k, struct pri_client *client,
         hang_up(k, client);
         return;
     }
+    struct pri_process process = {ready->head.pid, ready->head.start};
     atomic_store(&record->metadata_generation, 0);
     record->metadata_size = ready->metadata_size;
     memcpy(record->metadata, ready->metadata, ready->metadata_size);
@@ -367,6 +368,7 @@ static void on_ready(struct pri_keeper *k, struct pri_client *client,
                                      then this may have the same generation */
     }
     PRI_CRASH_POINT("told ready");
+    pri_run_started(k, &process);
     pri_keeper_push(k, PRI_E_STARTED);
 }
 

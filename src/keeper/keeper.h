@@ -197,6 +197,7 @@ void pri_run_forget_start(struct pri_keeper *k);
 void pri_run_record_election(struct pri_keeper *k);
 void pri_run_keep_old(struct pri_keeper *k);
 void pri_run_find_roots(struct pri_keeper *k);
+void pri_run_started(struct pri_keeper *k, const struct pri_process *process);
 void pri_run_named(struct pri_keeper *k, const struct pri_process *process);
 bool pri_run_is_alive(const struct pri_keeper *k);
 void pri_run_tidy(struct pri_keeper *k);

@@ -501,7 +501,9 @@ Actions pri_keeper_next(M *m, enum pri_event event) {
         m->lone = true;
     }
     if (event == PRI_E_CLOSE_ASKED && m->state != PRI_S_UP) {
-        return DO(PRI_A_TELL_DETACH); /* nothing is up: what remains of it is ours to end */
+        /* Nothing is up: what remains of it is ours to end. After a hand-over it is up, and the next
+         * keeper is asked when the connection ends. */
+        return m->state == PRI_S_ENDED ? nothing : DO(PRI_A_TELL_DETACH);
     }
     switch (m->state) {
     case PRI_S_RESUMING: return resuming(m, event);

@@ -23,14 +23,20 @@ static const char *name_of(const struct pri_keeper *k) {
     return k->pair->config->ident.name;
 }
 
+/* What on_recover was to replace may still run, beside what it has named since. */
+static bool has_old(const struct pri_page *page) {
+    return page->recovers && page->old.pid != 0;
+}
+
 struct pri_tree pri_run_tree(const struct pri_keeper *k) {
+    const struct pri_page *page = k->pair->page;
     if (pri_config_has_callbacks(k->pair->config)) {
         /* A client's descendants: neither below us nor marked by us. */
         return (struct pri_tree){.keeper = (uint32_t)getpid(),
                                  .standby = k->pair->standby,
-                                 .main = k->pair->page->main,
-                                 .roots = k->roots,
-                                 .roots_count = k->roots_count};
+                                 .main = page->main,
+                                 .roots = k->roots != NULL ? k->roots : &page->old,
+                                 .roots_count = k->roots != NULL ? k->roots_count : has_old(page)};
     }
     return (struct pri_tree){.keeper = (uint32_t)getpid(),
                              .standby = k->pair->standby,
@@ -302,6 +308,17 @@ void pri_run_named(struct pri_keeper *k, const struct pri_process *process) {
     PRI_TRACE("the service is %u", (unsigned)process->pid);
 }
 
+/* The callback returned 0, with this process. One that has ended is not taken for running. */
+void pri_run_started(struct pri_keeper *k, const struct pri_process *process) {
+    const struct pri_process *main = &k->pair->page->main;
+    if (process->pid != main->pid || process->start != main->start) {
+        pri_run_named(k, process); /* on_recover named none: it is the old one */
+    }
+    if (k->main_watch >= 0 && !pri_run_is_alive(k)) {
+        pri_run_main_ended(k);
+    }
+}
+
 void pri_run_keep_old(struct pri_keeper *k) {
     struct pri_page *page = k->pair->page;
     pri_run_find_roots(k);
@@ -524,7 +541,8 @@ void pri_run_end_tree(struct pri_keeper *k) {
     pri_run_forget_start(k);
     k->status_ns = PRI_NEVER;
     bool scattered = k->pair->page->scattered && !pri_config_has_callbacks(config);
-    if (k->pair->page->main.pid == 0 && !scattered) {
+    if (k->pair->page->main.pid == 0 && !scattered && k->roots == NULL &&
+        !(has_old(k->pair->page) && pri_process_alive(&k->pair->page->old))) {
         pri_keeper_push(k, PRI_E_TREE_GONE); /* nothing has run yet */
         return;
     }
