@@ -151,21 +151,26 @@ static long cpu_time(pid_t pid) {
     return (long)(user + system);
 }
 
-static void given_up_and_removed(struct world *w, bool before_too) {
+/* before_too: when its service died, the set was another than that of its holder. */
+static void given_up_and_removed(struct world *w, const char *state, bool before_too) {
     pid_t keeper, standby;
-    struct client *c = opened(w, ON_PORT, TCP " restart=never");
+    char options[512], file[256];
+    snprintf(file, sizeof file, "%s", world_path(w, "child"));
+    snprintf(options, sizeof options, ON_PORT " --child %s", file); /* it takes a while to end */
+    struct client *c = opened(w, options, TCP " restart=never stop_timeout=1000");
     struct reply held = client_hold(c);
+    await_pid_in(w, file);
     await_pair(w->name, &keeper, &standby);
     struct watched pair = watch(keeper);
     if (before_too) {
         remove_set(w);
         AWAIT(trace_says(w, "refounding, ok"));
+        AWAIT(world_set_id(w) >= 0);
     }
     kill_and_await(held.pid);
+    AWAIT(trace_says(w, state));
+    remove_set(w);
     AWAIT(trace_says(w, "-> gave up"));
-    if (world_set_id(w) >= 0) {
-        remove_set(w);
-    }
     long before = cpu_time(keeper);
     /* This wait is the measure itself: a keeper that has nothing to do does nothing. */
     assert_false(watched_ends_within(&pair, 500));
@@ -178,12 +183,16 @@ static void given_up_and_removed(struct world *w, bool before_too) {
     await_no_trace(w);
 }
 
-TEST(a_keeper_that_gave_up_rests_when_the_set_is_removed) {
-    given_up_and_removed(w, false);
+TEST(a_keeper_that_gave_up_rests_when_the_set_was_removed_while_it_ended_the_service) {
+    given_up_and_removed(w, "-> dying", false);
 }
 
-TEST(a_keeper_that_gave_up_rests_when_the_set_is_removed_once_more) {
-    given_up_and_removed(w, true);
+TEST(a_keeper_that_gave_up_rests_when_the_set_was_removed_twice) {
+    given_up_and_removed(w, "-> dying", true);
+}
+
+TEST(a_keeper_that_gave_up_rests_when_the_set_is_removed_then) {
+    given_up_and_removed(w, "-> gave up", false);
 }
 
 /* ---- release_wait ---- */
@@ -268,8 +277,9 @@ TEST_MAIN(T(what_lingers_and_is_unhealthy_is_recovered_within_the_deadline),
           T(a_recovery_that_returns_again_has_failed),
           T(what_is_held_is_started_again_though_the_set_was_removed_when_it_was_dying),
           T(what_is_held_is_started_again_though_the_set_was_removed_before_it_was_due),
-          T(a_keeper_that_gave_up_rests_when_the_set_is_removed),
-          T(a_keeper_that_gave_up_rests_when_the_set_is_removed_once_more),
+          T(a_keeper_that_gave_up_rests_when_the_set_was_removed_while_it_ended_the_service),
+          T(a_keeper_that_gave_up_rests_when_the_set_was_removed_twice),
+          T(a_keeper_that_gave_up_rests_when_the_set_is_removed_then),
           T(release_wait_waits_for_its_own_service_only),
           T(acquire_0_gets_what_runs_although_the_keeper_was_just_killed),
           T(children_end_with_the_callback_service_that_its_last_holder_stopped),
