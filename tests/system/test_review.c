@@ -100,6 +100,24 @@ TEST(a_recovery_that_returns_again_has_failed) {
     assert_int_equal(events_count(w, "recover-begin"), 1);
 }
 
+TEST(two_who_wait_for_a_first_acquire_that_returns_again_both_come_back) {
+    struct client *clients[2];
+    for (int i = 0; i < 2; i++) {
+        clients[i] = opened(w, ON_PORT, CB "fail=first:AGAIN:later");
+    }
+    for (int i = 0; i < 2; i++) {
+        client_tell(clients[i], "acquire 1000");
+    }
+    for (int i = 0; i < 2; i++) {
+        struct reply r = {{0}};
+        if (!client_reply_within(clients[i], 5000, &r)) {
+            fail_msg("acquire 1000 is not back after 5 s");
+        }
+        assert_error(&r, "SERVICE_START");
+    }
+    assert_true(events_count(w, "first-begin") <= 2);
+}
+
 /* ---- the set is removed while the keeper is between two starts ---- */
 
 /* state: of the keeper, after its service died and before the next start. */
@@ -151,21 +169,26 @@ static long cpu_time(pid_t pid) {
     return (long)(user + system);
 }
 
+/* before_too: when its service died, the set was another than that of its holder. */
 static void given_up_and_removed(struct world *w, bool before_too) {
     pid_t keeper, standby;
-    struct client *c = opened(w, ON_PORT, TCP " restart=never");
+    char options[512], file[256];
+    snprintf(file, sizeof file, "%s", world_path(w, "child"));
+    snprintf(options, sizeof options, ON_PORT " --child %s", file); /* it takes a while to end */
+    struct client *c = opened(w, options, TCP " restart=never stop_timeout=1000");
     struct reply held = client_hold(c);
+    await_pid_in(w, file);
     await_pair(w->name, &keeper, &standby);
     struct watched pair = watch(keeper);
     if (before_too) {
         remove_set(w);
         AWAIT(trace_says(w, "refounding, ok"));
+        AWAIT(world_set_id(w) >= 0);
     }
     kill_and_await(held.pid);
+    AWAIT(trace_says(w, "-> dying"));
+    remove_set(w);
     AWAIT(trace_says(w, "-> gave up"));
-    if (world_set_id(w) >= 0) {
-        remove_set(w);
-    }
     long before = cpu_time(keeper);
     /* This wait is the measure itself: a keeper that has nothing to do does nothing. */
     assert_false(watched_ends_within(&pair, 500));
@@ -178,11 +201,11 @@ static void given_up_and_removed(struct world *w, bool before_too) {
     await_no_trace(w);
 }
 
-TEST(a_keeper_that_gave_up_rests_when_the_set_is_removed) {
+TEST(a_keeper_that_gave_up_rests_when_the_set_was_removed_while_it_ended_the_service) {
     given_up_and_removed(w, false);
 }
 
-TEST(a_keeper_that_gave_up_rests_when_the_set_is_removed_once_more) {
+TEST(a_keeper_that_gave_up_rests_when_the_set_was_removed_twice) {
     given_up_and_removed(w, true);
 }
 
@@ -266,10 +289,11 @@ TEST_MAIN(T(what_lingers_and_is_unhealthy_is_recovered_within_the_deadline),
           T(a_first_acquire_that_returns_again_as_a_number_has_failed),
           T(a_first_acquire_that_returns_again_with_a_text_has_failed),
           T(a_recovery_that_returns_again_has_failed),
+          T(two_who_wait_for_a_first_acquire_that_returns_again_both_come_back),
           T(what_is_held_is_started_again_though_the_set_was_removed_when_it_was_dying),
           T(what_is_held_is_started_again_though_the_set_was_removed_before_it_was_due),
-          T(a_keeper_that_gave_up_rests_when_the_set_is_removed),
-          T(a_keeper_that_gave_up_rests_when_the_set_is_removed_once_more),
+          T(a_keeper_that_gave_up_rests_when_the_set_was_removed_while_it_ended_the_service),
+          T(a_keeper_that_gave_up_rests_when_the_set_was_removed_twice),
           T(release_wait_waits_for_its_own_service_only),
           T(acquire_0_gets_what_runs_although_the_keeper_was_just_killed),
           T(children_end_with_the_callback_service_that_its_last_holder_stopped),
