@@ -329,7 +329,8 @@ static int on_recover(const procref_info *old, procref_info *info, void *user_da
           (unsigned long long)procref_info_generation(old),
           procref_info_get_metadata(old, "url") != NULL ? procref_info_get_metadata(old, "url")
                                                         : "");
-    if (strcmp(value(plan, "recover"), "keep") == 0 && procref_info_is_alive(old)) {
+    if (strcmp(value(plan, "recover"), "nothing") == 0 ||
+        (strcmp(value(plan, "recover"), "keep") == 0 && procref_info_is_alive(old))) {
         result = failure(plan, "recover", err);
     } else {
         if (procref_info_is_alive(old)) {

@@ -9,7 +9,7 @@
  *   leave=1                   on_last_release leaves the process running
  *   health=FILE               on_health_check says no while FILE exists
  *   heal=1                    on_first_acquire takes FILE away
- *   recover=new|keep          on_recover takes FILE away, and replaces the process, or keeps it if
+ *   recover=new|keep|nothing  on_recover takes FILE away, and replaces the process, or keeps it if
  *                             it lives
  *   mount=DIR                 no process: a folder is made and removed
  *   gate=WHERE:FIFO           waits there until somebody opens FIFO for writing

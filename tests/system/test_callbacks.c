@@ -235,6 +235,23 @@ TEST(recover_keep_has_the_same_process_and_a_new_generation) {
     await_no_trace(w);
 }
 
+TEST(a_recovery_that_names_no_process_though_the_old_one_is_dead_has_failed) {
+    struct client *a = opened(w, with_health(w, "recover=nothing"));
+    struct client *b = opened(w, with_health(w, "recover=nothing"));
+    struct client *c = opened(w, with_health(w, "recover=new"));
+    struct reply old = client_hold(a);
+    kill_and_await(old.pid);
+    struct reply r = client_ask(b, "acquire 20000");
+    assert_error(&r, "SERVICE_START");
+    assert_says(r.message, "ended before it was ready");
+    struct reply held = client_hold(c);
+    assert_true(held.pid != old.pid);
+    client_answered(c, held.pid);
+    client_release(a);
+    client_release(c);
+    await_no_trace(w);
+}
+
 TEST(recover_new_ends_the_old_process_and_names_another) {
     struct client *a = opened(w, with_health(w, "recover=new"));
     struct client *b = opened(w, with_health(w, "recover=new"));
@@ -1036,6 +1053,7 @@ TEST_MAIN(T(one_of_eight_clients_that_race_starts_the_service_and_the_last_one_s
           T(nested_handles_release_last_only_with_the_last_one),
           T(every_acquire_but_the_starting_one_checks_the_health),
           T(recover_keep_has_the_same_process_and_a_new_generation),
+          T(a_recovery_that_names_no_process_though_the_old_one_is_dead_has_failed),
           T(recover_new_ends_the_old_process_and_names_another),
           T(one_process_recovers_what_it_holds_itself),
           T(the_end_of_the_old_process_is_not_taken_for_the_end_of_the_one_named_instead),
