@@ -11,7 +11,7 @@
 
 #include <procref/procref.h>
 
-enum { MANY = 64 };
+enum { MANY = 128 };
 
 static struct wanted {
     char name[32];

@@ -175,7 +175,7 @@ static struct client *starter_of(struct world *w) {
     return c;
 }
 
-enum { STARTERS = 10 };
+enum { STARTERS = 20 };
 
 /* All race; one starts it; all are told the same. */
 static struct reply race(struct world *w, struct client **clients) {
