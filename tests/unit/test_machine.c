@@ -199,6 +199,229 @@ static void the_last_generation_is_never_started(void **state) {
     assert_true(does(pri_keeper_next(&m, PRI_E_ZERO), PRI_A_RETIRE)); /* at zero the set is renewed */
 }
 
+/* ---- services with callbacks ---- */
+
+static struct pri_machine calls(enum pri_state state) {
+    return (struct pri_machine){.state = state,
+                                .phase = PRI_PHASE_UP,
+                                .generation = 1,
+                                .callbacks = true,
+                                .alive = true,
+                                .refs = 1,
+                                .gen = 1,
+                                .keeper = 1};
+}
+
+static void one_who_asks_is_elected_and_its_answer_ends_the_election(void **state) {
+    (void)state;
+    struct pri_machine m = calls(PRI_S_ENDING);
+    m.start_wanted = true;
+    m.refs = 0;
+    m.asking = 3;
+    assert_true(does(pri_keeper_next(&m, PRI_E_TREE_GONE), PRI_A_ELECT));
+    assert_int_equal(m.state, PRI_S_ELECTED);
+    static const enum pri_event others[] = {PRI_E_ASKED, PRI_E_UNHEALTHY, PRI_E_ZERO,
+                                            PRI_E_GONE, PRI_E_DIED, PRI_E_HUNG_UP,
+                                            PRI_E_OLD_GONE, PRI_E_STANDBY_DIED};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        assert_int_equal(pri_keeper_next(&m, others[i]).count, 0);
+        assert_int_equal(m.state, PRI_S_ELECTED);
+    }
+    m.lone = false;
+    struct pri_actions started = pri_keeper_next(&m, PRI_E_STARTED);
+    assert_int_equal(started.list[0], PRI_A_RECORD_UP);
+    assert_int_equal(started.list[1], PRI_A_PUBLISH);
+    assert_true(does(pri_keeper_next(&m, PRI_E_DONE), PRI_A_TELL_UP));
+    assert_int_equal(m.state, PRI_S_UP);
+}
+
+static void what_a_lost_starter_left_is_ended_before_another_is_elected(void **state) {
+    (void)state;
+    struct pri_machine m = calls(PRI_S_ELECTED);
+    m.refs = 0;
+    m.asking = 1;
+    struct pri_actions lost = pri_keeper_next(&m, PRI_E_STARTER_LOST);
+    assert_true(does(lost, PRI_A_END_TREE));
+    assert_false(does(lost, PRI_A_ELECT));
+    assert_true(does(pri_keeper_next(&m, PRI_E_TREE_GONE), PRI_A_ELECT));
+    m.asking = 0;
+    pri_keeper_next(&m, PRI_E_STARTER_LOST);
+    assert_int_equal(pri_keeper_next(&m, PRI_E_TREE_GONE).list[0], PRI_A_RECORD_STOPPING);
+    assert_true(does(pri_keeper_next(&m, PRI_E_TREE_GONE), PRI_A_RETIRE));
+}
+
+static void a_callback_that_failed_is_told_to_all_and_tried_again_while_held(void **state) {
+    (void)state;
+    struct pri_machine m = calls(PRI_S_ELECTED);
+    m.asking = 2;
+    assert_true(does(pri_keeper_next(&m, PRI_E_LAUNCH_FAILED), PRI_A_END_TREE));
+    struct pri_actions gone = pri_keeper_next(&m, PRI_E_TREE_GONE);
+    assert_int_equal(gone.list[0], PRI_A_TELL_FAILED);
+    assert_false(does(gone, PRI_A_ELECT)); /* those were told */
+    assert_int_equal(m.state, PRI_S_ELECTING);
+    m.asking = 1;
+    assert_true(does(pri_keeper_next(&m, PRI_E_ASKED), PRI_A_ELECT));
+    m.refs = 0;
+    pri_keeper_next(&m, PRI_E_LAUNCH_FAILED);
+    gone = pri_keeper_next(&m, PRI_E_TREE_GONE);
+    assert_int_equal(gone.list[0], PRI_A_TELL_FAILED);
+    assert_true(does(gone, PRI_A_RETIRE));
+}
+
+static void a_process_that_ended_is_not_published(void **state) {
+    (void)state;
+    struct pri_machine m = calls(PRI_S_ELECTED);
+    m.alive = false;
+    assert_true(does(pri_keeper_next(&m, PRI_E_STARTED), PRI_A_END_TREE));
+    assert_int_equal(m.state, PRI_S_FAILING);
+}
+
+static void nobody_is_elected_where_nobody_asks_and_the_last_holder_ends_it(void **state) {
+    (void)state;
+    struct pri_machine m = calls(PRI_S_UP);
+    m.alive = false;
+    assert_true(does(pri_keeper_next(&m, PRI_E_DIED), PRI_A_WITHDRAW));
+    struct pri_actions withdrawn = pri_keeper_next(&m, PRI_E_DONE);
+    assert_true(does(withdrawn, PRI_A_KEEP_OLD));
+    assert_true(does(withdrawn, PRI_A_END_TREE));
+    assert_true(does(pri_keeper_next(&m, PRI_E_TREE_GONE), PRI_A_AWAIT_REFS));
+    assert_int_equal(m.state, PRI_S_ELECTING);
+    m.refs = 0;
+    pri_keeper_next(&m, PRI_E_ZERO);
+    assert_true(does(pri_keeper_next(&m, PRI_E_TREE_GONE), PRI_A_RETIRE));
+}
+
+static void a_lone_keeper_hands_over_while_nobody_asks(void **state) {
+    (void)state;
+    struct pri_machine m = calls(PRI_S_ELECTING);
+    assert_true(does(pri_keeper_next(&m, PRI_E_STANDBY_DIED), PRI_A_HAND_OVER));
+}
+
+static void an_election_without_a_set_refounds_first(void **state) {
+    (void)state;
+    struct pri_machine m = calls(PRI_S_ELECTING);
+    m.refs = -1;
+    m.asking = 1;
+    assert_true(does(pri_keeper_next(&m, PRI_E_GONE), PRI_A_REFOUND));
+    m.refs = 0;
+    assert_true(does(pri_keeper_next(&m, PRI_E_DONE), PRI_A_ELECT));
+}
+
+static void nothing_is_refounded_while_a_callback_of_the_removed_set_runs(void **state) {
+    (void)state;
+    struct pri_machine m = calls(PRI_S_REFOUNDING);
+    m.phase = PRI_PHASE_STARTING;
+    m.refs = 0;
+    m.asking = m.old_callers = 1;
+    assert_int_equal(pri_keeper_next(&m, PRI_E_REFUSED).count, 0);
+    assert_int_equal(pri_keeper_next(&m, PRI_E_OLD_GONE).count, 0);
+    m.old_callers = 0;
+    assert_true(does(pri_keeper_next(&m, PRI_E_OLD_GONE), PRI_A_REFOUND));
+    assert_true(does(pri_keeper_next(&m, PRI_E_DONE), PRI_A_ELECT));
+    m = calls(PRI_S_BEGINNING);
+    m.keeper = 0;
+    m.old_callers = 1;
+    assert_int_equal(pri_keeper_next(&m, PRI_E_REFUSED).count, 0);
+    m.old_callers = 0;
+    assert_true(does(pri_keeper_next(&m, PRI_E_REFUSED), PRI_A_AWAIT_CALL)); /* one of this set */
+    assert_true(does(pri_keeper_next(&m, PRI_E_ZERO), PRI_A_BEGIN));
+}
+
+static void unhealthy_withdraws_and_elects_who_can_recover(void **state) {
+    (void)state;
+    static const enum pri_state ups[] = {PRI_S_UP, PRI_S_LINGERING};
+    for (size_t i = 0; i < 2; i++) {
+        struct pri_machine m = calls(ups[i]);
+        m.asking = m.unhealthy = 1;
+        m.recovers = true;
+        assert_true(does(pri_keeper_next(&m, PRI_E_UNHEALTHY), PRI_A_WITHDRAW));
+        struct pri_actions withdrawn = pri_keeper_next(&m, PRI_E_DONE);
+        assert_int_equal(withdrawn.list[0], PRI_A_KEEP_OLD);
+        assert_int_equal(withdrawn.list[1], PRI_A_ELECT);
+        assert_int_equal(m.generation, 2);
+        m = calls(ups[i]);
+        m.asking = m.unhealthy = 1; /* no on_recover: the old is ended first */
+        pri_keeper_next(&m, PRI_E_UNHEALTHY);
+        assert_true(does(pri_keeper_next(&m, PRI_E_DONE), PRI_A_END_TREE));
+        assert_true(does(pri_keeper_next(&m, PRI_E_TREE_GONE), PRI_A_ELECT));
+        m = calls(ups[i]);
+        m.asking = 1; /* it means an earlier generation */
+        assert_true(does(pri_keeper_next(&m, PRI_E_UNHEALTHY), PRI_A_TELL_UP));
+    }
+}
+
+static void unhealthy_is_not_forgotten_when_the_set_is_replaced(void **state) {
+    (void)state;
+    struct pri_machine m = calls(PRI_S_UP);
+    m.refs = -1;
+    m.asking = m.unhealthy = 1;
+    assert_true(does(pri_keeper_next(&m, PRI_E_UNHEALTHY), PRI_A_REFOUND));
+    m.refs = 0;
+    assert_true(does(pri_keeper_next(&m, PRI_E_DONE), PRI_A_PUBLISH));
+    assert_true(does(pri_keeper_next(&m, PRI_E_DONE), PRI_A_WITHDRAW));
+}
+
+static void the_last_one_closes_and_the_process_is_ended_after_it_detached(void **state) {
+    (void)state;
+    struct pri_machine m = calls(PRI_S_UP);
+    assert_true(does(pri_keeper_next(&m, PRI_E_CLOSE_ASKED), PRI_A_CLOSE));
+    struct pri_actions closed = pri_keeper_next(&m, PRI_E_DONE);
+    assert_int_equal(closed.list[0], PRI_A_RECORD_STOPPING); /* before it is told: close_on_page */
+    assert_int_equal(closed.list[1], PRI_A_TELL_CLOSE);
+    assert_int_equal(m.generation, 2);
+    assert_int_equal(pri_keeper_next(&m, PRI_E_DIED).count, 0);
+    assert_int_equal(pri_keeper_next(&m, PRI_E_ASKED).count, 0);
+    m.refs = 0;
+    assert_true(does(pri_keeper_next(&m, PRI_E_ZERO), PRI_A_END_TREE));
+    assert_true(does(pri_keeper_next(&m, PRI_E_TREE_GONE), PRI_A_RETIRE));
+}
+
+static void a_close_whose_set_is_removed_waits_for_the_callback(void **state) {
+    (void)state;
+    struct pri_machine m = calls(PRI_S_CLOSED);
+    m.refs = -1;
+    m.old_callers = 1;
+    assert_int_equal(pri_keeper_next(&m, PRI_E_GONE).count, 0);
+    m.old_callers = 0;
+    assert_true(does(pri_keeper_next(&m, PRI_E_OLD_GONE), PRI_A_END_TREE));
+}
+
+static void who_asks_to_close_while_others_hold_is_told_so(void **state) {
+    (void)state;
+    struct pri_machine m = calls(PRI_S_UP);
+    m.refs = 2;
+    pri_keeper_next(&m, PRI_E_CLOSE_ASKED);
+    assert_int_equal(pri_keeper_next(&m, PRI_E_REFUSED).list[0], PRI_A_TELL_AGAIN);
+    assert_int_equal(m.state, PRI_S_UP);
+    m = calls(PRI_S_LINGERING); /* it came during the linger */
+    m.zero = true;
+    m.refs = 2;
+    assert_true(does(pri_keeper_next(&m, PRI_E_CLOSE_ASKED), PRI_A_CLOSE));
+    struct pri_actions again = pri_keeper_next(&m, PRI_E_REFUSED);
+    assert_int_equal(again.list[0], PRI_A_TELL_AGAIN);
+    assert_true(does(again, PRI_A_AWAIT_REFS)); /* it had come true when the linger began */
+    m = calls(PRI_S_UP);
+    m.old_holders = 1; /* no_close_old */
+    assert_true(does(pri_keeper_next(&m, PRI_E_CLOSE_ASKED), PRI_A_TELL_DETACH));
+    assert_int_equal(m.state, PRI_S_UP);
+}
+
+static void who_asks_to_close_is_always_answered_or_hung_up_on(void **state) {
+    (void)state;
+    for (int at = 0; at < PRI_STATE_COUNT; at++) {
+        struct pri_machine m = calls((enum pri_state)at);
+        struct pri_actions actions = pri_keeper_next(&m, PRI_E_CLOSE_ASKED);
+        bool row = does(actions, PRI_A_CLOSE);
+        assert_int_equal(row, at == PRI_S_UP || at == PRI_S_LINGERING);
+        assert_true(row || does(actions, PRI_A_TELL_DETACH) || at == PRI_S_ENDED);
+    }
+    struct pri_machine m = calls(PRI_S_UP);
+    m.refs = -1;
+    struct pri_actions actions = pri_keeper_next(&m, PRI_E_CLOSE_ASKED);
+    assert_int_equal(actions.list[0], PRI_A_TELL_DETACH);
+    assert_true(does(actions, PRI_A_REFOUND));
+}
+
 /* Whatever comes in whatever order, the machine never stops a service under a holder except when it is dead or being
  * replaced, never retires while refs > 0, and never loses its way. */
 static void random_events_never_retire_under_a_holder(void **state) {
@@ -213,6 +436,10 @@ static void random_events_never_retire_under_a_holder(void **state) {
             m.told = (uint32_t)rand() % 2;
             m.old_holders = rand() % 5 == 0;
             m.linger = rand() % 2;
+            m.callbacks = round % 2 == 1;
+            m.unhealthy = m.callbacks && rand() % 4 == 0;
+            m.recovers = rand() % 2;
+            m.old_callers = m.callbacks && rand() % 5 == 0;
             int32_t refs = m.refs;
             enum pri_state before = m.state;
             struct pri_actions actions = pri_keeper_next(&m, (enum pri_event)(rand() % PRI_EVENT_COUNT));
@@ -221,6 +448,9 @@ static void random_events_never_retire_under_a_holder(void **state) {
             if (does(actions, PRI_A_DRAIN)) {
                 assert_int_equal(refs, 0);
                 assert_int_equal(m.told + m.old_holders, 0);
+            }
+            if (does(actions, PRI_A_ELECT)) {
+                assert_true(m.asking > 0 && m.callbacks);
             }
             if (does(actions, PRI_A_RETIRE) && before != PRI_S_STOPPING) {
                 assert_int_equal(refs, 0);
@@ -250,6 +480,20 @@ int main(void) {
         cmocka_unit_test(without_a_holder_a_death_ends_it),
         cmocka_unit_test(a_keeper_of_another_network_namespace_is_left_alone),
         cmocka_unit_test(the_last_generation_is_never_started),
+        cmocka_unit_test(one_who_asks_is_elected_and_its_answer_ends_the_election),
+        cmocka_unit_test(what_a_lost_starter_left_is_ended_before_another_is_elected),
+        cmocka_unit_test(a_callback_that_failed_is_told_to_all_and_tried_again_while_held),
+        cmocka_unit_test(a_process_that_ended_is_not_published),
+        cmocka_unit_test(nobody_is_elected_where_nobody_asks_and_the_last_holder_ends_it),
+        cmocka_unit_test(a_lone_keeper_hands_over_while_nobody_asks),
+        cmocka_unit_test(an_election_without_a_set_refounds_first),
+        cmocka_unit_test(nothing_is_refounded_while_a_callback_of_the_removed_set_runs),
+        cmocka_unit_test(unhealthy_withdraws_and_elects_who_can_recover),
+        cmocka_unit_test(unhealthy_is_not_forgotten_when_the_set_is_replaced),
+        cmocka_unit_test(the_last_one_closes_and_the_process_is_ended_after_it_detached),
+        cmocka_unit_test(a_close_whose_set_is_removed_waits_for_the_callback),
+        cmocka_unit_test(who_asks_to_close_while_others_hold_is_told_so),
+        cmocka_unit_test(who_asks_to_close_is_always_answered_or_hung_up_on),
         cmocka_unit_test(random_events_never_retire_under_a_holder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
