@@ -298,16 +298,29 @@ static Actions publishing(M *m, enum pri_event event) {
     }
 }
 
+/* refs says nothing of who holds in a removed set. */
+static Actions close_asked(M *m) {
+    if (m->refs < 0) {
+        return first(PRI_A_TELL_DETACH, refound(m));
+    }
+    return m->old_holders > 0 ? DO(PRI_A_TELL_DETACH) : go(m, PRI_S_CLOSING, DO(PRI_A_CLOSE));
+}
+
+/* Who means an earlier generation is told of this one. */
+static Actions unhealthy(M *m) {
+    return m->unhealthy > 0 ? go(m, PRI_S_WITHDRAWING, DO(PRI_A_WITHDRAW)) : DO(PRI_A_TELL_UP);
+}
+
 static Actions up(M *m, enum pri_event event) {
-    if (m->refs < 0) { /* removed while we did not wait on it */
-        return event == PRI_E_CLOSE_ASKED ? first(PRI_A_TELL_DETACH, refound(m)) : refound(m);
+    if (event == PRI_E_CLOSE_ASKED) {
+        return close_asked(m);
+    }
+    if (m->refs < 0) {
+        return refound(m); /* removed while we did not wait on it */
     }
     switch (event) {
     case PRI_E_ASKED: return DO(PRI_A_TELL_UP);
-    case PRI_E_UNHEALTHY:
-        return m->unhealthy > 0 ? go(m, PRI_S_WITHDRAWING, DO(PRI_A_WITHDRAW)) : DO(PRI_A_TELL_UP);
-    case PRI_E_CLOSE_ASKED: /* refs says nothing of who holds in a removed set */
-        return m->old_holders > 0 ? DO(PRI_A_TELL_DETACH) : go(m, PRI_S_CLOSING, DO(PRI_A_CLOSE));
+    case PRI_E_UNHEALTHY: return unhealthy(m);
     case PRI_E_ZERO: m->zero = true; return consider(m);
     case PRI_E_HUNG_UP:
     case PRI_E_OLD_GONE: return consider(m);
@@ -336,7 +349,7 @@ static Actions closing(M *m, enum pri_event event) {
         m->generation++;
         m->phase = PRI_PHASE_STOPPING;
         return go(m, PRI_S_CLOSED, DO(PRI_A_RECORD_STOPPING, PRI_A_TELL_CLOSE, PRI_A_AWAIT_REFS));
-    case PRI_E_REFUSED: return go(m, PRI_S_UP, DO(PRI_A_TELL_AGAIN));
+    case PRI_E_REFUSED: return first(PRI_A_TELL_AGAIN, consider(m));
     default: return first(PRI_A_TELL_DETACH, refound(m));
     }
 }
@@ -376,6 +389,9 @@ static Actions handing_over(M *m, enum pri_event event) {
 }
 
 static Actions lingering(M *m, enum pri_event event) {
+    if (event == PRI_E_CLOSE_ASKED) {
+        return close_asked(m); /* it attached during the linger, which nobody told us */
+    }
     if (m->refs < 0) {
         return refound(m);
     }
@@ -387,7 +403,7 @@ static Actions lingering(M *m, enum pri_event event) {
         }
         return go(m, PRI_S_DRAINING, DO(PRI_A_DRAIN));
     case PRI_E_ASKED: return DO(PRI_A_TELL_UP);
-    case PRI_E_UNHEALTHY:
+    case PRI_E_UNHEALTHY: return unhealthy(m);
     case PRI_E_STANDBY_DIED:
     case PRI_E_DIED: return consider(m);
     default: return nothing;
@@ -500,9 +516,9 @@ Actions pri_keeper_next(M *m, enum pri_event event) {
     if (event == PRI_E_STANDBY_DIED) {
         m->lone = true;
     }
-    if (event == PRI_E_CLOSE_ASKED && m->state != PRI_S_UP) {
-        /* Nothing is up: what remains of it is ours to end. After a hand-over it is up, and the next
-         * keeper is asked when the connection ends. */
+    if (event == PRI_E_CLOSE_ASKED && m->state != PRI_S_UP && m->state != PRI_S_LINGERING) {
+        /* Nothing is up: what remains of it is ours to end. After a hand-over it is up, and the
+         * next keeper is asked when the connection ends. */
         return m->state == PRI_S_ENDED ? nothing : DO(PRI_A_TELL_DETACH);
     }
     switch (m->state) {

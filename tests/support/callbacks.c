@@ -26,6 +26,7 @@ struct plan {
     size_t count;
     char *command[ARGUMENTS_MOST + 1];
     const char *events;
+    struct plan *next;
     char name[256];
     const char *base;
 };
@@ -347,7 +348,10 @@ void callbacks_configure(procref_service_config *config, char **words, size_t co
     if (words_value(words, count, "callbacks") == NULL) {
         return;
     }
+    static struct plan *plans;                   /* LeakSanitizer sees them from here */
     struct plan *plan = calloc(1, sizeof *plan); /* for as long as the program runs */
+    plan->next = plans;
+    plans = plan;
     for (size_t i = 0; i < count && plan->count < WORDS_MOST; i++) {
         if (strncmp(words[i], "arg=", 4) != 0 && strncmp(words[i], "env=", 4) != 0) {
             plan->words[plan->count++] = strdup(words[i]);
