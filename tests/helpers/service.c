@@ -475,7 +475,7 @@ static void serve(struct pollfd *fds, bool started, char *self) {
 
 /* LeakSanitizer traces the process when it ends, and hangs when the SIGCONT that follows SIGTERM
  * comes then: a service that is to be stopped is not looked at. */
-const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void) {
     return "detect_leaks=0";
 }

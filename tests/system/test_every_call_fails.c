@@ -5,7 +5,7 @@
  */
 #include "support/world.h"
 
-enum { CALLS_MOST = 2000 };
+enum { SLOW_MS = 8000, CALLS_MOST = 2000 };
 
 static bool is_over(const struct world *w) {
     struct process_seen keepers[8];
@@ -27,7 +27,7 @@ static void live_often(struct world *w, const char *kind, const char *settings) 
         long long held = words_number(words, count, "count", -1);
         wrong = words_value(words, count, "wrong");
         failed = call[0] != '\0';
-        if (wrong[0] != '\0' || descriptors != 0 || held != 0 || ms > 4000 || all) {
+        if (wrong[0] != '\0' || descriptors != 0 || held != 0 || ms > SLOW_MS || all) {
             print_error("%s %u: %s fails in '%s': %s; %lld descriptors, %lld held, %lld ms\n", kind,
                         n, call, words_value(words, count, "step"), wrong, descriptors, held, ms);
             bad += !all;
