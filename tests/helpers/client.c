@@ -40,6 +40,7 @@
 #include "support/first_thread.h"
 #include "support/squatting.h"
 #include "support/surroundings.h"
+#include "support/speak.h"
 #include "support/words.h"
 
 enum { LINE_SIZE = 32768, WORDS_MAX = 256, SERVICES_MAX = 64, HANDLES_MAX = 4096 };
@@ -49,56 +50,6 @@ static procref_service *services[SERVICES_MAX];
 static size_t services_count, current;
 static procref_handle *handles[HANDLES_MAX];
 static size_t handles_count;
-static int in = 0, out = 1; /* the two pipes */
-
-static int64_t now_ms(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* ---- the two pipes; alarms may interrupt every call ---- */
-
-static void say(const char *format, ...) {
-    char line[LINE_SIZE];
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(line, sizeof line - 1, format, arguments);
-    va_end(arguments);
-    line[length++] = '\n';
-    for (int done = 0; done < length;) {
-        ssize_t n = write(out, line + done, (size_t)(length - done));
-        if (n < 0 && errno != EINTR) {
-            _exit(99);
-        }
-        done += n > 0 ? (int)n : 0;
-    }
-}
-
-static bool hear(char *line) {
-    size_t length = 0;
-    while (length < LINE_SIZE - 1) {
-        ssize_t n = read(in, line + length, 1);
-        if (n == 0 || (n < 0 && errno != EINTR)) {
-            return false;
-        }
-        if (n == 1 && line[length++] == '\n') {
-            break;
-        }
-    }
-    line[length] = '\0';
-    return true;
-}
-
-static void say_error(const procref_error *e, int code, int64_t began_ms) {
-    char message[2048], detail[16384], op[128];
-    words_encode(message, sizeof message, e->message);
-    words_encode(detail, sizeof detail, e->detail);
-    words_encode(op, sizeof op, e->op);
-    say("error code=%s same=%d os=%lld op=%s ms=%lld message=%s detail=%s", procref_code_name(code),
-        e->code == code, (long long)e->os_code, op, (long long)(now_ms() - began_ms), message,
-        detail);
-}
 
 /* ---- services and handles ---- */
 
@@ -363,8 +314,8 @@ static void do_fork_keep(void) {
     pid_t child = fork();
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, 0);
-        close(in);
-        close(out);
+        close(speak_in);
+        close(speak_out);
         for (;;) {
             pause();
         }
@@ -515,12 +466,12 @@ static void do_churn(char **words) {
 /* ---- the loop ---- */
 
 static void bare_descriptors(void) {
-    in = fcntl(0, F_DUPFD_CLOEXEC, 100);
-    out = fcntl(1, F_DUPFD_CLOEXEC, 100);
+    speak_in = fcntl(0, F_DUPFD_CLOEXEC, 100);
+    speak_out = fcntl(1, F_DUPFD_CLOEXEC, 100);
     for (int fd = 0; fd < 3; fd++) {
         close(fd);
     }
-    say(in >= 0 && out >= 0 ? "ok" : "error code=DUP");
+    say(speak_in >= 0 && speak_out >= 0 ? "ok" : "error code=DUP");
 }
 
 static void *serve(void *left);
@@ -618,7 +569,7 @@ static void *serve(void *left) {
         first_thread_await_end();
         say("ok");
     }
-    while (hear(line)) {
+    while (hear(line, sizeof line)) {
         size_t count = words_split(line, words, WORDS_MAX);
         if (count == 1 && strcmp(words[0], "quit") == 0) {
             give_everything_back();

@@ -35,41 +35,13 @@
 #include "procref/procref.h"
 #include "support/squatting.h"
 #include "support/surroundings.h"
+#include "support/speak.h"
 #include "support/words.h"
 
 enum { LINE_SIZE = 8192, WORDS_MAX = 64, OBJECTS_MAX = 64, THREADS_MAX = 64 };
 
 static procref_counter *objects[OBJECTS_MAX];
 static size_t objects_count, current;
-
-/* The two pipes; alarms may interrupt every call. */
-static void say(const char *text) {
-    char line[LINE_SIZE];
-    int length = snprintf(line, sizeof line, "%s\n", text);
-    for (int done = 0; done < length;) {
-        ssize_t n = write(1, line + done, (size_t)(length - done));
-        if (n < 0 && errno != EINTR) {
-            _exit(99);
-        }
-        done += n > 0 ? (int)n : 0;
-    }
-}
-
-/* Byte by byte: what is not read yet survives an exec. */
-static bool hear(char *line) {
-    size_t length = 0;
-    while (length < LINE_SIZE - 1) {
-        ssize_t n = read(0, line + length, 1);
-        if (n == 0 || (n < 0 && errno != EINTR)) {
-            return false;
-        }
-        if (n == 1 && line[length++] == '\n') {
-            break;
-        }
-    }
-    line[length] = '\0';
-    return true;
-}
 
 static void answer(int code, long long n, const procref_error *error) {
     char line[LINE_SIZE], message[2048], op[128];
@@ -81,7 +53,7 @@ static void answer(int code, long long n, const procref_error *error) {
         snprintf(line, sizeof line, "error code=%s n=%lld os=%lld op=%s message=%s",
                  procref_code_name(code), n, (long long)error->os_code, op, message);
     }
-    say(line);
+    say("%s", line);
 }
 
 /* ---- storms ---------------------------------------------------------------------------------- */
@@ -122,7 +94,7 @@ static void tell_storm(const struct storm *s) {
     words_encode(why, sizeof why, s->why);
     snprintf(line, sizeof line, "ok n=%ld handle=%ld gen=%ld message=%s", s->failures, s->firsts,
              s->lasts, why);
-    say(line);
+    say("%s", line);
 }
 
 static void do_threads(long threads, long times) {
@@ -208,7 +180,7 @@ static void do_fork_keep(void) {
         }
     }
     snprintf(line, sizeof line, "ok pid=%d", (int)child);
-    say(line);
+    say("%s", line);
 }
 
 static int do_counting(const char *verb, bool wanted) {
@@ -267,7 +239,7 @@ static int obey(char **words, size_t count) {
         say("ok");
     } else if (VERB("mechanism")) {
         snprintf(line, sizeof line, "ok message=%s", procref_counter_mechanism(objects[current]));
-        say(line);
+        say("%s", line);
     } else if (VERB("acquire_times")) {
         do_acquire_times(first);
     } else if (VERB("storm")) {
@@ -294,7 +266,7 @@ static int obey(char **words, size_t count) {
         wrong = known ? wrong : squatting_do(words, count, &known);
         snprintf(line, sizeof line, "%s op=%s os=%d", known && wrong == NULL ? "ok" : "error",
                  wrong != NULL ? wrong : "", wrong != NULL ? errno : 0);
-        say(line);
+        say("%s", line);
     }
 #undef VERB
     return 0;
@@ -305,8 +277,8 @@ int main(void) {
     char ready[64];
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     snprintf(ready, sizeof ready, "ready pid=%d", (int)getpid());
-    say(ready);
-    while (hear(line)) {
+    say("%s", ready);
+    while (hear(line, sizeof line)) {
         size_t count = words_split(line, words, WORDS_MAX);
         if (count > 0) {
             obey(words, count);

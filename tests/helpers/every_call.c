@@ -32,6 +32,7 @@
 #include <unistd.h>
 
 #include "procref/procref.h"
+#include "support/speak.h"
 #include "support/words.h"
 
 enum { LINE_SIZE = 32768, WORDS_MAX = 256, ARGS_MAX = 48, LONG_MS = 20000 };
@@ -330,12 +331,6 @@ static uint32_t still_held(void) {
         procref_service_close(s);
     }
     return count;
-}
-
-static int64_t now_ms(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 static void do_life(char **words) {

@@ -40,6 +40,7 @@
 
 #include "procref/procref.h"
 #include "support/surroundings.h"
+#include "support/speak.h"
 #include "support/words.h"
 
 enum {
@@ -74,52 +75,6 @@ static size_t services_count, pendings_count, handles_count;
 /* Callbacks may run in finish, acquire and release only. */
 static _Thread_local bool may_call = true;
 static struct { _Atomic long first, last, health, outside; } calls;
-
-static int64_t now_ms(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static void say(const char *format, ...) {
-    char line[LINE_SIZE];
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(line, sizeof line - 1, format, arguments);
-    va_end(arguments);
-    line[length++] = '\n';
-    for (int done = 0; done < length;) {
-        ssize_t n = write(1, line + done, (size_t)(length - done));
-        if (n < 0 && errno != EINTR) {
-            _exit(99);
-        }
-        done += n > 0 ? (int)n : 0;
-    }
-}
-
-static bool hear(char *line) {
-    size_t length = 0;
-    while (length < LINE_SIZE - 1) {
-        ssize_t n = read(0, line + length, 1);
-        if (n == 0 || (n < 0 && errno != EINTR)) {
-            return false;
-        }
-        if (n == 1 && line[length++] == '\n') {
-            break;
-        }
-    }
-    line[length] = '\0';
-    return true;
-}
-
-static void say_error(const procref_error *e, int code) {
-    char message[2048], detail[16384], op[128];
-    words_encode(message, sizeof message, e->message);
-    words_encode(detail, sizeof detail, e->detail);
-    words_encode(op, sizeof op, e->op);
-    say("error code=%s same=%d os=%lld op=%s message=%s detail=%s", procref_code_name(code),
-        e->code == code, (long long)e->os_code, op, message, detail);
-}
 
 /* ---- callbacks ---- */
 
@@ -212,7 +167,7 @@ static void do_open(char **words, size_t count) {
     procref_error error = PROCREF_ERROR_INIT;
     int code = procref_service_open(&config, &s->service, &error);
     if (code < 0) {
-        say_error(&error, code);
+        say_error(&error, code, now_ms());
         return;
     }
     say("ok service=%zu", services_count++);
@@ -232,7 +187,7 @@ static void do_acquire(char **words) {
     int code = procref_service_acquire(services[strtoul(words[1], NULL, 10)].service,
                                        strtoll(words[2], NULL, 10), &h, &error);
     if (code < 0) {
-        say_error(&error, code);
+        say_error(&error, code, now_ms());
     } else {
         say_held(h);
     }
@@ -243,7 +198,7 @@ static void do_release(size_t which) {
     int code = procref_handle_release(handles[which], &error);
     handles[which] = NULL;
     if (code < 0) {
-        say_error(&error, code);
+        say_error(&error, code, now_ms());
     } else {
         say("ok");
     }
@@ -264,7 +219,7 @@ static void do_count(size_t which) {
     uint32_t count = 0;
     int code = procref_service_count(services[which].service, &count, &error);
     if (code < 0) {
-        say_error(&error, code);
+        say_error(&error, code, now_ms());
     } else {
         say("count n=%u", count);
     }
@@ -293,7 +248,7 @@ static void do_start(char **words, size_t count) {
         int code =
             begin(strtoul(words[1], NULL, 10), strtoll(words[2], NULL, 10), &p->pending, &error);
         if (code < 0) {
-            say_error(&error, code);
+            say_error(&error, code, now_ms());
             return;
         }
         pendings_count++;
@@ -311,7 +266,7 @@ static void do_finish(struct pending *p) {
     }
     p->pending = NULL;
     if (code < 0) {
-        say_error(&error, code);
+        say_error(&error, code, now_ms());
     } else {
         say_held(h);
     }
@@ -710,7 +665,7 @@ int main(void) {
     static char *words[WORDS_MAX + 1];
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     say("ready pid=%d", (int)getpid());
-    while (hear(line)) {
+    while (hear(line, sizeof line)) {
         size_t count = words_split(line, words, WORDS_MAX);
         if (count == 1 && strcmp(words[0], "quit") == 0) {
             give_everything_back();

@@ -30,6 +30,7 @@
 
 #include "procref/procref.h"
 #include "support/surroundings.h"
+#include "support/speak.h"
 #include "support/words.h"
 
 enum { LINE_SIZE = 8192, WORDS_MAX = 64, START_MS = 20000, STOP_MS = 10000, LOOK_AGAIN_MS = 10 };
@@ -43,10 +44,6 @@ static int64_t now_ns(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-static int64_t now_ms(void) {
-    return now_ns() / 1000000;
 }
 
 /* In one write, so that lines of many processes do not mix. */
@@ -193,29 +190,6 @@ static int on_last_release(const procref_info *info, void *user_data, procref_er
                                      STOP_MS);
 }
 
-/* ---- the two pipes ---- */
-
-static void say(const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    vprintf(format, arguments);
-    va_end(arguments);
-    putchar('\n');
-    if (fflush(stdout) != 0) {
-        _exit(99);
-    }
-}
-
-static void say_error(const procref_error *e, int code, int64_t began_ms) {
-    char message[2048], detail[16384], op[128];
-    words_encode(message, sizeof message, e->message);
-    words_encode(detail, sizeof detail, e->detail);
-    words_encode(op, sizeof op, e->op);
-    say("error code=%s same=%d os=%lld op=%s ms=%lld message=%s detail=%s", procref_code_name(code),
-        e->code == code, (long long)e->os_code, op, (long long)(now_ms() - began_ms), message,
-        detail);
-}
-
 static void do_open(char **words, size_t count) {
     procref_error error = PROCREF_ERROR_INIT;
     procref_service_config config = PROCREF_SERVICE_CONFIG_INIT;
@@ -321,7 +295,7 @@ int main(void) {
     static char *words[WORDS_MAX + 1];
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     say("ready pid=%d", (int)getpid());
-    while (fgets(line, sizeof line, stdin) != NULL) {
+    while (hear(line, sizeof line)) {
         size_t count = words_split(line, words, WORDS_MAX);
         if (count == 1 && strcmp(words[0], "quit") == 0) {
             procref_handle_release(handle, NULL);

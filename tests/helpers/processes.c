@@ -25,47 +25,10 @@
 
 #include "procref/procref.h"
 #include "support/surroundings.h"
+#include "support/speak.h"
 #include "support/words.h"
 
 enum { LINE_SIZE = 4096, WORDS_MAX = 32 };
-
-static int64_t now_ms(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static void say(const char *format, ...) {
-    char line[LINE_SIZE];
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(line, sizeof line - 1, format, arguments);
-    va_end(arguments);
-    line[length++] = '\n';
-    for (int done = 0; done < length;) {
-        ssize_t n = write(1, line + done, (size_t)(length - done));
-        if (n < 0 && errno != EINTR) {
-            _exit(99);
-        }
-        done += n > 0 ? (int)n : 0;
-    }
-}
-
-/* A line from fd without its end; alarms may interrupt. */
-static bool hear(int fd, char *line) {
-    size_t length = 0;
-    while (length < LINE_SIZE - 1) {
-        ssize_t n = read(fd, line + length, 1);
-        if (n == 0 || (n < 0 && errno != EINTR)) {
-            return false;
-        }
-        if (n == 1 && line[length++] == '\n') {
-            break;
-        }
-    }
-    line[length > 0 ? length - 1 : 0] = '\0';
-    return true;
-}
 
 static void did(int code, int64_t began_ms) {
     say("did code=%s ms=%lld", procref_code_name(code), (long long)(now_ms() - began_ms));
@@ -89,7 +52,8 @@ static void start_child(const char *self, const char *mode) {
     }
     close(in[0]);
     close(out[1]);
-    if (hear(out[0], line)) {
+    if (hear_from(out[0], line, sizeof line)) {
+        line[strcspn(line, "\n")] = '\0';
         say("%s", line);
     } else {
         say("error code=CHILD");
@@ -160,7 +124,7 @@ int main(int argc, char **argv) {
     (void)argc;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     say("ready pid=%d", (int)getpid());
-    while (hear(0, line)) {
+    while (hear(line, sizeof line)) {
         size_t count = words_split(line, words, WORDS_MAX);
         if (count > 0) {
             obey(argv[0], words, count);

@@ -15,17 +15,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "support/speak.h"
 #include "support/words.h"
 
 enum { THREADS_MAX = 64, ACQUIRE_MS = 20000, NESTED_MOST = 4 };
 
 extern char **environ;
-
-static int64_t now_ms(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* ---- many threads, many children ---- */
 

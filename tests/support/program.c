@@ -19,12 +19,6 @@
 
 extern char **environ;
 
-int64_t now_ms(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 void await_tick(int64_t until_ms, const char *what, const char *file, int line) {
     if (now_ms() >= until_ms) {
         fail_msg("%s:%d: waited %d ms in vain for: %s", file, line, PATIENCE_MS, what);

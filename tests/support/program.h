@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "support/speak.h"
+
 enum { PATIENCE_MS = 30000, LINE_MAX_BYTES = 32768 };
 
 struct program {
@@ -69,9 +71,7 @@ void watched_close(struct watched *p);
 /* SIGKILL to a pid that is known to be alive, by descriptor; waits for its end. */
 void kill_and_await(pid_t pid);
 
-/* ---- time ---- */
-
-int64_t now_ms(void);
+/* ---- time (now_ms: speak.h) ---- */
 
 /*
  * Re-checks a condition that the kernel announces in no way, a few milliseconds apart, until it

@@ -1,5 +1,6 @@
 /* How a helper program changes its own surroundings. */
 #include "support/surroundings.h"
+#include "support/speak.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -174,12 +175,6 @@ static const char *use_up_descriptors(long left) {
         close(last--);
     }
     return NULL;
-}
-
-static int64_t now_ms(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* One processor for this process, and only what others leave of it. */
