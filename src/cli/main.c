@@ -1,0 +1,64 @@
+/* procref, the command: finds the subcommand. Each has a file of its own. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/commands.h"
+
+#define CLI_ENTRY(name, synopsis, summary, more) {#name, synopsis, summary, more, cli_##name},
+static const struct cli_command commands[] = {CLI_COMMANDS(CLI_ENTRY)};
+#undef CLI_ENTRY
+enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
+
+static int help(FILE *to) {
+    fputs("usage: procref COMMAND …\n\n"
+          "Many processes share one service: the first one starts it, the last one's end stops "
+          "it.\n\n",
+          to);
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].summary);
+    }
+    fputs("\nprocref COMMAND --help says more; so does 'man procref'. Exit status: 100 usage or "
+          "service\n"
+          "file, 111 the service cannot be had, else the command's own.\n",
+          to);
+    return to == stdout ? CLI_OK : CLI_USAGE;
+}
+
+static int unknown(const char *word) {
+    const char *names[COMMAND_COUNT];
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        names[i] = commands[i].name;
+    }
+    const char *nearest = cli_nearest(word, names, COMMAND_COUNT);
+    const char *what = word[0] == '-' ? "option" : "command";
+    if (nearest != NULL && word[0] != '-') {
+        cli_say("unknown %s '%s': is '%s' meant? See procref --help", what, word, nearest);
+    } else {
+        cli_say("unknown %s '%s': see procref --help", what, word);
+    }
+    return CLI_USAGE;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        return help(stderr);
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        return help(stdout);
+    }
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+        printf("procref %s\n", procref_version());
+        return CLI_OK;
+    }
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        if (commands[i].run != NULL && strcmp(argv[1], commands[i].name) == 0) {
+            static char name[32];
+            snprintf(name, sizeof name, "procref %s", commands[i].name);
+            cli_name = name;
+            return commands[i].run(&commands[i], argc - 1, argv + 1);
+        }
+    }
+    return unknown(argv[1]);
+}

@@ -1,0 +1,116 @@
+"""
+What the tests of the command share. Each test file here is a program of Python's unittest; CTest runs it with
+
+    PROCREF          the command under test
+    PROCREF_HELPERS  the folder of the helper programs (service, client …)
+    PROCREF_TEST_RUN the mark of this build's suite
+
+A World is one test's: a home, a runtime folder and a working folder of its own, and the check at the end that
+nothing is left: no process that carries the world's mark, no semaphore set, no file but logs.
+"""
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+PROCREF = os.environ["PROCREF"]
+HELPERS = os.environ["PROCREF_HELPERS"]
+RUN = os.environ.get("PROCREF_TEST_RUN", "t0")
+PATIENCE = 30  # seconds until a test that waits gives up
+
+
+def marked(mark):
+    """Live processes (no zombies) whose environment has the mark, as {pid: command line}."""
+    found = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                if mark.encode() not in file.read():
+                    continue
+            with open(f"/proc/{pid}/stat") as file:
+                if file.read().rsplit(")", 1)[1].split()[0] in "ZX":
+                    continue
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                found[int(pid)] = file.read().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+    return found
+
+
+def sets():
+    with open("/proc/sysvipc/sem") as file:
+        return {line.split()[1] for line in file.readlines()[1:]}
+
+
+class World(unittest.TestCase):
+    def setUp(self):
+        self.mark = f"PROCREF_TEST_WORLD={RUN}-{os.getpid()}-{self.id()}"
+        self.dir = tempfile.mkdtemp(prefix=f"procref-test-{RUN}-")
+        for folder in ("home", "run", "work"):
+            os.mkdir(f"{self.dir}/{folder}", 0o700)
+        self.work = f"{self.dir}/work"
+        key, value = self.mark.split("=")
+        self.env = {"PATH": os.path.dirname(PROCREF) + ":" + os.environ["PATH"], "HOME": f"{self.dir}/home",
+                    "XDG_RUNTIME_DIR": f"{self.dir}/run", "LANG": "C.UTF-8", "TERM": "dumb", key: value,
+                    "PROCREF_TEST_RUN": RUN}
+        for name in ("ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"):
+            if name in os.environ:
+                self.env[name] = os.environ[name]
+        self.sets_before = sets()
+
+    def tearDown(self):
+        left = self.wait_until(lambda: not marked(self.mark), fail=False) or marked(self.mark)
+        if left is not True:
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
+        sets_left = self.wait_until(lambda: not sets() - self.sets_before, fail=False)
+        shutil.rmtree(self.dir)
+        self.assertIs(left, True, "processes were left")
+        self.assertTrue(sets_left, f"semaphore sets were left: {sets() - self.sets_before}")
+
+    def procref(self, *words, **more):
+        """Runs procref to its end."""
+        more.setdefault("cwd", self.work)
+        more.setdefault("env", self.env)
+        more.setdefault("timeout", PATIENCE)
+        more.setdefault("stdin", subprocess.DEVNULL)
+        return subprocess.run([PROCREF, *words], capture_output=True, text=True, **more)
+
+    def start(self, *words, **more):
+        """Starts procref; the test ends it."""
+        more.setdefault("cwd", self.work)
+        more.setdefault("env", self.env)
+        process = subprocess.Popen([PROCREF, *words], text=True, **more)
+        self.addCleanup(self._end, process)
+        return process
+
+    @staticmethod
+    def _end(process):
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream:
+                stream.close()
+
+    def write(self, name, text):
+        """A file below the working folder; its path."""
+        path = os.path.join(self.work, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w") as file:
+            file.write(text)
+        return path
+
+    def wait_until(self, condition, fail=True, seconds=PATIENCE):
+        """For what the kernel does not announce to a stranger (the end of somebody else's process)."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                if fail:
+                    self.fail("it did not come to that in time")
+                return False
+            time.sleep(0.005)
+        return True
