@@ -543,8 +543,10 @@ static void on_request(struct pri_keeper *k, struct pri_client *client,
         tell_error(k, client, &error);
         return;
     }
+    /* Who lists all services knows their addresses, and asks each for its name. */
+    bool nameless = request->ask == PRI_ASK_STATUS && request->name[0] == '\0';
     if (request->hash != ident->hash ||
-        strncmp(request->name, ident->name, sizeof ident->name) != 0) {
+        (!nameless && strncmp(request->name, ident->name, sizeof ident->name) != 0)) {
         pri_fail(&error, PROCREF_E_CONFLICT, 0, "", "this is the keeper of '%s'", ident->name);
         tell_error(k, client, &error);
         return;
