@@ -24,3 +24,4 @@ set(PROCREF_KEEPER_SOURCES ${PROCREF_CORE_SOURCES}
 
 # The command. A file in src/cli or src/cli/unit belongs to it; it may use the library's private headers.
 file(GLOB PROCREF_COMMAND_SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/cli/*.c ${PROJECT_SOURCE_DIR}/src/cli/*/*.c)
+list(APPEND PROCREF_COMMAND_SOURCES src/keeper/files.c src/os/linux/inspect.c)

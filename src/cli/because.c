@@ -9,8 +9,8 @@
 
 enum { NAMED_MOST = 3 };
 
-/* By the machine's state (src/keeper/machine.h): what to call it, whether the service can be used or
- * is about to be, and what to say of it. */
+/* By the machine's state (src/keeper/machine.h): what to call it, whether the service can be used
+ * or is about to be, and what to say of it. */
 static const struct state {
     const char *state, *word;
     bool runs;
@@ -44,7 +44,8 @@ static const struct state {
 };
 
 static const struct state *state_of(const struct look *look) {
-    static const struct state unknown = {"", "unknown", true, "in a state this procref does not know"};
+    static const struct state unknown = {"", "unknown", true,
+                                         "in a state this procref does not know"};
     for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
         if (strcmp(states[i].state, look->status.state) == 0) {
             return &states[i];
@@ -204,10 +205,11 @@ char *because_sentence(const struct look *look) {
     switch (look->found) {
     case LOOK_KEPT: put_kept(to, look); break;
     case LOOK_SILENT:
-        fprintf(to, look->stopped ? "its keeper does not answer: it was stopped by a signal (SIGCONT "
-                                    "lets it go on)"
-                                  : "its keeper does not answer: it is very busy, or was stopped by a "
-                                    "signal");
+        fprintf(to, look->stopped
+                        ? "its keeper does not answer: it was stopped by a signal (SIGCONT "
+                          "lets it go on)"
+                        : "its keeper does not answer: it is very busy, or was stopped by a "
+                          "signal");
         break;
     case LOOK_FOREIGN:
         fprintf(to, "its keeper is of another version of procref, which this one cannot ask");

@@ -4,7 +4,8 @@
 
 #include "cli/look.h"
 
-/* One word or two for a table: "up", "lingering", "starting", "gave up", "no keeper", "no answer". */
+/* One word or two for a table: "up", "lingering", "starting", "gave up", "no keeper", "no answer".
+ */
 const char *because_state(const struct look *look);
 
 /* Whether it can be used, or is about to be. */

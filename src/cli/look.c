@@ -170,6 +170,7 @@ static void look_once(const struct pri_ident *ident, const char *dir, bool watch
             pri_link_close(ret->link);
             ret->link = -1;
             code = PROCREF_E_AGAIN;
+            pri_link_wait(-1, pri_deadline(1));
         }
     }
     if (ret->found == LOOK_SILENT) {
@@ -193,9 +194,15 @@ void look_at(const struct pri_ident *ident, const char *dir, bool watch, int64_t
     }
 }
 
-bool look_is_running(const struct look *look) {
-    return look->found != LOOK_NOTHING &&
-           (look->found != LOOK_KEPT || strcmp(look->status.state, "gave up") != 0);
+int look_target(struct cli_target_options *wanted, int operands, char **argv,
+                struct cli_target *ret) {
+    int names = wanted->file != NULL ? 0 : 1;
+    if (operands > names) {
+        cli_say("'%s' is one too many: see %s --help", argv[1 + names], cli_name);
+        return CLI_USAGE;
+    }
+    wanted->name = operands > 0 ? argv[1] : NULL;
+    return cli_target_find(wanted, false, ret);
 }
 
 /* ---- All of them ----------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #ifndef CLI_LOOK_H
 #define CLI_LOOK_H
 
+#include "cli/target.h"
 #include "core/ident.h"
 #include "core/record.h"
 #include "core/wire.h"
@@ -51,8 +52,9 @@ int look_all(int64_t deadline_ns, struct look **ret_list, size_t *ret_count, pro
 
 void look_free(struct look *look);
 
-/* Whether the service, or what keeps it, runs. */
-bool look_is_running(const struct look *look);
+/* The one service that the operands and options name. -1, or the exit status. */
+int look_target(struct cli_target_options *wanted, int operands, char **argv,
+                struct cli_target *ret);
 
 /* A connection to the keeper and a request sent on it: 0; NOT_FOUND; or another code. */
 int look_ask(const struct pri_ident *ident, enum pri_ask ask, uint32_t flags, int64_t deadline_ns,
