@@ -99,7 +99,9 @@ static json_t *service_of(const struct look *look) {
     json_object_set_new(service, "pid",
                         number_or_null(status->pid != 0 && status->alive, status->pid));
     json_object_set_new(service, "command", command_of(look));
-    json_object_set_new(service, "port", number_or_null(status->port != 0, status->port));
+    json_object_set_new(
+        service, "port",
+        number_or_null(status->port != 0 && because_is_running(look), status->port));
     json_object_set_new(service, "generation", number_or_null(told, status->generation));
     json_object_set_new(service, "started", time_or_null(status->launched_ms));
     json_object_set_new(service, "up_since", time_or_null(place_up_since(look)));

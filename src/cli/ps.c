@@ -64,7 +64,7 @@ static void fill(const struct look *look, struct row *row) {
     place_scope_word(look, scope, sizeof scope);
     row->cells[NAME] = show_text(look->name[0] != '\0' ? look->name : "?", 0);
     row->cells[PID] = number(status->pid != 0 && status->alive, status->pid);
-    row->cells[PORT] = number(status->port != 0, status->port);
+    row->cells[PORT] = number(status->port != 0 && because_is_running(look), status->port);
     row->cells[GEN] = number(status->generation != 0, status->generation);
     row->cells[UP] = strdup(span);
     row->cells[STATE] = strdup(because_state(look));

@@ -45,15 +45,18 @@ static void print_service(const struct look *look) {
         snprintf(number, sizeof number, "%u", (unsigned)status->pid);
         line("pid", number);
     }
-    if (status->port != 0) {
+    if (status->port != 0 && because_is_running(look)) {
         snprintf(number, sizeof number, "%u", (unsigned)status->port);
         line("port", number);
     }
     snprintf(number, sizeof number, "%u", (unsigned)status->generation);
     line("generation", number);
     int64_t up_ms = place_up_since(look);
-    print_since(look->found == LOOK_KEPT && up_ms > 0 ? "up since" : "started",
-                up_ms > 0 ? up_ms : status->launched_ms);
+    if (up_ms > 0 && look->found == LOOK_KEPT) {
+        print_since("up since", up_ms);
+    } else if (status->alive) {
+        print_since("started", status->launched_ms);
+    }
 }
 
 static void print_keeper(const struct look *look) {

@@ -33,6 +33,18 @@ static void fill_command(const struct pri_config *config, struct pri_status *sta
     status->command[sizeof status->command - 1] = '\0';
 }
 
+/* The kept error is one that people should know of, not just the outcome of a row. */
+static bool has_failed(const struct pri_machine *m) {
+    switch (m->state) {
+    case PRI_S_FAILING:
+    case PRI_S_GAVE_UP:
+    case PRI_S_REFUSING:
+    case PRI_S_EXHAUSTED:
+    case PRI_S_ORPHANED: return true;
+    default: return m->failures > 0;
+    }
+}
+
 static void copy(char *to, size_t size, const char *text) {
     pri_format(to, size, "%s", text != NULL ? text : "");
 }
@@ -62,7 +74,7 @@ void pri_status_fill(const struct pri_keeper *k, struct pri_status *status) {
         .old_holders = k->old_count,
         .restarts = page->ups > 0 ? page->ups - 1 : 0,
         .failures = m->failures,
-        .error_code = k->error.code,
+        .error_code = has_failed(m) ? k->error.code : 0,
         .port = page->port,
         .callbacks = pri_config_has_callbacks(config),
     };
@@ -70,7 +82,7 @@ void pri_status_fill(const struct pri_keeper *k, struct pri_status *status) {
     copy(status->state, sizeof status->state, pri_state_name(m->state));
     copy(status->name, sizeof status->name, config->ident.name);
     copy(status->ready, sizeof status->ready, pri_config_text(config, config->ready));
-    copy(status->message, sizeof status->message, k->error.message);
+    copy(status->message, sizeof status->message, has_failed(m) ? k->error.message : "");
     copy(status->dir, sizeof status->dir, pri_config_text(config, config->dir));
     fill_command(config, status);
 }
