@@ -49,11 +49,10 @@ static void on_signal(const struct caller *p) {
         return;
     }
     if (s.ssi_signo == SIGCHLD) {
-        int status;
-        if (waitpid(p->holder, &status, WNOHANG | WUNTRACED) == p->holder && WIFSTOPPED(status)) {
+        siginfo_t stopped = {0}; /* its end is the end of the line */
+        if (waitid(P_PID, (id_t)p->holder, &stopped, WSTOPPED | WNOHANG) == 0 &&
+            stopped.si_pid != 0) {
             kill(getpid(), SIGSTOP); /* Ctrl-Z while M waits for the service */
-        } else if (!p->started) {
-            return; /* its end is the end of the line, which is waited for in one place */
         }
         return;
     }
@@ -71,9 +70,10 @@ static void on_signal(const struct caller *p) {
 /* M ended without a word of COMMAND's end: its own is all there is to tell. */
 static _Noreturn void on_lost_holder(struct caller *p) {
     int status;
-    while (waitpid(p->holder, &status, 0) < 0 && errno == EINTR) {
+    pid_t pid;
+    while ((pid = waitpid(p->holder, &status, 0)) < 0 && errno == EINTR) {
     }
-    if (p->started) {
+    if (p->started || pid < 0) {
         cli_say("the process that held the service was ended; the command may still run");
         exit(CLI_FAILED);
     }
