@@ -107,6 +107,12 @@ static void list_places(struct lookup *l, const char *first) {
 
 /* ---- Names and files ------------------------------------------------------------------------- */
 
+void lookup_folder(const char *path, char ret_folder[PRI_PATH_SIZE]) {
+    const char *slash = strrchr(path, '/');
+    pri_format(ret_folder, PRI_PATH_SIZE, "%.*s",
+               slash != NULL && slash > path ? (int)(slash - path) : 1, slash != NULL ? path : ".");
+}
+
 bool lookup_service_name(const char *path, char ret_name[256]) {
     const char *base = strrchr(path, '/');
     base = base != NULL ? base + 1 : path;
@@ -171,33 +177,39 @@ static const char *nearest(const struct lookup *l, const char *wanted) {
     return cli_nearest(wanted, list, count);
 }
 
-static int not_found(const struct lookup *l, const char *name) {
+static int not_found(const struct lookup *l, const char *name, const char *required_by) {
     char where[640] = "";
     for (int i = 0; i < l->count; i++) {
         size_t length = strlen(where);
         pri_format(where + length, sizeof where - length, "%s%s", i > 0 ? ", " : "", l->places[i]);
     }
     const char *meant = nearest(l, name);
-    cli_say("no service file '%s%s'%s%s%s; looked in %s", name, suffix,
-            meant != NULL ? ": is '" : "", meant != NULL ? meant : "",
-            meant != NULL ? "' meant?" : "", where);
+    cli_say("no service file '%s%s'%s%s%s%s%s; looked in %s", name, suffix,
+            required_by != NULL ? ", which is required by " : "",
+            required_by != NULL ? required_by : "", meant != NULL ? ": is '" : "",
+            meant != NULL ? meant : "", meant != NULL ? "' meant?" : "", where);
     return CLI_USAGE;
 }
 
 /* ---- The lookup ------------------------------------------------------------------------------ */
 
-int lookup_name(const char *name, const char *first, bool quiet, char ret_path[PRI_PATH_SIZE]) {
+int lookup_name(const char *name, const char *required_by, bool quiet,
+                char ret_path[PRI_PATH_SIZE]) {
     struct lookup l;
     struct stat status;
+    char first[PRI_PATH_SIZE];
     int result = 0;
-    list_places(&l, first);
+    if (required_by != NULL) {
+        lookup_folder(required_by, first);
+    }
+    list_places(&l, required_by != NULL ? first : NULL);
     for (int i = 0; i < l.count && result == 0; i++) {
         if (in_folder(l.places[i], name, ret_path, &status)) {
             result = believable(ret_path, &status) ? -1 : CLI_USAGE;
         }
     }
     if (result == 0) {
-        result = quiet ? CLI_USAGE : not_found(&l, name);
+        result = quiet ? CLI_USAGE : not_found(&l, name, required_by);
     }
     for (int i = 0; i < l.count; i++) {
         free(l.places[i]);
@@ -214,9 +226,7 @@ int lookup_file(const char *file, char ret_path[PRI_PATH_SIZE]) {
     }
     int os = errno;
     if (strlen(file) < PRI_PATH_SIZE && lookup_service_name(file, name)) {
-        const char *slash = strrchr(file, '/');
-        snprintf(folder, sizeof folder, "%.*s", slash != NULL ? (int)(slash - file) : 1,
-                 slash != NULL ? file : ".");
+        lookup_folder(file, folder);
         if (in_folder(folder, name, ret_path, &status)) {
             return -1;
         }

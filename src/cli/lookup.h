@@ -16,11 +16,16 @@ struct lookup {
 };
 
 /*
- * The file of NAME, first in `first` (NULL: nowhere), then in the places above. -1: found;
- * otherwise the exit status, and stderr says where it was looked for. quiet: says nothing if there
- * is none. What belongs to another user is not believed: somebody else may have put it there.
+ * The file of NAME, in the places above; before them in the folder of the file that requires it
+ * (NULL: none does). -1: found; otherwise the exit status, and stderr says where it was looked for.
+ * quiet: says nothing if there is none. What belongs to another user is not believed: somebody else
+ * may have put it there.
  */
-int lookup_name(const char *name, const char *first, bool quiet, char ret_path[PRI_PATH_SIZE]);
+int lookup_name(const char *name, const char *required_by, bool quiet,
+                char ret_path[PRI_PATH_SIZE]);
+
+/* The folder of a file, "." without a slash. */
+void lookup_folder(const char *path, char ret_folder[PRI_PATH_SIZE]);
 
 /* The file that -f or a path names: itself, or for DIR/redis@test.service that does not exist
  * DIR/redis@.service. -1, or the exit status. */

@@ -147,9 +147,7 @@ static int from_file(const struct cli_target_options *options, const char *path,
                      bool needs_command, struct cli_target *t) {
     char folder[PRI_PATH_SIZE];
     /* The folder in which it was found: a link to a file elsewhere belongs where the link is. */
-    const char *slash = strrchr(path, '/');
-    pri_format(folder, sizeof folder, "%.*s", slash > path ? (int)(slash - path) : 1,
-               slash != NULL ? path : ".");
+    lookup_folder(path, folder);
     char *found = realpath(folder, NULL);
     int status = set_scope(options, found, t);
     free(found);
