@@ -112,6 +112,10 @@ class ClientWorld(World):
     def assert_as_documented(self, value):
         self.assertEqual(schema.errors(value, SCHEMA), [])
 
+    def read(self, name):
+        with open(f"{self.work}/{name}") as file:
+            return file.read()
+
     def assert_gone(self, name):
         self.wait_until(lambda: self.status(name)["state"] == "not running")
 
