@@ -80,7 +80,7 @@ class ClientWorld(World):
         self.clients = []
 
     def tearDown(self):
-        for client in self.clients: # of a test that failed
+        for client in self.clients:  # those that the test has not ended
             client.kill()
         super().tearDown()
 
