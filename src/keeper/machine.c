@@ -271,7 +271,7 @@ static Actions failing(M *m, enum pri_event event) {
         m->asking = 0;
         return first(PRI_A_TELL_FAILED, elect(m));
     }
-    if (m->restart && m->failures < PRI_RESTARTS_MOST) {
+    if (m->restart && m->failures < m->restarts_most) {
         return go(m, PRI_S_WAITING, DO(PRI_A_TELL_FAILED, PRI_A_ARM_BACK_OFF));
     }
     return first(PRI_A_TELL_FAILED, give_up(m));
@@ -420,7 +420,7 @@ static Actions dying(M *m, enum pri_event event) {
     if (m->asking > 0 || m->callbacks) {
         return launch(m); /* somebody asks for it now: no policy forbids that */
     }
-    if (m->restart && m->failures < PRI_RESTARTS_MOST) {
+    if (m->restart && m->failures < m->restarts_most) {
         return go(m, PRI_S_WAITING, DO(PRI_A_ARM_BACK_OFF));
     }
     return give_up(m);
