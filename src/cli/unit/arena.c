@@ -100,8 +100,15 @@ void *unit_grow(struct loader *l, void *list, size_t count, size_t *room, size_t
 }
 
 void texts_add(struct loader *l, struct texts *texts, const char *text) {
-    texts->list =
-        unit_grow(l, (void *)texts->list, texts->count + 1, &texts->room, sizeof *texts->list);
+    if (texts->count + 1 >= texts->room) { /* one more for the NULL at the end */
+        size_t room = texts->room > 0 ? 2 * texts->room : 8;
+        const char **list = unit_get(l, room * sizeof *list);
+        if (texts->count > 0) {
+            memcpy(list, texts->list, texts->count * sizeof *list);
+        }
+        texts->list = list;
+        texts->room = room;
+    }
     texts->list[texts->count++] = text;
     texts->list[texts->count] = NULL;
 }
