@@ -63,6 +63,9 @@ static const char *read_all(struct loader *l, int fd, const struct stat *st, con
 const char *unit_read_file(struct loader *l, const char *path, const char **ret_text,
                            size_t *ret_length) {
     struct stat st;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        return check(l, &st); /* opening a device may already do something */
+    }
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
         return unit_text(l, "cannot be opened: %s", strerror(errno));

@@ -12,7 +12,10 @@
 #define LEFT_OUT(section, name, level, harmless, reason)                                           \
     {section, name, level, NULL, harmless, reason, 0},
 static const struct unit_key keys[] = {UNIT_CARRIED(CARRIED) UNIT_LEFT_OUT(LEFT_OUT)};
-enum { KEY_COUNT = sizeof keys / sizeof keys[0] };
+enum {
+    KEY_COUNT = sizeof keys / sizeof keys[0],
+    GUESSES = 20, /* a file with more unknown keys than that is not mistyped */
+};
 
 const struct unit_key *unit_key_named(const char *section, const char *name) {
     for (size_t i = 0; i < KEY_COUNT; i++) {
@@ -43,7 +46,8 @@ static void unknown(struct loader *l, const char *section, const char *name) {
         }
     }
     enum unit_level level = ours ? UNIT_ERROR : UNIT_WARNING;
-    const char *nearest = cli_nearest(name, names, count), *other = other_section(name);
+    const char *other = other_section(name);
+    const char *nearest = l->unknown_keys++ < GUESSES ? cli_nearest(name, names, count) : NULL;
     if (other != NULL) {
         unit_find(l, level, "%.100s= belongs into [%s], not into [%s]", name, other, section);
     } else if (nearest != NULL) {

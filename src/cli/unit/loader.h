@@ -91,6 +91,7 @@ struct loader {
     struct unit_arena *arena;
     const struct unit_options *options;
     size_t finding_room;
+    int unknown_keys;
     const char *file; /* where we are */
     int line;
     const struct unit_key *key;  /* the assignment that is handled; or NULL */
