@@ -67,6 +67,7 @@ class World(unittest.TestCase):
         for folder in ("home", "run", "work"):
             os.mkdir(f"{self.dir}/{folder}", 0o700)
         self.work = f"{self.dir}/work"
+        self.db = f"db.{RUN}.{os.getpid()}"  # in the user's scope the whole machine shares it
         key, value = self.mark.split("=")
         self.env = {"PATH": os.path.dirname(PROCREF) + ":" + os.environ["PATH"], "HOME": f"{self.dir}/home",
                     "XDG_RUNTIME_DIR": f"{self.dir}/run", "LANG": "C.UTF-8", "TERM": "dumb", key: value,
