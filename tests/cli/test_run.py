@@ -245,7 +245,7 @@ class Failures(support.World):
 
     def test_a_wrong_command_line_is_told_in_one_line(self):
         for words, message in (
-                (["db", "--command", "x", "true"], "put -- before COMMAND: procref run {self.db} … -- true"),
+                (["db", "--command", "x", "true"], "put -- before COMMAND: procref run db … -- true"),
                 (["db", "--command", "x"], "which command? Put it after --"),
                 (["db", "--command", "x", "--"], "which command? Put it after --"),
                 (["--command", "x", "--", "true"], "name the service"),
