@@ -184,10 +184,10 @@ static int not_found(const struct lookup *l, const char *name, const char *requi
         pri_format(where + length, sizeof where - length, "%s%s", i > 0 ? ", " : "", l->places[i]);
     }
     const char *meant = nearest(l, name);
-    cli_say("no service file '%s%s'%s%s%s%s%s; looked in %s", name, suffix,
+    cli_say("no service file '%s%s'%s%s%s%s%s. Looked in %s", name, suffix,
             required_by != NULL ? ", which is required by " : "",
-            required_by != NULL ? required_by : "", meant != NULL ? ": is '" : "",
-            meant != NULL ? meant : "", meant != NULL ? "' meant?" : "", where);
+            required_by != NULL ? required_by : "", meant != NULL ? "; the nearest is '" : "",
+            meant != NULL ? meant : "", meant != NULL ? "'" : "", where);
     return CLI_USAGE;
 }
 
