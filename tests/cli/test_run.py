@@ -14,36 +14,36 @@ class Command(support.World):
     """What COMMAND is given."""
 
     def test_the_command_finds_the_service_in_its_environment(self):
-        result = self.procref("run", "db", "--command", self.service("--port", "${PORT}"), "--ready", "tcp", "--",
+        result = self.procref("run", self.db, "--command", self.service("--port", "${PORT}"), "--ready", "tcp", "--",
                               "sh", "-c", "echo $PORT $PROCREF_PORT $PROCREF_NAME $PROCREF_PID $PROCREF_GENERATION")
         self.assertEqual(result.returncode, 0, result.stderr)
         port, same, name, pid, generation = result.stdout.split()
-        self.assertEqual((port, name, generation), (same, "db", "1"))
+        self.assertEqual((port, name, generation), (same, self.db, "1"))
         self.assertEqual(self.events("start"), [f"start {port}"])
         with open(f"{self.dir}/events") as file:
             self.assertEqual(file.readline().split()[1], pid)
         self.assertEqual(result.stderr, "")
 
     def test_a_service_without_a_port_leaves_no_port_of_an_outer_one(self):
-        inner = [PROCREF, "run", "inner", "--command", "sleep 60", "--", "sh", "-c",
+        inner = [PROCREF, "run", self.db + "-inner", "--command", "sleep 60", "--", "sh", "-c",
                  "echo $PROCREF_NAME ${PROCREF_PORT-none} ${PORT:+kept}"]
-        result = self.procref("run", "outer", "--command", self.service("--port", "${PORT}"), "--ready", "tcp", "--",
+        result = self.procref("run", self.db + "-outer", "--command", self.service("--port", "${PORT}"), "--ready", "tcp", "--",
                               *inner)
-        self.assertEqual(result.stdout.split(), ["inner", "none", "kept"], result.stderr)
+        self.assertEqual(result.stdout.split(), [self.db + "-inner", "none", "kept"], result.stderr)
 
     def test_the_command_has_procrefs_own_pid(self):
-        process = self.start("run", "db", "--command", self.service(), "--", "sh", "-c", "echo $$",
+        process = self.start("run", self.db, "--command", self.service(), "--", "sh", "-c", "echo $$",
                              stdout=subprocess.PIPE)
         self.assertEqual(int(process.communicate(timeout=PATIENCE)[0]), process.pid)
 
     def test_exit_statuses_are_the_commands_own(self):
         for status in (0, 1, 7, 100, 111, 255):
-            result = self.procref("run", "db", "--command", self.service(), "--", "sh", "-c", f"exit {status}")
+            result = self.procref("run", self.db, "--command", self.service(), "--", "sh", "-c", f"exit {status}")
             self.assertEqual((result.returncode, result.stderr), (status, ""))
 
     def test_deaths_by_signal_are_the_commands_own(self):
         for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGSEGV):
-            result = self.procref("run", "db", "--command", self.service(), "--", "sh", "-c",
+            result = self.procref("run", self.db, "--command", self.service(), "--", "sh", "-c",
                                   f"ulimit -c 0; kill -{int(number)} $$")
             self.assertEqual(result.returncode, -number)
 
@@ -68,7 +68,7 @@ class Command(support.World):
             how = {"cwd": self.work, "env": self.env, "preexec_fn": unusual, "pass_fds": [extra.fileno()],
                    "stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": PATIENCE}
             plain = subprocess.run(["sh", script], **how)
-            held = subprocess.run([PROCREF, "run", "db", "--command", self.service(), "--", "sh", script], **how)
+            held = subprocess.run([PROCREF, "run", self.db, "--command", self.service(), "--", "sh", script], **how)
         self.assertEqual(held.stderr, plain.stderr)
         self.assertEqual(held.stdout.splitlines(), plain.stdout.splitlines())
         self.assertIn("some-file", held.stdout)
@@ -77,7 +77,7 @@ class Command(support.World):
         fifo = f"{self.dir}/fifo"
         os.mkfifo(fifo)
         process = subprocess.Popen(
-            ["sh", "-c", f'exec "$@" <&- >&- 2>&-', "sh", PROCREF, "run", "db", "--command", self.service(), "--",
+            ["sh", "-c", f'exec "$@" <&- >&- 2>&-', "sh", PROCREF, "run", self.db, "--command", self.service(), "--",
              "sh", "-c", f"ls /proc/self/fd > {fifo}"], cwd=self.work, env=self.env)
         with open(fifo) as file:
             found = file.read().split()
@@ -86,7 +86,7 @@ class Command(support.World):
 
     def test_quotes_in_the_command_of_the_service_are_understood(self):
         command = f"""{HELPERS}/service --events {self.dir}/events --print "two  words" --print 'it'"'"'s $HOME' """
-        result = self.procref("run", "db", "--command", command + "--start-delay-ms 1 --fail 3", "--ready", "tcp",
+        result = self.procref("run", self.db, "--command", command + "--start-delay-ms 1 --fail 3", "--ready", "tcp",
                               "--", "true")
         self.assertEqual(result.returncode, 111)
         self.assertIn("it's $HOME", result.stderr)
@@ -94,8 +94,8 @@ class Command(support.World):
 
 class Sharing(support.World):
     def test_nested_runs_share_one_service(self):
-        inner = [PROCREF, "run", "db", "--command", self.service(), "--", "sh", "-c", "echo $PROCREF_PID"]
-        result = self.procref("run", "db", "--command", self.service(), "--", "sh", "-c",
+        inner = [PROCREF, "run", self.db, "--command", self.service(), "--", "sh", "-c", "echo $PROCREF_PID"]
+        result = self.procref("run", self.db, "--command", self.service(), "--", "sh", "-c",
                               'echo $PROCREF_PID; exec "$@"', "sh", *inner)
         first, second = result.stdout.split()
         self.assertEqual(first, second)
@@ -103,17 +103,17 @@ class Sharing(support.World):
         self.assertEqual(len(self.events("start")), 1)
 
     def test_the_service_stays_until_the_last_command_has_ended(self):
-        long = self.start("run", "db", "--command", self.service(), "--", "sh", "-c", "echo up; read line",
+        long = self.start("run", self.db, "--command", self.service(), "--", "sh", "-c", "echo up; read line",
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.assertEqual(long.stdout.readline(), "up\n")
         for _ in range(3):
-            self.assertEqual(self.procref("run", "db", "--command", self.service(), "--", "true").returncode, 0)
+            self.assertEqual(self.procref("run", self.db, "--command", self.service(), "--", "true").returncode, 0)
         self.assertEqual((len(self.events("start")), self.events("stop-signal")), (1, []))
         long.communicate("\n", timeout=PATIENCE)
         self.wait_until(lambda: self.events("stop-signal"))
 
     def test_killing_the_command_stops_the_service(self):
-        process = self.start("run", "db", "--command", self.service(), "--", "sh", "-c", "echo up; read line",
+        process = self.start("run", self.db, "--command", self.service(), "--", "sh", "-c", "echo up; read line",
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         process.stdout.readline()
         process.kill()
@@ -121,18 +121,18 @@ class Sharing(support.World):
 
     def test_a_service_lingers_for_the_next_command(self):
         for _ in range(2):
-            self.assertEqual(self.procref("run", "db", "--command", self.service(), "--linger", "300ms", "--",
+            self.assertEqual(self.procref("run", self.db, "--command", self.service(), "--linger", "300ms", "--",
                                           "true").returncode, 0)
         self.assertEqual(len(self.events("start")), 1)
         self.wait_until(lambda: self.events("stop-signal"))
 
     def test_another_command_is_a_conflict_that_share_accepts(self):
         def inner(*options):
-            return ["run", "db", "--command", "sleep 60", "--", PROCREF, "run", "db", *options, "--command", "sleep 61",
+            return ["run", self.db, "--command", "sleep 60", "--", PROCREF, "run", self.db, *options, "--command", "sleep 61",
                     "--", "echo", "shared"]
         result = self.procref(*inner())
         self.assertEqual(result.returncode, 111)
-        self.assertRegex(result.stderr, r"^procref run: 'db' runs already \(pid \d+\) with another command.*share\n$")
+        self.assertRegex(result.stderr, r"^procref run: 'db.*' runs already \(pid \d+\) with another command.*share\n$")
         result = self.procref(*inner("--share"))
         self.assertEqual((result.returncode, result.stdout), (0, "shared\n"), result.stderr)
 
@@ -141,21 +141,21 @@ class Sharing(support.World):
             os.mkdir(f"{self.work}/{folder}")
         pids, holders = {}, []
         for scope in (["--scope", "a"], ["--scope", "b"], ["--scope", "user"], ["--base-dir", f"{self.dir}/own"]):
-            holder = self.start("run", "db", "--command", "sleep 60", *scope, "--", "sh", "-c",
+            holder = self.start("run", self.db, "--command", "sleep 60", *scope, "--", "sh", "-c",
                                 "echo $PROCREF_PID; read line", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             holders.append(holder)
             pids[tuple(scope)] = holder.stdout.readline()
         self.assertEqual(len(set(pids.values())), 4)
-        result = self.procref("run", "db", "--command", "sleep 60", "--scope", f"{self.work}/b/../a", "--", "sh", "-c",
+        result = self.procref("run", self.db, "--command", "sleep 60", "--scope", f"{self.work}/b/../a", "--", "sh", "-c",
                               "echo $PROCREF_PID")
         self.assertEqual(result.stdout, pids["--scope", "a"])
-        result = self.procref("run", "db", "--command", "sleep 60", "--", "sh", "-c", "echo $PROCREF_PID")
+        result = self.procref("run", self.db, "--command", "sleep 60", "--", "sh", "-c", "echo $PROCREF_PID")
         self.assertEqual(result.stdout, pids["--scope", "user"])
         for holder in holders:
             holder.communicate("\n", timeout=PATIENCE)
 
     def test_fifty_at_once_by_xargs_start_one_service(self):
-        script = self.write("many.sh", f"seq 200 | xargs -P 50 -I N {PROCREF} run db --linger 2s --command "
+        script = self.write("many.sh", f"seq 200 | xargs -P 50 -I N {PROCREF} run {self.db} --linger 2s --command "
                             f"'{self.service('--port', '${PORT}', '--lock', self.dir + '/lock')}' --ready tcp -- "
                             "sh -c 'echo $PROCREF_PID N'")
         result = subprocess.run(["bash", script], cwd=self.work, env=self.env, capture_output=True, text=True,
@@ -170,7 +170,7 @@ class Sharing(support.World):
         self.write("Makefile", f"""
 all: {targets}
 {targets}:
-\t@{PROCREF} run db --linger 1s --command '{self.service("--port", "$${PORT}")}' --ready tcp -- sh -c 'echo $$PROCREF_PID'
+\t@{PROCREF} run {self.db} --linger 1s --command '{self.service("--port", "$${PORT}")}' --ready tcp -- sh -c 'echo $$PROCREF_PID'
 """)
         result = subprocess.run(["make", "-j8"], cwd=self.work, env=self.env, capture_output=True, text=True,
                                 timeout=PATIENCE)
@@ -180,7 +180,7 @@ all: {targets}
 
     @unittest.skipUnless(shutil.which("redis-server") and shutil.which("redis-cli"), "redis is not installed")
     def test_a_real_redis_answers(self):
-        result = self.procref("run", "redis", "--command", "redis-server --port ${PORT} --save ''", "--ready", "tcp",
+        result = self.procref("run", self.db, "--command", "redis-server --port ${PORT} --save ''", "--ready", "tcp",
                               "--", "sh", "-c", "redis-cli -p $PORT ping")
         self.assertEqual((result.returncode, result.stdout), (0, "PONG\n"), result.stderr)
 
@@ -191,20 +191,20 @@ class Shell(support.World):
                               timeout=PATIENCE, stdin=subprocess.DEVNULL)
 
     def test_a_command_substitution_does_not_wait_for_the_service(self):
-        result = self.shell(f"""x=$({PROCREF} run db --linger 5m --command '{self.service()}' -- echo said)
-                            echo "got $x"; kill $({PROCREF} run db --command '{self.service()}' -- """
+        result = self.shell(f"""x=$({PROCREF} run {self.db} --linger 5m --command '{self.service()}' -- echo said)
+                            echo "got $x"; kill $({PROCREF} run {self.db} --command '{self.service()}' -- """
                             """sh -c 'echo $PROCREF_PID')""")
         self.assertEqual((result.returncode, result.stdout), (0, "got said\n"), result.stderr)
 
     def test_a_pipe_that_is_closed_early_ends_the_command(self):
-        result = self.shell(f"{PROCREF} run db --command '{self.service()}' -- yes | head -1; echo ${{PIPESTATUS[0]}}")
+        result = self.shell(f"{PROCREF} run {self.db} --command '{self.service()}' -- yes | head -1; echo ${{PIPESTATUS[0]}}")
         self.assertEqual(result.stdout, "y\n141\n", result.stderr)
         self.wait_until(lambda: self.events("stop-signal"))
 
     def test_nohup_and_background_jobs_hold_on(self):
         fifo = f"{self.dir}/fifo"
         os.mkfifo(fifo)
-        result = self.shell(f"nohup {PROCREF} run db --command '{self.service()}' -- sh -c 'kill -HUP $$; read x < "
+        result = self.shell(f"nohup {PROCREF} run {self.db} --command '{self.service()}' -- sh -c 'kill -HUP $$; read x < "
                             f"{fifo}; echo alive > {self.dir}/alive' >/dev/null 2>&1 & echo started")
         self.assertEqual(result.stdout, "started\n")
         with open(fifo, "w") as file:
@@ -215,30 +215,30 @@ class Shell(support.World):
 
 class Failures(support.World):
     def test_a_failed_start_shows_the_services_last_output(self):
-        result = self.procref("run", "db", "--command", self.service("--print", "no-such-disk", "--fail", "3"),
+        result = self.procref("run", self.db, "--command", self.service("--print", "no-such-disk", "--fail", "3"),
                               "--ready", "notify", "--", "echo", "not", "run")
         self.assertEqual((result.returncode, result.stdout), (111, ""))
-        self.assertEqual(result.stderr, "procref run: 'db' ended before it was ready: it exited with status 3\n"
+        self.assertEqual(result.stderr, f"procref run: '{self.db}' ended before it was ready: it exited with status 3\n"
                                         "  | no-such-disk\n")
 
     def test_a_start_that_takes_too_long_fails(self):
         for options in (["--start-timeout", "100ms"], ["--timeout", "100ms", "--start-timeout", "1s"]):
-            result = self.procref("run", "db", *options, "--command", self.service("--start-delay-ms", "60000"),
+            result = self.procref("run", self.db, *options, "--command", self.service("--start-delay-ms", "60000"),
                                   "--ready", "notify", "--", "echo", "not", "run")
             self.assertEqual((result.returncode, result.stdout), (111, ""))
-            self.assertRegex(result.stderr, r"^procref run: 'db' was not ready .*100 ms\n")
+            self.assertRegex(result.stderr, r"^procref run: 'db.*' was not ready .*100 ms\n")
             self.wait_until(lambda: not support.marked(self.mark))
 
     def test_timeout_0_starts_nothing(self):
-        result = self.procref("run", "db", "--timeout", "0", "--command", self.service(), "--", "true")
+        result = self.procref("run", self.db, "--timeout", "0", "--command", self.service(), "--", "true")
         self.assertEqual(result.returncode, 111)
-        self.assertIn("'db' is not running", result.stderr)
+        self.assertIn(f"'{self.db}' is not running", result.stderr)
         self.assertEqual(self.events(), [])
 
     def test_a_command_that_cannot_be_run_starts_no_service(self):
         text = self.write("text", "no program\n")
         for name, status in (("no-such-program", 127), ("./no-such-program", 127), (text, 126), (self.work, 126)):
-            result = self.procref("run", "db", "--command", self.service(), "--", name)
+            result = self.procref("run", self.db, "--command", self.service(), "--", name)
             self.assertEqual((result.returncode, result.stdout), (status, ""), name)
             self.assertRegex(result.stderr, rf"^procref run: {name}: \w.*\n$")
             self.assertEqual(self.events(), [])
@@ -267,9 +267,9 @@ class Failures(support.World):
 
     def test_a_slow_start_says_one_line_where_there_is_no_terminal(self):
         def start(*options):
-            return self.procref("run", "db", *options, "--command", self.service("--start-delay-ms", "700", "--notify"),
+            return self.procref("run", self.db, *options, "--command", self.service("--start-delay-ms", "700", "--notify"),
                                 "--ready", "notify", "--", "true")
-        self.assertEqual(start().stderr, "procref run: waiting for db to be ready (its READY=1)\n")
+        self.assertEqual(start().stderr, f"procref run: waiting for {self.db} to be ready (its READY=1)\n")
         self.wait_until(lambda: not support.marked(self.mark))
         self.assertEqual(start("--quiet").stderr, "")
 
