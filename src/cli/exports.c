@@ -7,8 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#pragma weak unit_expand
-
 /* The number as the variable's value; without a number the variable is taken out: an outer
  * service's would be a lie. */
 static bool set_number(const char *name, uint64_t number) {
@@ -99,7 +97,7 @@ static bool set_exports(const struct cli_target *target, const procref_handle *h
 }
 
 bool cli_exports_set(const struct cli_target *target, const procref_handle *handle) {
-    bool none = target->unit == NULL || target->unit->exports == NULL ||
-                target->unit->exports[0] == NULL || unit_expand == NULL;
+    bool none =
+        target->unit == NULL || target->unit->exports == NULL || target->unit->exports[0] == NULL;
     return set_plain(target, handle) && (none || set_exports(target, handle));
 }
