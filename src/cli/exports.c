@@ -18,13 +18,12 @@ static bool set_number(const char *name, uint64_t number) {
     return setenv(name, text, 1) == 0;
 }
 
-static bool set_plain(const struct cli_target *target, const procref_handle *handle) {
-    uint16_t port = procref_handle_port(handle);
+static bool set_plain(const struct cli_target *target, const procref_info *info) {
+    uint16_t port = procref_info_port(info);
     return (port == 0 || set_number("PORT", port)) && /* PORT itself may be anybody's */
            setenv("PROCREF_NAME", target->config.name, 1) == 0 &&
-           set_number("PROCREF_PORT", port) &&
-           set_number("PROCREF_PID", procref_handle_pid(handle)) &&
-           set_number("PROCREF_GENERATION", procref_info_generation(procref_handle_info(handle)));
+           set_number("PROCREF_PORT", port) && set_number("PROCREF_PID", procref_info_pid(info)) &&
+           set_number("PROCREF_GENERATION", procref_info_generation(info));
 }
 
 /* A copy of text with ${PORT}, ${NAME} and ${DIR} as the keeper replaces them in a service's own
@@ -77,10 +76,10 @@ static bool add(struct list *list, const char *item) {
 
 /* Each sees this process's environment with PORT and PROCREF_…, the service's own, and those before
  * it. */
-static bool set_exports(const struct cli_target *target, const procref_handle *handle) {
+static bool set_exports(const struct cli_target *target, const procref_info *info) {
     struct list seen = {NULL, 0, 0};
     const char *const *own = target->config.environment;
-    uint16_t port = procref_handle_port(handle);
+    uint16_t port = procref_info_port(info);
     bool ok = true;
     for (char **e = environ; ok && *e != NULL; e++) {
         ok = add(&seen, *e);
@@ -96,8 +95,8 @@ static bool set_exports(const struct cli_target *target, const procref_handle *h
     return ok;
 }
 
-bool cli_exports_set(const struct cli_target *target, const procref_handle *handle) {
+bool cli_exports_set(const struct cli_target *target, const procref_info *info) {
     bool none =
         target->unit == NULL || target->unit->exports == NULL || target->unit->exports[0] == NULL;
-    return set_plain(target, handle) && (none || set_exports(target, handle));
+    return set_plain(target, info) && (none || set_exports(target, info));
 }
