@@ -119,7 +119,7 @@ static void read_one(struct loader *l, const struct env_file *file, const char *
 }
 
 void unit_read_env_files(struct loader *l) {
-    l->key = NULL;
+    l->key = unit_key_named("Service", "EnvironmentFile");
     for (size_t i = 0; i < l->set.env_file_count; i++) {
         const struct env_file *file = &l->set.env_files[i];
         glob_t found;
@@ -142,6 +142,7 @@ void unit_read_env_files(struct loader *l) {
             globfree(&found);
         }
     }
+    l->key = NULL;
 }
 
 static const char *look_up(const char *name, size_t length, const char *const *env) {
