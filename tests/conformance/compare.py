@@ -2,7 +2,9 @@
 """
 Compares how procref and systemd itself read the same units.
 
-    compare.py PROCREF SYSTEMD_DUMP FILE|FOLDER…      77: there is no systemd 252 to compare with
+    compare.py PROCREF SYSTEMD_DUMP [--ignore=KEY…] [--random=COUNT [--seed=N]] FILE|FOLDER…
+
+77: there is no systemd 252 to compare with.
 
 Every unit must be accepted or refused with a key named; of what is accepted, every command's words, the environment, the
 folders, times, limits, signals and modes are compared with systemd's own dump of the unit. Where systemd drops a line with a
@@ -10,7 +12,9 @@ warning, procref must have refused the file or warned.
 """
 import json
 import os
+import random
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,7 +35,10 @@ def words(line):
     found, word, quoted, at = [], None, False, 0
     while at < len(line):
         c = line[at]
-        if quoted and c == "\\":
+        if quoted and c == "\\" and line[at + 1:at + 4].isdigit():
+            at += 3
+            word += chr(int(line[at - 2:at + 1], 8))
+        elif quoted and c == "\\":
             at += 1
             word += {"t": "\t", "n": "\n", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}.get(line[at], line[at])
         elif c == '"':
@@ -190,10 +197,60 @@ def instance_of(path, folder):
     os.makedirs(os.path.dirname(copy))
     with open(path, "rb") as source, open(copy, "wb") as to:
         to.write(source.read())
+    for drop_ins in (path + ".d", os.path.join(os.path.dirname(path), name + ".d")):
+        to = os.path.join(os.path.dirname(copy), os.path.basename(drop_ins))
+        if os.path.isdir(drop_ins) and not os.path.isdir(to):
+            shutil.copytree(drop_ins, to)
     return copy
 
 
 instance_of.count = 0
+
+
+def random_units(folder, count, seed):
+    """Units of valid lines and nearly valid ones, put together at random."""
+    draw = random.Random(seed)
+    words = ["a", "b c", "%i", "%%", "$HOME", "${HOME}x", "$$", '"q r"', "'s\\tt'", "x\\x41", "\\;", "\"\"", "\\u00e4", "e\"f g\"h", "\\\n  ",
+             "\\\n# comment\n ", "--opt=%n", "\\101", "\\\\", "%h/%N"]
+    times = ["5", "1min 30s", "500ms", "infinity", "2h", "1.5min", "0"]
+    choices = {
+        "ExecStartPre": lambda: command(), "ExecStartPost": lambda: command(), "ExecStop": lambda: command(),
+        "ExecStopPost": lambda: command(), "ExecReload": lambda: command(),
+        "Environment": lambda: draw.choice(["A=1 B=2", '"C=two words" A=3', "D='x y'", "", "E=%i", "F=\\x41", "A="]),
+        "UnsetEnvironment": lambda: draw.choice(["A", "B C", "", "LANG"]),
+        "TimeoutStartSec": lambda: draw.choice(times), "TimeoutStopSec": lambda: draw.choice(times),
+        "TimeoutSec": lambda: draw.choice(times), "RestartSec": lambda: draw.choice(["3", "1min", "100ms"]),
+        "Restart": lambda: draw.choice(["no", "on-failure", "on-abort", "on-abnormal", "on-watchdog"]),
+        "KillMode": lambda: draw.choice(["mixed", "process", "control-group", ""]),
+        "KillSignal": lambda: draw.choice(["SIGINT", "QUIT", "9", "SIGRTMIN+2", "RTMAX"]),
+        "SendSIGKILL": lambda: draw.choice(["yes", "off", "1", "FALSE"]),
+        "UMask": lambda: draw.choice(["0077", "22", "0"]), "Nice": lambda: draw.choice(["5", "19", "0", "", "-3"]),
+        "LimitNOFILE": lambda: draw.choice(["1024", "1:2", "infinity", "0x10"]), "LimitCORE": lambda: draw.choice(["1K", "0", "1.5M:2G"]),
+        "LimitCPU": lambda: draw.choice(["10", "1min:2min", "infinity"]), "LimitNICE": lambda: draw.choice(["+5", "-5", "3:10"]),
+        "RuntimeDirectory": lambda: draw.choice(["a", "a b/c", "", "%i"]), "StateDirectory": lambda: draw.choice(["s", "s/t", ""]),
+        "RuntimeDirectoryMode": lambda: draw.choice(["0700", "750"]), "WorkingDirectory": lambda: draw.choice(["/", "~", "%h", "/usr", ""]),
+        "StandardOutput": lambda: draw.choice(["null", "journal", "append:/tmp/x", "file:%h/y", "truncate:/z"]),
+        "SuccessExitStatus": lambda: draw.choice(["1 2", "TEMPFAIL", "SIGUSR1 3", ""]),
+        "PIDFile": lambda: draw.choice(["x.pid", "/run/y.pid", ""]), "Type": lambda: draw.choice(["simple", "exec", "notify", "forking", "idle"]),
+    }
+
+    def command():
+        if draw.random() < 0.08:
+            return ""
+        one = lambda: draw.choice(["", "-", ":", "@", "-@:"]) + "/bin/" + draw.choice("xyz") + " w " + " ".join(
+            draw.choice(words) for _ in range(draw.randrange(5)))
+        return " ; ".join(one() for _ in range(draw.choice([1, 1, 1, 2])))
+
+    for i in range(count):
+        lines = ["[Service]", "ExecStart=/bin/sleep " + " ".join(draw.choice(words) for _ in range(draw.randrange(6)))]
+        for _ in range(draw.randrange(12)):
+            key = draw.choice(list(choices))
+            blank = draw.choice(["", " ", "\t"])
+            lines.append(f"{key}{blank}={blank}{choices[key]()}{blank}")
+        path = os.path.join(folder, f"random-{seed}-{i}@.service")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+        yield path
 
 
 def run(procref, dump, paths, keys=()):
@@ -211,7 +268,7 @@ def run(procref, dump, paths, keys=()):
                                   capture_output=True, text=True, timeout=60)
             if ours.returncode not in (0, 100) or not ours.stdout:
                 sys.exit(f"{path}: procref check ended with {ours.returncode}: {ours.stderr}")
-            unit = Unit(path, json.loads(ours.stdout), reference.stdout.decode(errors="replace"),
+            unit = Unit(copy, json.loads(ours.stdout), reference.stdout.decode(errors="replace"),
                         [line for line in reference.stderr.decode(errors="replace").splitlines() if not line.startswith("FILE")])
             unit.check()
             yield unit
@@ -219,19 +276,26 @@ def run(procref, dump, paths, keys=()):
 
 def main():
     procref, dump, *arguments = sys.argv[1:]
+    option = lambda name, default: int(next((a.split("=", 1)[1] for a in arguments if a.startswith(f"--{name}=")), default))
     keys = [a.split("=", 1)[1] for a in arguments if a.startswith("--ignore=")]
     paths = list(all_units(a for a in arguments if not a.startswith("--")))
+    seed = option("seed", os.getpid())
     accepted = compared = wrong = 0
-    for unit in run(procref, dump, paths, keys):
-        accepted += unit.ours["runs"]
-        compared += unit.compared
-        wrong += len(unit.wrong)
-        refusals = sorted({f["key"] or "(file)" for f in unit.ours["findings"] if f["level"] in ("refused", "error")})
-        print(f"{'runs   ' if unit.ours['runs'] else 'refused'} {os.path.basename(unit.path)} {' '.join(refusals)}")
-        for line in unit.wrong:
-            print(f"    DIFFERENT {line}")
-    print(f"{len(paths)} units, {accepted} accepted, {len(paths) - accepted} refused; {compared} values compared with systemd's, "
-          f"{wrong} differ")
+    with tempfile.TemporaryDirectory(prefix="procref-random-") as folder:
+        paths += random_units(folder, option("random", 0), seed)
+        for unit in run(procref, dump, paths, keys):
+            accepted += unit.ours["runs"]
+            compared += unit.compared
+            wrong += len(unit.wrong)
+            refusals = sorted({f["key"] or "(file)" for f in unit.ours["findings"] if f["level"] in ("refused", "error")})
+            print(f"{'runs   ' if unit.ours['runs'] else 'refused'} {os.path.basename(unit.path)} {' '.join(refusals)}")
+            for line in unit.wrong:
+                print(f"    DIFFERENT {line}")
+            if unit.wrong:
+                with open(unit.path, encoding="utf-8", errors="replace") as file:
+                    print("".join(f"    | {line}" for line in file))
+    print(f"seed {seed}: {len(paths)} units, {accepted} accepted, {len(paths) - accepted} refused; {compared} values compared with "
+          f"systemd's, {wrong} differ")
     sys.exit(1 if wrong else 0)
 
 

@@ -39,6 +39,15 @@ void unit_parse_environment(struct loader *l, const char *value) {
     }
 }
 
+static void add_once(struct loader *l, struct texts *texts, const char *word) {
+    for (size_t i = 0; i < texts->count; i++) {
+        if (strcmp(texts->list[i], word) == 0) {
+            return;
+        }
+    }
+    texts_add(l, texts, word);
+}
+
 void unit_parse_unset_environment(struct loader *l, const char *value) {
     struct texts words = {0};
     if (*value == '\0') {
@@ -51,7 +60,7 @@ void unit_parse_unset_environment(struct loader *l, const char *value) {
     for (size_t i = 0; i < words.count; i++) {
         const char *word = words.list[i];
         if (unit_env_name(word, strlen(word))) {
-            texts_add(l, &l->set.unset, word);
+            add_once(l, &l->set.unset, word);
         } else if (unit_env_valid(word)) {
             unit_find(l, UNIT_REFUSED,
                       "UnsetEnvironment=: '%.200s' unsets one value only, which is not carried "

@@ -187,6 +187,7 @@ void unit_finish(struct loader *l) {
     struct unit *unit = l->unit;
     l->key = NULL;
     finish_type(l);
+    l->key = NULL;
     l->file = unit->path;
     l->line = 1;
     finish_steps(l);
