@@ -66,10 +66,11 @@ class World(unittest.TestCase):
         if left is not True:
             for pid in left:
                 os.kill(pid, signal.SIGKILL)
-        sets_left = self.wait_until(lambda: not sets() - self.sets_before, fail=False)
+        new = sets() - self.sets_before  # others' too, which go away; what comes later is not ours
+        self.wait_until(lambda: not sets() & new, fail=False)
         shutil.rmtree(self.dir)
         self.assertIs(left, True, "processes were left")
-        self.assertTrue(sets_left, f"semaphore sets were left: {sets() - self.sets_before}")
+        self.assertEqual(sets() & new, set(), "semaphore sets were left")
 
     def procref(self, *words, **more):
         """Runs procref to its end."""

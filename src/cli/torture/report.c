@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "cli/torture/torture.h"
+#include "cli/torture/judge.h"
 
 enum { EVIDENCE_MOST = 20, TRACE_TAIL = 4 * 1024 * 1024 };
 
