@@ -118,6 +118,7 @@ int cli_doctor(const struct cli_command *command, int argc, char **argv) {
     sigaddset(&ended, SIGCHLD);
     sigprocmask(SIG_BLOCK, &ended, NULL);
 
+    doctor_resources();
     doctor_undo();
     doctor_limits();
     doctor_pidfd();
@@ -125,7 +126,6 @@ int cli_doctor(const struct cli_command *command, int argc, char **argv) {
     doctor_namespaces();
     doctor_logout();
     doctor_folder();
-    doctor_resources();
     doctor_orphans();
     doctor_procfs();
     doctor_tryout();

@@ -90,7 +90,7 @@ void doctor_undo(void) {
         int os = errno;
         procref_error error = PROCREF_ERROR_INIT;
         pri_set_explain_get(os, "doctor", &error);
-        doctor_say(DOCTOR_FAIL, what_undo, "%s (%s)%s", error.message, strerror(os),
+        doctor_say(DOCTOR_FAIL, what_undo, "%s%s", error.message,
                    os == ENOSPC || os == EINVAL
                        ? ""
                        : "; use a kernel or sandbox that has them (in containers the seccomp "
@@ -184,7 +184,8 @@ void doctor_limits(void) {
                    "a set may have %ld semaphores (SEMMSL) and a call %ld operations (SEMOPM), %d "
                    "and %d are needed; sysctl -w kernel.sem='%ld %ld %ld %ld'",
                    size, operations, SEMAPHORES_NEEDED, OPS_NEEDED, size < 250 ? 250L : size,
-                   most_semaphores, operations < 100 ? 100L : operations, most_sets);
+                   most_semaphores, operations < 100 ? 100L : operations,
+                   most_sets < 100 ? 32000L : most_sets);
     } else if (!count_used(&used)) {
         doctor_say(DOCTOR_WARN, "semaphore limits",
                    "at most %ld sets; how many are used cannot be seen (/proc/sysvipc/sem: %s); "

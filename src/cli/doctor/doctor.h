@@ -44,6 +44,7 @@ size_t doctor_scan(struct doctor_marked **ret_list);
 bool doctor_removes_ipc(const char *root, char *ret_file, size_t size);
 
 /* The parts, in the order in which they are run. */
+void doctor_resources(void);
 void doctor_undo(void);
 void doctor_limits(void);
 void doctor_pidfd(void);
@@ -51,7 +52,6 @@ void doctor_keeper(void);
 void doctor_namespaces(void);
 void doctor_logout(void);
 void doctor_folder(void);
-void doctor_resources(void);
 void doctor_orphans(void);
 void doctor_procfs(void);
 void doctor_tryout(void);

@@ -213,7 +213,8 @@ void doctor_leftovers(const char *const *folders, bool clean) {
         }
     }
     if (left == 0) {
-        doctor_say(DOCTOR_OK, what, "none; %zu service%s run", running, running == 1 ? "" : "s");
+        doctor_say(DOCTOR_OK, what, "none; %zu service%s", running,
+                   running == 1 ? " runs" : "s run");
     }
     left_free(&all);
 }

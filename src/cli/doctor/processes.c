@@ -2,6 +2,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/doctor/doctor.h"
@@ -19,7 +21,13 @@
 #include "os/linux/procfs.h"
 #include "os/tree.h"
 
-enum { PATIENCE_MS = 5000, FILES_NEEDED = 16, FILES_LOW = 64, PROCESSES_LOW = 16 };
+enum {
+    PATIENCE_MS = 5000,
+    REAPING_MS = 300,
+    FILES_NEEDED = 16,
+    FILES_LOW = 64,
+    PROCESSES_LOW = 16
+};
 
 /* ---- All processes --------------------------------------------------------------------------- */
 
@@ -175,6 +183,10 @@ void doctor_resources(void) {
                          : DOCTOR_OK,
                    "open files", "%llu (RLIMIT_NOFILE)%s", (unsigned long long)limit.rlim_cur,
                    fails || low ? ", few for clients and services; ulimit -n 1024" : "");
+        if (low) { /* so that the other probes fail for reasons of their own */
+            limit.rlim_cur = limit.rlim_max < FILES_LOW ? limit.rlim_max : FILES_LOW;
+            setrlimit(RLIMIT_NOFILE, &limit);
+        }
     }
     long used = 0, room = group_room();
     each_process(count_own, &used);
@@ -197,39 +209,79 @@ void doctor_resources(void) {
     }
 }
 
-static void count_zombies(uint32_t pid, void *context) {
-    struct pri_proc_stat stat;
-    if (pid != 1 && pri_proc_stat(pid, &stat) && stat.state == 'Z' && stat.parent == 1) {
-        ++*(long *)context;
+/* A grandchild that ends after its parent: who gets it, and does it reap? Its pid, 0: none. */
+static pid_t make_orphan(void) {
+    int word[2], status;
+    pid_t orphan = 0;
+    if (pipe2(word, O_CLOEXEC) < 0) {
+        return 0;
     }
+    pid_t child = doctor_fork();
+    if (child == 0) {
+        int life[2];
+        bool failed = prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 ||
+                      prctl(PR_SET_CHILD_SUBREAPER, 0) < 0 || pipe2(life, O_CLOEXEC) < 0;
+        pid_t grandchild = failed ? 0 : fork();
+        if (grandchild == 0 && !failed) {
+            char end;
+            close(life[1]);
+            ssize_t got = read(life[0], &end, 1); /* until the parent is dead */
+            _exit(got > 0);
+        }
+        ssize_t written = write(word[1], &grandchild, sizeof grandchild);
+        _exit(failed || written < 0);
+    }
+    close(word[1]);
+    bool ended = child > 0 && doctor_await(child, pri_deadline(PATIENCE_MS), &status) &&
+                 WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (!ended || read(word[0], &orphan, sizeof orphan) != (ssize_t)sizeof orphan) {
+        orphan = 0;
+    }
+    close(word[0]);
+    return orphan;
+}
+
+/* The kernel tells nobody but the parent when a zombie is reaped, so this looks now and then. */
+static bool await_reaping(pid_t orphan, uint32_t *ret_parent) {
+    struct timespec pause = {.tv_nsec = 10000000};
+    struct pri_proc_stat stat;
+    *ret_parent = 1;
+    for (int64_t deadline_ns = pri_deadline(REAPING_MS); pri_clock_ns() < deadline_ns;) {
+        if (!pri_proc_stat((uint32_t)orphan, &stat)) {
+            return true;
+        }
+        *ret_parent = stat.parent;
+        nanosleep(&pause, NULL);
+    }
+    return false;
 }
 
 void doctor_orphans(void) {
-    char init[64];
-    long zombies = 0;
-    int status = -1;
-    if (pri_read_text("/proc/1/comm", init, sizeof init) <= 0) {
-        snprintf(init, sizeof init, "unknown");
-    }
-    init[strcspn(init, "\n")] = '\0';
-    each_process(count_zombies, &zombies);
-    pid_t child = doctor_fork();
-    if (child == 0) {
-        _exit(prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 ? 1 : 0);
-    }
-    bool ended = child > 0 && doctor_await(child, pri_deadline(PATIENCE_MS), &status);
-    if (!ended || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+    char path[32], name[64];
+    uint32_t parent;
+    pid_t orphan = make_orphan();
+    if (orphan <= 0) {
         doctor_say(DOCTOR_FAIL, "orphans",
                    "PR_SET_CHILD_SUBREAPER is refused: what a service starts in the background "
-                   "would be lost; allow prctl in the sandbox's filter");
-    } else if (zombies > 0) {
-        doctor_say(DOCTOR_WARN, "orphans",
-                   "pid 1 (%s) has %ld zombies, it seems not to reap: an ended keeper stays as one "
-                   "too; start the container with an init (docker run --init)",
-                   init, zombies);
-    } else {
+                   "would be lost; allow prctl in the sandbox's filter, and see ulimit -u");
+        return;
+    }
+    bool reaped = await_reaping(orphan, &parent);
+    snprintf(path, sizeof path, "/proc/%u/comm", (unsigned)parent);
+    if (pri_read_text(path, name, sizeof name) <= 0) {
+        snprintf(name, sizeof name, "unknown");
+    }
+    name[strcspn(name, "\n")] = '\0';
+    if (reaped) {
         doctor_say(DOCTOR_OK, "orphans",
-                   "keepers can adopt what a service starts; pid 1 is %s, without zombies", init);
+                   "keepers can adopt what a service starts, and an ended keeper is reaped by pid "
+                   "%u (%s)",
+                   (unsigned)parent, name);
+    } else {
+        doctor_say(DOCTOR_WARN, "orphans",
+                   "pid %u (%s) does not reap what ended within %d ms: an ended keeper stays as a "
+                   "zombie for so long; start the container with an init (docker run --init)",
+                   (unsigned)parent, name, REAPING_MS);
     }
 }
 

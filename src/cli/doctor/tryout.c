@@ -93,16 +93,22 @@ static void clear_away(const struct pri_ident *ident) {
         await_end(pair[i], deadline_ns);
         pri_link_close(pair[i]);
     }
+    bool found = n > 0;
     for (int round = 0; round < 3; round++) {
         size_t count = doctor_scan(&list);
         for (size_t i = 0; i < count; i++) {
-            if (list[i].hash == ident->hash) {
-                pri_process_signal(&list[i].process, SIGKILL);
+            if (list[i].hash != ident->hash) {
+                continue;
+            }
+            found = true;
+            if (!pri_process_signal(&list[i].process, SIGKILL) &&
+                pri_process_alive(&list[i].process)) {
+                kill((pid_t)list[i].process.pid, SIGKILL); /* no pidfd here, as told above */
             }
         }
         free(list);
     }
-    if (n > 0 && pri_counter_find(ident, &counter, NULL) == 0) {
+    if (found && pri_counter_find(ident, &counter, NULL) == 0) {
         pri_counter_remove(&counter);
     }
 }
