@@ -284,9 +284,9 @@ class Doctor(World):
             client.process.wait()
             self.wait_until(lambda: not keepers(name))
 
-    def test_hints_of_an_earlier_boot_are_removed(self):
-        folder = os.path.join(self.env["XDG_RUNTIME_DIR"], "procref")
-        os.mkdir(folder, 0o700)
+    def test_hints_of_an_earlier_boot_are_removed_in_the_scopes_of_folders_too(self):
+        folder = os.path.join(self.env["XDG_RUNTIME_DIR"], "procref", "project-0123456789abcdef")
+        os.makedirs(folder, 0o700)
         path = f"{folder}/old.hint"
         with open(path, "w") as file:
             file.write("procref 2\nboot 11111111-2222-3333-4444-555555555555\nkey 12345\nphase up\ngeneration 1\n"

@@ -209,14 +209,31 @@ static void look_in(struct left_all *all, const char *path) {
     closedir(directory);
 }
 
+/* The user's scope, and the scopes of folders, which are folders in it (cli/scope.h). */
+static void look_below(struct left_all *all, const char *runtime) {
+    char path[PRI_PATH_SIZE];
+    struct dirent *entry;
+    DIR *directory = opendir(runtime);
+    look_in(all, runtime);
+    while (directory != NULL && (entry = readdir(directory)) != NULL) {
+        int length = snprintf(path, sizeof path, "%s/%s", runtime, entry->d_name);
+        if (entry->d_name[0] != '.' && length > 0 && (size_t)length < sizeof path) {
+            look_in(all, path);
+        }
+    }
+    if (directory != NULL) {
+        closedir(directory);
+    }
+}
+
 void left_find_hints(struct left_all *all, const char *const *folders) {
     char path[PRI_PATH_SIZE], other[64];
     pri_folder_default(path);
-    look_in(all, path);
+    look_below(all, path);
     snprintf(other, sizeof other, "/run/user/%u/procref", (unsigned)geteuid());
-    look_in(all, other);
+    look_below(all, other);
     snprintf(other, sizeof other, "/tmp/procref-%u", (unsigned)geteuid());
-    look_in(all, other);
+    look_below(all, other);
     for (; *folders != NULL; folders++) {
         look_in(all, *folders);
     }
