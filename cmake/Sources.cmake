@@ -18,9 +18,10 @@ set_source_files_properties(${PROCREF_HOT_SOURCES} PROPERTIES UNITY_GROUP hot)
 
 set(PROCREF_KEEPER_SOURCES ${PROCREF_CORE_SOURCES}
     src/keeper/clients.c src/keeper/files.c src/keeper/log.c src/keeper/loop.c src/keeper/machine.c src/keeper/main.c
-    src/keeper/readiness.c src/keeper/rows.c src/keeper/run.c src/keeper/standby.c src/keeper/start.c
+    src/keeper/readiness.c src/keeper/rows.c src/keeper/run.c src/keeper/standby.c src/keeper/start.c src/keeper/status.c
     src/os/linux/launch.c src/os/linux/listeners.c src/os/linux/pair.c src/os/linux/poller.c src/os/linux/signals.c src/os/linux/tree.c src/os/linux/waiter.c
     src/os/posix/port.c)
 
 # The command. A file in src/cli or src/cli/unit belongs to it; it may use the library's private headers.
 file(GLOB PROCREF_COMMAND_SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/cli/*.c ${PROJECT_SOURCE_DIR}/src/cli/*/*.c)
+list(APPEND PROCREF_COMMAND_SOURCES src/keeper/files.c src/os/linux/inspect.c)

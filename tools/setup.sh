@@ -1,7 +1,7 @@
 #!/bin/sh
 # tools/setup.sh GROUP...: installs what is missing for these groups, and nothing else.
 #
-#   build    a C compiler, CMake, and musl for a small keeper (optional: without it the system's libc)
+#   build    a C compiler, CMake, jansson, pkg-config, and musl for a small keeper (optional: without it the system's libc)
 #   tests    cmocka, pkg-config, Python 3
 #   redis    redis-server and redis-cli; no Redis is started, now or at boot
 #   postgres a PostgreSQL server and its client programs; no cluster is made or started, and none that exists is touched
@@ -32,6 +32,8 @@ for group in "$@"; do
         compiles '#include <stdio.h>' || need libc6-dev "the C library's headers"
         has cmake || need cmake "builds everything"
         has musl-gcc || [ -e $no_musl ] || optional="$optional musl-tools"
+        has pkg-config || need pkg-config "finds jansson"
+        compiles '#include <jansson.h>' || need libjansson-dev "the command writes JSON with it"
         ;;
     tests)
         has pkg-config || need pkg-config "finds cmocka"

@@ -12,7 +12,7 @@
     X(ps, "[options]", "the services that run, and who holds them", NULL)                          \
     X(status, "NAME|-f FILE [options]", "one service: its process, its holders, why it is alive",  \
       NULL)                                                                                        \
-    X(logs, "NAME|-f FILE [options]", "what a service wrote to its output", NULL)                  \
+    X(logs, "NAME|--file FILE [options]", "what a service wrote to its output", NULL)              \
     X(stop, "NAME|-f FILE [options]", "stop a service that nobody holds", NULL)                    \
     X(wait, "NAME|-f FILE [options]", "wait until a service is gone", NULL)                        \
     X(check, "NAME|-f FILE [options]", "read a service file and say what was understood", NULL)    \

@@ -14,7 +14,7 @@
 
 enum {
     PRI_RECORD_MAGIC = 0x70726572,
-    PRI_RECORD_LAYOUT = 2,
+    PRI_RECORD_LAYOUT = 3,
     PRI_RECORD_SLOTS = 32767,
     PRI_NO_SLOT = -1
 };
@@ -26,6 +26,7 @@ struct pri_slot {
     _Atomic uint64_t start;
     _Atomic uint32_t calls; /* 0, or the stamp of the counter in which it runs a callback */
     uint32_t unused;
+    _Atomic int64_t since_ms; /* wall clock when the keeper last told it "up"; 0: not yet */
 };
 
 struct pri_record {

@@ -74,6 +74,15 @@ uint32_t pri_clients_count(const struct pri_keeper *k, int state) {
     return count;
 }
 
+bool pri_clients_forced(const struct pri_keeper *k) {
+    for (const struct pri_client *client = k->clients; client != NULL; client = client->next) {
+        if (client->link >= 0 && client->state == CLIENT_STOPS && client->forces) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* How many of those who ask hold what is up and say that it does not work. */
 uint32_t pri_clients_unhealthy(const struct pri_keeper *k, bool *ret_recovers) {
     uint32_t count = 0;
@@ -143,6 +152,7 @@ static int32_t give_slot(struct pri_keeper *k, const struct pri_process *process
     }
     atomic_store(&record->slots[slot].held, 0);
     atomic_store(&record->slots[slot].calls, 0);
+    atomic_store(&record->slots[slot].since_ms, 0);
     atomic_store(&record->slots[slot].start, process->start);
     atomic_store(&record->slots[slot].pid, process->pid);
     return (int32_t)slot;
@@ -204,6 +214,9 @@ static void tell_up(struct pri_keeper *k, struct pri_client *client) {
     }
     answer_head(k, &answer, PRI_TELL_UP);
     answer.slot = give_slot(k, &client->process, client->slot);
+    if (answer.slot != PRI_NO_SLOT) {
+        atomic_store(&k->pair->record->slots[answer.slot].since_ms, pri_wall_ms());
+    }
     PRI_TRACE("tells client %u: up(%u)", (unsigned)client->process.pid,
               (unsigned)answer.generation);
     PRI_CRASH_POINT("tells up");
@@ -241,8 +254,20 @@ static void tell_stays(struct pri_keeper *k, struct pri_client *client) {
 
 void pri_clients_tell_stays(struct pri_keeper *k) {
     for (struct pri_client *client = k->clients; client != NULL; client = client->next) {
-        if (client->link >= 0 && client->state == CLIENT_AWAITS_STOP) {
+        if (client->link >= 0 &&
+            (client->state == CLIENT_AWAITS_STOP || client->state == CLIENT_STOPS)) {
             tell_stays(k, client);
+        }
+    }
+}
+
+void pri_clients_tell_stop(struct pri_keeper *k, enum pri_tell tell) {
+    for (struct pri_client *client = k->clients; client != NULL; client = client->next) {
+        if (client->link >= 0 && client->state == CLIENT_STOPS) {
+            struct pri_answer answer;
+            answer_head(k, &answer, tell);
+            tell_head(k, client, &answer, -1);
+            hang_up(k, client);
         }
     }
 }
@@ -484,6 +509,29 @@ static void on_await_stop(struct pri_keeper *k, struct pri_client *client,
     }
 }
 
+/* A question, not a wish: it keeps nothing alive. */
+static void on_status(struct pri_keeper *k, struct pri_client *client,
+                      const struct pri_request *request) {
+    static struct pri_status status;
+    client->state = CLIENT_WATCHES;
+    pri_keeper_push(k, PRI_E_HUNG_UP); /* it wants nothing of the service */
+    pri_status_fill(k, &status);
+    bool sent = pri_link_send(client->link, &status, sizeof status, k->pair->record_page) == 0;
+    if (!sent || (request->flags & PRI_ASK_WATCH) == 0) {
+        hang_up(k, client);
+    }
+}
+
+static void on_stop(struct pri_keeper *k, struct pri_client *client,
+                    const struct pri_request *request) {
+    client->state = CLIENT_STOPS;
+    client->forces = (request->flags & PRI_ASK_FORCE) != 0;
+    PRI_TRACE("client %u wants it stopped%s", (unsigned)client->process.pid,
+              client->forces ? ", by force" : "");
+    pri_keeper_push(k, PRI_E_HUNG_UP); /* it wants nothing more of the service */
+    pri_keeper_push(k, PRI_E_STOP_ASKED);
+}
+
 static void on_request(struct pri_keeper *k, struct pri_client *client,
                        const struct pri_request *request, ptrdiff_t size) {
     procref_error error = PROCREF_ERROR_INIT;
@@ -495,8 +543,10 @@ static void on_request(struct pri_keeper *k, struct pri_client *client,
         tell_error(k, client, &error);
         return;
     }
+    /* Who lists all services knows their addresses, and asks each for its name. */
+    bool nameless = request->ask == PRI_ASK_STATUS && request->name[0] == '\0';
     if (request->hash != ident->hash ||
-        strncmp(request->name, ident->name, sizeof ident->name) != 0) {
+        (!nameless && strncmp(request->name, ident->name, sizeof ident->name) != 0)) {
         pri_fail(&error, PROCREF_E_CONFLICT, 0, "", "this is the keeper of '%s'", ident->name);
         tell_error(k, client, &error);
         return;
@@ -511,6 +561,8 @@ static void on_request(struct pri_keeper *k, struct pri_client *client,
         pri_clients_count_old(k);
         break;
     case PRI_ASK_CLOSE: on_close(k, client, request); break;
+    case PRI_ASK_STATUS: on_status(k, client, request); break;
+    case PRI_ASK_STOP: on_stop(k, client, request); break;
     default: hang_up(k, client);
     }
 }

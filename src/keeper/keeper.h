@@ -34,6 +34,8 @@ struct pri_page {
     uint16_t old_port;
     bool recovers; /* … if there is something */
     int64_t since_ms, log_start;
+    int64_t up_ms;               /* wall clock: when this generation came up */
+    uint32_t ups;                /* how often one did, in this pair's life */
     _Atomic uint32_t reaped_pid; /* the standby reaped the service: with this status */
     _Atomic int reaped_status;
     procref_error error; /* with the phase "gave up": why */
@@ -65,9 +67,11 @@ struct pri_client {
         CLIENT_AWAITS_STOP,
         CLIENT_ELECTED, /* runs on_first_acquire or on_recover */
         CLIENT_CLOSES,  /* asked whether it is the last */
+        CLIENT_STOPS,   /* the command: wants it stopped */
+        CLIENT_WATCHES, /* the command: waits for our end */
     } state;
     uint32_t generation; /* of which it said that it is unhealthy */
-    bool share, unhealthy, recovers;
+    bool share, unhealthy, recovers, forces;
 };
 
 struct pri_old_holder {
@@ -176,11 +180,16 @@ uint32_t pri_clients_count(const struct pri_keeper *k, int state);
 void pri_clients_tell_again(struct pri_keeper *k); /* the three answers to who wants to close */
 void pri_clients_tell_close(struct pri_keeper *k);
 void pri_clients_tell_detach(struct pri_keeper *k);
+void pri_clients_tell_stop(struct pri_keeper *k, enum pri_tell tell); /* to who asked to stop */
+bool pri_clients_forced(const struct pri_keeper *k);
 void pri_clients_elect(struct pri_keeper *k);
 uint32_t pri_clients_unhealthy(const struct pri_keeper *k, bool *ret_recovers);
 void pri_clients_find_old(struct pri_keeper *k); /* who holds or runs a callback in a removed set */
 void pri_clients_count_old(struct pri_keeper *k); /* the same, and pushes OLD_GONE */
 void pri_clients_old_event(struct pri_keeper *k, uint32_t index);
+
+/* status.c: all that the keeper knows, for people */
+void pri_status_fill(const struct pri_keeper *k, struct pri_status *ret_status);
 
 /* run.c */
 void pri_run_open_files(struct pri_keeper *k);

@@ -35,6 +35,8 @@ static const struct pri_ident *ident_of(const struct pri_keeper *k) {
 static void record_up(struct pri_keeper *k) {
     struct pri_page *page = k->pair->page;
     page->recovers = false;
+    page->up_ms = pri_wall_ms();
+    page->ups++;
     atomic_store(&k->pair->record->metadata_generation, k->machine.generation);
     atomic_store(&page->generation, k->machine.generation);
     atomic_store(&page->phase, PRI_PHASE_UP);
@@ -119,6 +121,12 @@ static void perform(struct pri_keeper *k, enum pri_action action) {
         break;
     case PRI_A_TELL_AGAIN: pri_clients_tell_again(k); break;
     case PRI_A_TELL_DETACH: pri_clients_tell_detach(k); break;
+    case PRI_A_TELL_HELD: pri_clients_tell_stop(k, PRI_TELL_HELD); break;
+    case PRI_A_TELL_STOPPED: pri_clients_tell_stop(k, PRI_TELL_STOPPED); break;
+    case PRI_A_KEEP_STOPPED:
+        pri_fail(&k->error, PROCREF_E_SERVICE_START, 0, "",
+                 "'%s' was stopped by 'procref stop --force'", ident_of(k)->name);
+        break;
     case PRI_A_ARM_LINGER:
         pri_counter_sign(&k->counter, PRI_REG_REFS);
         k->linger_ns = pri_deadline(k->pair->config->linger_ms);
@@ -148,6 +156,7 @@ static void fill_facts(struct pri_keeper *k) {
     m->old_holders = k->old_count;
     m->old_callers = k->old_callers;
     m->unhealthy = pri_clients_unhealthy(k, &m->recovers);
+    m->forced = pri_clients_forced(k);
     if (m->state == PRI_S_RESUMING || m->state == PRI_S_BEGINNING) {
         m->gen = m->refs >= 0 ? pri_counter_read(&k->counter, PRI_REG_GEN) : -1;
         m->keeper = m->refs >= 0 ? pri_counter_read(&k->counter, PRI_REG_KEEPER) : -1;
@@ -178,6 +187,9 @@ static void feed(struct pri_keeper *k) {
         for (int i = 0; i < actions.count; i++) {
             PRI_TRACE("  does: %s", pri_action_name(actions.list[i]));
             perform(k, actions.list[i]);
+        }
+        if (k->machine.state != before && pri_clients_count(k, CLIENT_STOPS) > 0) {
+            pri_keeper_push(k, PRI_E_STOP_ASKED);
         }
     }
 }
@@ -361,7 +373,7 @@ static void recall(struct pri_keeper *k) {
         hint.key == ident_of(k)->hash && may_run(&hint)) {
         page->main = hint.process;
         page->port = hint.port;
-        page->since_ms = hint.since_ms;
+        page->since_ms = page->up_ms = hint.since_ms;
         memcpy(page->parts, hint.parts, sizeof page->parts);
         m->generation = hint.generation;
         if (strcmp(hint.phase, "up") == 0 && recall_metadata(k, &hint)) {
@@ -382,6 +394,7 @@ static void take_over(struct pri_keeper *k) {
     pri_run_open_files(k);
     k->log.start = k->pair->page->log_start;
     k->port = k->pair->page->port;
+    k->pair->page->ups += k->pair->page->ups == 0; /* one that the hint told of */
     pri_run_watch_main(k);
 }
 

@@ -54,6 +54,7 @@ static Actions retire(M *m) {
 }
 
 static Actions refound(M *m) {
+    m->stopped = false; /* who asked for that is heard again when it is up */
     return go(m, PRI_S_REFOUNDING, DO(PRI_A_REFOUND));
 }
 
@@ -100,6 +101,7 @@ static Actions launch(M *m) {
         return elect(m);
     }
     m->phase = PRI_PHASE_STARTING;
+    m->stopped = false;
     return go(m, PRI_S_STARTING, DO(PRI_A_LAUNCH));
 }
 
@@ -267,6 +269,10 @@ static Actions failing(M *m, enum pri_event event) {
     if (m->refs <= 0 && m->old_holders == 0) {
         return refuse(m, false);
     }
+    if (m->stopped) {
+        m->stopped = false;
+        return first(PRI_A_TELL_FAILED, give_up(m));
+    }
     if (m->callbacks) { /* who was told of the failure asks no more: the next one tries again */
         m->asking = 0;
         return first(PRI_A_TELL_FAILED, elect(m));
@@ -417,8 +423,14 @@ static Actions dying(M *m, enum pri_event event) {
     if (!wanted(m)) {
         return retire(m);
     }
+    bool stopped = m->stopped;
+    m->stopped = false;
     if (m->asking > 0 || m->callbacks) {
-        return launch(m); /* somebody asks for it now: no policy forbids that */
+        /* Somebody asks for it now: no policy forbids that. */
+        return stopped ? first(PRI_A_TELL_STOPPED, launch(m)) : launch(m);
+    }
+    if (stopped) {
+        return first(PRI_A_KEEP_STOPPED, give_up(m));
     }
     if (m->restart && m->failures < PRI_RESTARTS_MOST) {
         return go(m, PRI_S_WAITING, DO(PRI_A_ARM_BACK_OFF));
@@ -512,9 +524,55 @@ static Actions stopping(M *m, enum pri_event event) {
     return event == PRI_E_TREE_GONE ? retire(m) : nothing;
 }
 
+/*
+ * The command asks to stop it: at once where nobody holds it; with force also where somebody does,
+ * and then the keeper stays with the holders as one that gave up. Where nothing is decided here the
+ * outcome of what is under way is waited for: the loop asks again after each change of the state.
+ */
+static Actions stop_asked(M *m) {
+    bool held = m->refs > 0 || m->old_holders > 0 || m->told > 0;
+    bool refused = !m->forced && (held || m->asking > 0);
+    switch (m->state) {
+    case PRI_S_UP:
+    case PRI_S_LINGERING:
+        if (refused || m->refs < 0) {
+            return refused ? DO(PRI_A_TELL_HELD) : refound(m);
+        }
+        m->stopped = held;
+        return held ? go(m, PRI_S_WITHDRAWING, DO(PRI_A_WITHDRAW))
+                    : go(m, PRI_S_DRAINING, DO(PRI_A_DRAIN));
+    case PRI_S_STARTING:
+        if (refused) {
+            return DO(PRI_A_TELL_HELD);
+        }
+        m->stopped = true;
+        return go(m, PRI_S_FAILING, DO(PRI_A_KEEP_STOPPED, PRI_A_END_TREE));
+    case PRI_S_ELECTED: /* with force: when its callback has returned */
+        return refused ? DO(PRI_A_TELL_HELD) : nothing;
+    case PRI_S_WAITING:
+        if (refused) {
+            return DO(PRI_A_TELL_HELD);
+        }
+        return wanted(m) ? first(PRI_A_KEEP_STOPPED, give_up(m)) : retire(m);
+    case PRI_S_ORPHANED:
+        if (refused) {
+            return DO(PRI_A_TELL_HELD);
+        }
+        m->phase = PRI_PHASE_STOPPING;
+        return go(m, PRI_S_STOPPING, DO(PRI_A_RECORD_STOPPING, PRI_A_END_TREE));
+    case PRI_S_ELECTING:
+    case PRI_S_GAVE_UP:
+    case PRI_S_EXHAUSTED: return DO(PRI_A_TELL_STOPPED); /* nothing runs */
+    default: return nothing;
+    }
+}
+
 Actions pri_keeper_next(M *m, enum pri_event event) {
     if (event == PRI_E_STANDBY_DIED) {
         m->lone = true;
+    }
+    if (event == PRI_E_STOP_ASKED) {
+        return stop_asked(m);
     }
     if (event == PRI_E_CLOSE_ASKED && m->state != PRI_S_UP && m->state != PRI_S_LINGERING) {
         /* Nothing is up: what remains of it is ours to end. After a hand-over it is up, and the

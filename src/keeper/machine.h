@@ -70,6 +70,7 @@ enum pri_state {
     X(STARTER_LOST, "starter lost") /* the elected client died or went */                          \
     X(UNHEALTHY, "unhealthy")       /* a holder's on_health_check said no */                       \
     X(CLOSE_ASKED, "close asked")   /* a client seems to be the last, and has on_last_release */   \
+    X(STOP_ASKED, "stop asked")     /* the command wants it stopped */                             \
     X(STANDBY_DIED, "standby died")
 
 enum pri_event {
@@ -104,6 +105,9 @@ enum pri_event {
     X(TELL_CLOSE, "tell close")         /* to the one who asked: run on_last_release */            \
     X(TELL_AGAIN, "tell again")         /* to who asked to close: others hold it now */            \
     X(TELL_DETACH, "tell detach")       /* to who asked to close: just detach */                   \
+    X(TELL_HELD, "tell held")           /* to who asked to stop: not while it is held */           \
+    X(TELL_STOPPED, "tell stopped")     /* to who asked to stop: nothing runs any more */          \
+    X(KEEP_STOPPED, "keep stopped")     /* the kept error is that somebody stopped it */           \
     X(ARM_LINGER, "arm linger")                                                                    \
     X(ARM_BACK_OFF, "arm back-off")                                                                \
     X(COUNT_OLD, "count old") /* find and watch the holders of removed sets */                     \
@@ -138,6 +142,7 @@ struct pri_machine {
     bool start_wanted;    /* after the remains are ended: start anew even if refs is 0 */
     bool lone;            /* the standby died: hand over when up */
     bool leave;           /* when REFUSING ends: the set is not ours to remove */
+    bool stopped;         /* the command had it ended: what is held is not started again */
     bool zero;            /* refs was 0 when last heard of */
     uint32_t failures;    /* deaths and failed starts in a row */
     /* facts, filled in by the loop before each call */
@@ -147,6 +152,7 @@ struct pri_machine {
     uint32_t old_holders; /* of a removed set, alive */
     uint32_t old_callers; /* who run a callback that they entered on a removed set */
     uint32_t unhealthy;   /* of those who ask: holders who say that what is up does not work */
+    bool forced;          /* of those who ask to stop it: one means even while it is held */
     bool callbacks;       /* clients start it */
     bool recovers;       /* who says "unhealthy" has on_recover, which deals with the old process */
     int32_t refs;        /* -1: no set */

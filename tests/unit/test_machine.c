@@ -422,6 +422,118 @@ static void who_asks_to_close_is_always_answered_or_hung_up_on(void **state) {
     assert_true(does(actions, PRI_A_REFOUND));
 }
 
+static void a_stop_is_refused_while_somebody_holds_asks_or_was_told(void **state) {
+    (void)state;
+    for (int at = 0; at < PRI_STATE_COUNT; at++) {
+        for (int who = 0; who < 4; who++) {
+            struct pri_machine m = up();
+            m.state = (enum pri_state)at;
+            m.refs = who == 0;
+            m.asking = who == 1;
+            m.told = who == 2;
+            m.old_holders = who == 3;
+            struct pri_actions actions = pri_keeper_next(&m, PRI_E_STOP_ASKED);
+            assert_false(does(actions, PRI_A_DRAIN) || does(actions, PRI_A_WITHDRAW) ||
+                         does(actions, PRI_A_END_TREE) || does(actions, PRI_A_RETIRE));
+            assert_false(m.stopped);
+            assert_int_equal(m.state, at);
+            bool runs = at == PRI_S_UP || at == PRI_S_LINGERING || at == PRI_S_STARTING ||
+                        at == PRI_S_WAITING || at == PRI_S_ORPHANED || at == PRI_S_ELECTED;
+            assert_int_equal(does(actions, PRI_A_TELL_HELD), runs);
+        }
+    }
+}
+
+static void a_stop_ends_a_linger_at_once_by_a_drain(void **state) {
+    (void)state;
+    struct pri_machine m = up();
+    m.state = PRI_S_LINGERING;
+    m.refs = 0;
+    m.linger = true;
+    assert_true(does(pri_keeper_next(&m, PRI_E_STOP_ASKED), PRI_A_DRAIN));
+    m.refs = 1; /* somebody was faster */
+    assert_true(does(pri_keeper_next(&m, PRI_E_REFUSED), PRI_A_TELL_STAYS));
+    assert_int_equal(m.state, PRI_S_UP);
+}
+
+static void a_forced_stop_withdraws_first_and_is_not_restarted_for_its_holders(void **state) {
+    (void)state;
+    struct pri_machine m = up();
+    m.forced = true;
+    struct pri_actions actions = pri_keeper_next(&m, PRI_E_STOP_ASKED);
+    assert_true(does(actions, PRI_A_WITHDRAW));
+    assert_false(does(actions, PRI_A_END_TREE));
+    assert_true(does(pri_keeper_next(&m, PRI_E_DONE), PRI_A_END_TREE));
+    m.alive = false;
+    actions = pri_keeper_next(&m, PRI_E_TREE_GONE);
+    assert_int_equal(actions.list[0], PRI_A_KEEP_STOPPED); /* before the error is recorded */
+    assert_true(does(actions, PRI_A_RECORD_GAVE_UP));
+    assert_int_equal(m.state, PRI_S_GAVE_UP);
+    assert_true(does(pri_keeper_next(&m, PRI_E_STOP_ASKED), PRI_A_TELL_STOPPED));
+    m.asking = 1;
+    assert_true(does(pri_keeper_next(&m, PRI_E_ASKED), PRI_A_LAUNCH)); /* one fresh start */
+    m.asking = 0;
+    m.forced = false;
+    assert_true(does(pri_keeper_next(&m, PRI_E_DIED), PRI_A_END_TREE));
+    assert_true(does(pri_keeper_next(&m, PRI_E_TREE_GONE), PRI_A_ARM_BACK_OFF)); /* by policy again */
+}
+
+static void who_asks_during_a_forced_stop_gets_a_fresh_start_and_the_stop_is_told(void **state) {
+    (void)state;
+    struct pri_machine m = up();
+    m.forced = true;
+    pri_keeper_next(&m, PRI_E_STOP_ASKED);
+    pri_keeper_next(&m, PRI_E_DONE);
+    m.asking = 1;
+    struct pri_actions actions = pri_keeper_next(&m, PRI_E_TREE_GONE);
+    assert_int_equal(actions.list[0], PRI_A_TELL_STOPPED);
+    assert_true(does(actions, PRI_A_LAUNCH));
+}
+
+static void a_forced_stop_of_a_start_fails_it_for_all_who_wait(void **state) {
+    (void)state;
+    struct pri_machine m = {.state = PRI_S_STARTING, .generation = 1, .asking = 2, .restart = true, .forced = true};
+    struct pri_actions actions = pri_keeper_next(&m, PRI_E_STOP_ASKED);
+    assert_int_equal(actions.list[0], PRI_A_KEEP_STOPPED);
+    assert_true(does(actions, PRI_A_END_TREE));
+    struct pri_machine held = m;
+    actions = pri_keeper_next(&m, PRI_E_TREE_GONE);
+    assert_int_equal(actions.list[0], PRI_A_TELL_FAILED);
+    assert_true(does(actions, PRI_A_RETIRE));
+    held.refs = 1; /* a restart, which others hold */
+    actions = pri_keeper_next(&held, PRI_E_TREE_GONE);
+    assert_int_equal(actions.list[0], PRI_A_TELL_FAILED);
+    assert_int_equal(held.state, PRI_S_GAVE_UP);
+}
+
+static void a_forced_stop_waits_for_the_callback_and_then_stops(void **state) {
+    (void)state;
+    struct pri_machine m = calls(PRI_S_ELECTED);
+    m.forced = true;
+    m.asking = 1;
+    assert_int_equal(pri_keeper_next(&m, PRI_E_STOP_ASKED).count, 0);
+    assert_int_equal(m.state, PRI_S_ELECTED);
+    m = calls(PRI_S_UP);
+    m.forced = true;
+    m.refs = 1;
+    assert_true(does(pri_keeper_next(&m, PRI_E_STOP_ASKED), PRI_A_WITHDRAW));
+    assert_true(does(pri_keeper_next(&m, PRI_E_DONE), PRI_A_END_TREE));
+    m.asking = 0;
+    pri_keeper_next(&m, PRI_E_TREE_GONE);
+    assert_int_equal(m.state, PRI_S_ELECTING); /* down, held, until somebody asks */
+    assert_true(does(pri_keeper_next(&m, PRI_E_STOP_ASKED), PRI_A_TELL_STOPPED));
+}
+
+static void a_stop_is_not_remembered_when_the_set_is_replaced(void **state) {
+    (void)state;
+    struct pri_machine m = up();
+    m.forced = true;
+    pri_keeper_next(&m, PRI_E_STOP_ASKED);
+    m.refs = -1;
+    assert_true(does(pri_keeper_next(&m, PRI_E_GONE), PRI_A_REFOUND));
+    assert_false(m.stopped);
+}
+
 /* Whatever comes in whatever order, the machine never stops a service under a holder except when it is dead or being
  * replaced, never retires while refs > 0, and never loses its way. */
 static void random_events_never_retire_under_a_holder(void **state) {
@@ -440,6 +552,7 @@ static void random_events_never_retire_under_a_holder(void **state) {
             m.unhealthy = m.callbacks && rand() % 4 == 0;
             m.recovers = rand() % 2;
             m.old_callers = m.callbacks && rand() % 5 == 0;
+            m.forced = rand() % 2;
             int32_t refs = m.refs;
             enum pri_state before = m.state;
             struct pri_actions actions = pri_keeper_next(&m, (enum pri_event)(rand() % PRI_EVENT_COUNT));
@@ -494,6 +607,13 @@ int main(void) {
         cmocka_unit_test(a_close_whose_set_is_removed_waits_for_the_callback),
         cmocka_unit_test(who_asks_to_close_while_others_hold_is_told_so),
         cmocka_unit_test(who_asks_to_close_is_always_answered_or_hung_up_on),
+        cmocka_unit_test(a_stop_is_refused_while_somebody_holds_asks_or_was_told),
+        cmocka_unit_test(a_stop_ends_a_linger_at_once_by_a_drain),
+        cmocka_unit_test(a_forced_stop_withdraws_first_and_is_not_restarted_for_its_holders),
+        cmocka_unit_test(who_asks_during_a_forced_stop_gets_a_fresh_start_and_the_stop_is_told),
+        cmocka_unit_test(a_forced_stop_of_a_start_fails_it_for_all_who_wait),
+        cmocka_unit_test(a_forced_stop_waits_for_the_callback_and_then_stops),
+        cmocka_unit_test(a_stop_is_not_remembered_when_the_set_is_replaced),
         cmocka_unit_test(random_events_never_retire_under_a_holder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,37 @@
+/*
+ * Where service files are looked for, in this order: the working folder, its .procref/, the
+ * .procref/ of the project around it, the user's and the system's configuration, the recipes that
+ * ship. The nearest folder wins; in one folder redis@test.service comes before redis@.service.
+ */
+#ifndef CLI_LOOKUP_H
+#define CLI_LOOKUP_H
+
+#include "os/folder.h"
+
+enum { LOOKUP_PLACES = 8 };
+
+struct lookup {
+    int count;
+    char *places[LOOKUP_PLACES]; /* folders, as they are told in messages */
+};
+
+/*
+ * The file of NAME, in the places above; before them in the folder of the file that requires it
+ * (NULL: none does). -1: found; otherwise the exit status, and stderr says where it was looked for.
+ * quiet: says nothing if there is none. What belongs to another user is not believed: somebody else
+ * may have put it there.
+ */
+int lookup_name(const char *name, const char *required_by, bool quiet,
+                char ret_path[PRI_PATH_SIZE]);
+
+/* The folder of a file, "." without a slash. */
+void lookup_folder(const char *path, char ret_folder[PRI_PATH_SIZE]);
+
+/* The file that -f or a path names: itself, or for DIR/redis@test.service that does not exist
+ * DIR/redis@.service. -1, or the exit status. */
+int lookup_file(const char *file, char ret_path[PRI_PATH_SIZE]);
+
+/* "redis@test" of "DIR/redis@test.service"; false if that is no name of a service file. */
+bool lookup_service_name(const char *path, char ret_name[256]);
+
+#endif

@@ -1,0 +1,142 @@
+/* Requirements (needs.h). */
+#include "cli/needs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/lookup.h"
+#include "core/fail.h"
+
+#pragma weak unit_load
+#pragma weak unit_free
+
+/* From a file that is being looked through back to the first one. */
+struct link {
+    const struct link *by;
+    const char *file, *name;
+};
+
+/* Which file is meant, spelled in one way: FOLDER/NAME.service, of a template's instance too. */
+static void spell(const char *path, const char *name, char to[PRI_PATH_SIZE]) {
+    char folder[PRI_PATH_SIZE], canonical[PRI_PATH_SIZE];
+    lookup_folder(path, folder);
+    pri_format(to, PRI_PATH_SIZE, "%s/%s.service",
+               realpath(folder, canonical) != NULL ? canonical : folder, name);
+}
+
+/* "a requires b requires a", from the oldest link on. */
+static void tell_chain(const struct link *link, char *to, size_t size) {
+    if (link != NULL) {
+        tell_chain(link->by, to, size);
+        size_t length = strlen(to);
+        pri_format(to + length, size - length, "%s requires ", link->name);
+    }
+}
+
+static int cycle(const struct link *link, const char *name) {
+    char chain[800] = "";
+    const struct link *first = link;
+    while (first->by != NULL) {
+        first = first->by;
+    }
+    tell_chain(link, chain, sizeof chain);
+    cli_say("%s: %s%s: a cycle cannot be started", first->file, chain, name);
+    return CLI_USAGE;
+}
+
+static int look_through(const struct cli_target_options *options, const struct unit *unit,
+                        const struct link *link);
+
+/* One requirement: found, no cycle, and all that it requires itself. */
+static int look_at(const struct cli_target_options *options, const char *name,
+                   const struct link *link, char ret_file[PRI_PATH_SIZE]) {
+    const char *ignore[sizeof options->ignore.list / sizeof options->ignore.list[0] + 1] = {NULL};
+    char path[PRI_PATH_SIZE];
+    struct unit *unit = NULL;
+    memcpy(ignore, options->ignore.list, sizeof options->ignore.list);
+    int status = lookup_name(name, link->file, false, path);
+    if (status >= 0) {
+        return status;
+    }
+    spell(path, name, ret_file);
+    for (const struct link *l = link; l != NULL; l = l->by) {
+        if (strcmp(l->file, ret_file) == 0) {
+            return cycle(link, name);
+        }
+    }
+    struct unit_options how = {.name = name, .runtime_dir = "/", .ignore = ignore};
+    if (unit_load(path, &how, &unit, NULL) == 0) { /* its own errors are told by who starts it */
+        struct link next = {link, ret_file, name};
+        status = look_through(options, unit, &next);
+    }
+    if (unit != NULL) {
+        unit_free(unit);
+    }
+    return status;
+}
+
+static int look_through(const struct cli_target_options *options, const struct unit *unit,
+                        const struct link *link) {
+    char file[PRI_PATH_SIZE];
+    int status = -1;
+    for (size_t i = 0; status < 0 && unit->requires != NULL && unit->requires[i] != NULL; i++) {
+        status = look_at(options, unit->requires[i], link, file);
+    }
+    return status;
+}
+
+static const char *own_program(void) {
+    static char path[PRI_PATH_SIZE];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    path[length > 0 ? length : 0] = '\0';
+    return length > 0 ? path : "procref";
+}
+
+/* "procref hold --ready-fd 3 … FILE…", in the scope and with the options that the target has. */
+int needs_set(const struct cli_target_options *options, const char *path,
+              struct cli_target *target) {
+    char *const *names = target->unit->requires;
+    size_t count = 0, used = 0;
+    while (names != NULL && names[count] != NULL) {
+        count++;
+    }
+    if (count == 0) {
+        return -1;
+    }
+    char spelled[PRI_PATH_SIZE], file[PRI_PATH_SIZE];
+    const char **words = calloc(count + 2 * (size_t)options->ignore.count + 12, sizeof *words);
+    spell(path, target->config.name, spelled);
+    struct link link = {NULL, spelled, target->config.name};
+    if (words == NULL) {
+        cli_say("out of memory");
+        return CLI_FAILED;
+    }
+    words[used++] = own_program();
+    words[used++] = "hold";
+    words[used++] = "--quiet";
+    words[used++] = "--ready-fd";
+    words[used++] = "3";
+    if (options->base_dir != NULL) {
+        words[used++] = "--base-dir";
+        words[used++] = target->dir;
+    } else if (options->scope != NULL) {
+        words[used++] = "--scope";
+        words[used++] =
+            strcmp(options->scope, "user") == 0 ? "user" : realpath(options->scope, NULL);
+    }
+    for (int i = 0; i < options->ignore.count; i++) {
+        words[used++] = "--ignore";
+        words[used++] = options->ignore.list[i];
+    }
+    for (size_t i = 0; i < count; i++) {
+        int status = look_at(options, names[i], &link, file);
+        if (status >= 0) {
+            return status;
+        }
+        words[used++] = strdup(file);
+    }
+    target->unit->plan.holder = words;
+    return -1;
+}

@@ -1,0 +1,115 @@
+/* The sign of life (spinner.h). */
+#include "cli/spinner.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "core/fail.h"
+#include "os/clock.h"
+
+enum { PATIENCE_MS = 500, TURN_MS = 100 };
+
+static bool is_set(const char *name) {
+    const char *value = getenv(name);
+    return value != NULL && value[0] != '\0';
+}
+
+static bool says_utf8(void) {
+    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (is_set(names[i])) { /* the first that is set counts */
+            const char *value = getenv(names[i]);
+            return strstr(value, "UTF-8") != NULL || strstr(value, "utf8") != NULL;
+        }
+    }
+    return false;
+}
+
+static void describe(const struct cli_target *target, char *to, size_t size) {
+    const procref_service_config *c = &target->config;
+    const char *ready = c->ready;
+    if (ready == NULL) {
+        pri_format(to, size, "waiting for %s to start", c->name);
+    } else if (strcmp(ready, "tcp") == 0 && c->port != 0) {
+        pri_format(to, size, "waiting for %s to be ready (tcp 127.0.0.1:%u)", c->name,
+                   (unsigned)c->port);
+    } else if (strcmp(ready, "tcp") == 0) {
+        pri_format(to, size, "waiting for %s to be ready (its TCP port)", c->name);
+    } else if (strcmp(ready, "notify") == 0) {
+        pri_format(to, size, "waiting for %s to be ready (its READY=1)", c->name);
+    } else {
+        pri_format(to, size, "waiting for %s to be ready (%s)", c->name, ready);
+    }
+}
+
+void cli_spinner_begin(struct cli_spinner *s, const struct cli_target *target, bool quiet) {
+    const char *term = getenv("TERM");
+    *s = (struct cli_spinner){.kind = SPINNER_LINE, .begin_ns = pri_clock_ns()};
+    s->next_ns = s->begin_ns + PATIENCE_MS * PRI_MS;
+    if (quiet) {
+        s->kind = SPINNER_OFF;
+        return;
+    }
+    if (isatty(STDERR_FILENO) && term != NULL && strcmp(term, "dumb") != 0) {
+        s->kind = SPINNER_TURNS;
+        s->utf8 = says_utf8();
+        s->colour = !is_set("NO_COLOR");
+    }
+    describe(target, s->what, sizeof s->what);
+}
+
+int cli_spinner_wait_ms(const struct cli_spinner *s) {
+    if (s->kind == SPINNER_OFF) {
+        return -1;
+    }
+    int64_t left_ns = s->next_ns - pri_clock_ns();
+    return left_ns <= 0 ? 0 : (int)((left_ns + PRI_MS - 1) / PRI_MS);
+}
+
+/* How many characters of the line fit. A terminal that does not say has 80 columns. */
+static int room(void) {
+    struct winsize size;
+    bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    return (known ? size.ws_col : 80) - 1;
+}
+
+/* A line that is longer than the terminal is wide would be wrapped, and could not be erased. */
+static void draw(struct cli_spinner *s) {
+    static const char *const braille[] = {"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"};
+    static const char *const plain[] = {"|", "/", "-", "\\"};
+    const char *sign = s->utf8 ? braille[s->turn % 10] : plain[s->turn % 4];
+    char text[320], line[512];
+    int64_t tenths = (pri_clock_ns() - s->begin_ns) / (100 * PRI_MS);
+    snprintf(text, sizeof text, "%s %lld.%lld s", s->what, (long long)tenths / 10,
+             (long long)tenths % 10);
+    int width = room() - 2;
+    int length = snprintf(line, sizeof line, "\r%s%s%s %.*s\033[K", s->colour ? "\033[36m" : "",
+                          sign, s->colour ? "\033[0m" : "", width > 0 ? width : 0, text);
+    if (length > 0 && (size_t)length < sizeof line) {
+        s->drawn = write(STDERR_FILENO, line, (size_t)length) == length || s->drawn;
+    }
+    s->turn++;
+}
+
+void cli_spinner_turn(struct cli_spinner *s) {
+    if (s->kind == SPINNER_OFF || pri_clock_ns() < s->next_ns) {
+        return;
+    }
+    s->next_ns = pri_clock_ns() + TURN_MS * PRI_MS;
+    if (s->kind == SPINNER_LINE) {
+        cli_say("%s", s->what);
+        s->kind = SPINNER_OFF;
+    } else if (tcgetpgrp(STDERR_FILENO) == getpgrp()) { /* a job in the background keeps quiet */
+        draw(s);
+    }
+}
+
+void cli_spinner_end(struct cli_spinner *s) {
+    if (s->drawn) {
+        (void)!write(STDERR_FILENO, "\r\033[K", 4);
+        s->drawn = false;
+    }
+}

@@ -1,0 +1,82 @@
+/* procref wait: until a service is gone. */
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/look.h"
+#include "os/clock.h"
+#include "os/rendezvous.h"
+
+/* Whether both looks are at one life of the service. One of a pair outlives the other: who was
+ * keeper or standby is so again, or the other. */
+static bool same_life(const struct pri_status *a, const struct pri_status *b) {
+    bool same_service = a->pid != 0 && a->pid == b->pid && a->start == b->start;
+    bool same_pair = a->keeper == b->keeper || a->keeper == b->standby ||
+                     (a->standby != 0 && (a->standby == b->keeper || a->standby == b->standby));
+    return same_service || same_pair;
+}
+
+/* The keeper's end is the end of the connection; of a service that nobody keeps its process ends.
+ */
+static bool await_change(const struct look *look, int64_t deadline_ns) {
+    if (look->found == LOOK_KEPT) {
+        return pri_link_wait(look->link, deadline_ns);
+    }
+    struct pri_process process = {look->status.pid, look->status.start};
+    if (look->found == LOOK_UNKEPT) {
+        procref_waitable ended = pri_process_watch(&process);
+        bool has = ended < 0 || pri_link_wait(ended, deadline_ns);
+        pri_link_close(ended);
+        return has;
+    }
+    return pri_clock_ns() < deadline_ns; /* silent: it is asked again, a second each time */
+}
+
+static int wait_for(const struct cli_target *target, int64_t deadline_ns) {
+    struct pri_status first;
+    bool begun = false;
+    for (;;) {
+        struct look look;
+        look_at(&target->ident, target->dir, true, pri_deadline(LOOK_ANSWER_MS), &look);
+        bool gone = look.found == LOOK_NOTHING;
+        if (look.found == LOOK_FOREIGN) {
+            cli_say("the keeper of '%s' is of another version of procref, which cannot be asked",
+                    target->ident.name);
+            return CLI_FAILED;
+        }
+        if (look.found == LOOK_KEPT) {
+            gone = gone || (begun && !same_life(&first, &look.status));
+            first = look.status;
+            begun = true;
+        }
+        if (!gone && !await_change(&look, deadline_ns)) {
+            look_free(&look);
+            cli_say("'%s' was not gone in time: 'procref status' tells why", target->ident.name);
+            return CLI_FAILED;
+        }
+        look_free(&look);
+        if (gone) {
+            return CLI_OK;
+        }
+    }
+}
+
+int cli_wait(const struct cli_command *command, int argc, char **argv) {
+    struct cli_target_options wanted = {0};
+    int64_t timeout_ms = -1;
+    const struct cli_option options[] = {
+        CLI_TARGET_OPTIONS(wanted),
+        {"timeout", 't', CLI_DURATION, "TIME", "give up after TIME (default: never)", &timeout_ms},
+        {0}};
+    struct cli_target target;
+    int operands;
+    char **after;
+    int status = cli_parse(command, options, argc, argv, &operands, &after);
+    status = status < 0 ? look_target(&wanted, operands, argv, &target) : status;
+    if (status >= 0) {
+        return status;
+    }
+    status = wait_for(&target, pri_deadline(timeout_ms));
+    cli_target_free(&target);
+    return status;
+}
