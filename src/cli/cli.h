@@ -75,6 +75,9 @@ const char *cli_nearest(const char *word, const char *const *words, int n);
  * in seconds. False: not one. Less than a millisecond is rounded up. */
 bool cli_timespan(const char *text, int64_t *ret_ms);
 
+/* The same in microseconds; a plain number counts in unit_us. */
+bool cli_timespan_us(const char *text, int64_t unit_us, int64_t *ret_us);
+
 /* ---- say.c: messages on stderr ------------------------------------------------------------------
  */
 

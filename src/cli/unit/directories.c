@@ -1,0 +1,170 @@
+/*
+ * WorkingDirectory=, and the folders that a service is given (RuntimeDirectory= and its like). They
+ * are made and removed by commands put before ExecStartPre= and after ExecStopPost=, so that
+ * whoever runs the steps needs to know nothing of them.
+ */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/unit/loader.h"
+
+static const char *const key_names[DIR_KINDS] = {
+    [DIR_RUNTIME] = "RuntimeDirectory",
+    [DIR_STATE] = "StateDirectory",
+    [DIR_CACHE] = "CacheDirectory",
+    [DIR_LOGS] = "LogsDirectory",
+    [DIR_CONFIGURATION] = "ConfigurationDirectory",
+};
+static const char *const variables[DIR_KINDS] = {
+    [DIR_RUNTIME] = "RUNTIME_DIRECTORY",
+    [DIR_STATE] = "STATE_DIRECTORY",
+    [DIR_CACHE] = "CACHE_DIRECTORY",
+    [DIR_LOGS] = "LOGS_DIRECTORY",
+    [DIR_CONFIGURATION] = "CONFIGURATION_DIRECTORY",
+};
+
+void unit_parse_working_directory(struct loader *l, const char *value) {
+    bool optional = *value == '-';
+    value += optional;
+    l->set.working_dir_optional = optional;
+    if (*value == '\0') {
+        l->set.working_dir = NULL;
+        if (optional) {
+            unit_bad(l, value - 1,
+                     "an absolute path or ~, each with '-' before it if it may be missing");
+        }
+        return;
+    }
+    const char *dir = strcmp(value, "~") == 0 ? unit_home(l) : unit_specify(l, value);
+    if (dir == NULL) {
+        return;
+    }
+    if (dir[0] != '/') {
+        unit_bad(l, dir, "an absolute path or ~, each with '-' before it if it may be missing");
+        return;
+    }
+    l->set.working_dir = dir;
+}
+
+/* Relative, and without a way out of where it is made. */
+static bool relative(const char *path) {
+    if (*path == '\0' || *path == '/') {
+        return false;
+    }
+    bool named = false;
+    while (*path != '\0') {
+        size_t length = strcspn(path, "/");
+        if (length == 2 && path[0] == '.' && path[1] == '.') {
+            return false;
+        }
+        named = named || (length > 0 && !(length == 1 && path[0] == '.'));
+        path += length + strspn(path + length, "/");
+    }
+    return named;
+}
+
+void unit_parse_directory(struct loader *l, const char *value) {
+    struct texts *to = &l->set.directories[l->key->which], words = {0};
+    if (*value == '\0') {
+        to->count = 0;
+        return;
+    }
+    if (!unit_words(l, value, &words)) {
+        return;
+    }
+    for (size_t i = 0; i < words.count; i++) {
+        const char *colon = strchr(words.list[i], ':');
+        if (colon != NULL) {
+            unit_find(l, UNIT_REFUSED, "%s=: '%.200s' asks for a symbolic link, which is not made",
+                      l->key->name, words.list[i]);
+        } else if (!relative(words.list[i])) {
+            unit_find(l, UNIT_ERROR, "%s=: '%.200s' must be a relative path without '..'",
+                      l->key->name, words.list[i]);
+        } else {
+            texts_add(l, to, words.list[i]);
+        }
+    }
+}
+
+void unit_parse_directory_mode(struct loader *l, const char *value) {
+    unsigned mode;
+    if (unit_mode(value, &mode)) {
+        l->set.directory_modes[l->key->which] = mode;
+    } else {
+        unit_bad(l, value, "an octal mode such as 0755");
+    }
+}
+
+void unit_parse_preserve(struct loader *l, const char *value) {
+    bool yes;
+    if (strcmp(value, "restart") == 0) {
+        l->set.preserve_runtime = false;
+        unit_find(l, UNIT_WARNING,
+                  "RuntimeDirectoryPreserve=restart is not carried out: the folder is removed and "
+                  "made anew at a restart too");
+    } else if (unit_boolean(value, &yes)) {
+        l->set.preserve_runtime = yes;
+    } else {
+        unit_bad(l, value, "yes, no or restart");
+    }
+}
+
+/* A path without double slashes and single dots, as the environment shows it. */
+static const char *join(struct loader *l, const char *root, const char *path) {
+    char *to = unit_get(l, strlen(root) + strlen(path) + 2);
+    char *put = to + strlen(root);
+    memcpy(to, root, strlen(root));
+    while (*path != '\0') {
+        size_t length = strcspn(path, "/");
+        if (length > 0 && !(length == 1 && *path == '.')) {
+            *put++ = '/';
+            memcpy(put, path, length);
+            put += length;
+        }
+        path += length + strspn(path + length, "/");
+    }
+    return to;
+}
+
+static void add_command(struct loader *l, enum pri_step_list list, uint32_t flags,
+                        const char *const words[5]) {
+    struct texts argv = {0};
+    for (int i = 0; i < 5 && words[i] != NULL; i++) {
+        texts_add(l, &argv, words[i]);
+    }
+    unit_add_step(l, list, PRI_STEP_LITERAL | flags, argv.list[0], argv.list);
+}
+
+static void add_kind(struct loader *l, enum directory_kind kind) {
+    const char *joined = NULL;
+    const char *mode = unit_text(l, "%04o", l->set.directory_modes[kind]);
+    for (size_t i = 0; i < l->set.directories[kind].count; i++) {
+        const char *dir = join(l, unit_directory_root(l, kind), l->set.directories[kind].list[i]);
+        add_command(l, PRI_STEPS_START_PRE, 0,
+                    (const char *const[5]){"mkdir", "-p", unit_text(l, "-m%s", mode), "--", dir});
+        if (kind == DIR_RUNTIME && !l->set.preserve_runtime) {
+            add_command(l, PRI_STEPS_STOP_POST, PRI_STEP_IGNORE,
+                        (const char *const[5]){"rm", "-rf", "--", dir, NULL});
+        }
+        joined = joined != NULL ? unit_text(l, "%s:%s", joined, dir) : dir;
+    }
+    if (joined != NULL && joined[0] != '/') {
+        unit_find(l, UNIT_ERROR, "%s=: the folder '%.200s' is no absolute path", key_names[kind],
+                  joined);
+    }
+    if (joined != NULL) {
+        texts_add(l, &l->set.directory_environment, unit_text(l, "%s=%s", variables[kind], joined));
+    }
+}
+
+void unit_add_directories(struct loader *l) {
+    struct step_vector *first = &l->set.steps[PRI_STEPS_START_PRE], given = *first;
+    *first = (struct step_vector){0};
+    for (int kind = 0; kind < DIR_KINDS; kind++) {
+        add_kind(l, (enum directory_kind)kind);
+    }
+    for (size_t i = 0; i < given.count; i++) {
+        unit_add_step(l, PRI_STEPS_START_PRE, given.list[i].flags, given.list[i].program,
+                      given.list[i].argv);
+    }
+}

@@ -1,0 +1,51 @@
+/* Findings: what is wrong with a unit, or not carried out, and where. */
+#include <stdarg.h>
+#include <string.h>
+
+#include "cli/unit/loader.h"
+
+enum { FINDINGS_MOST = 1000 }; /* a file that is no unit at all has told enough by then */
+
+bool unit_key_ignored(const struct loader *l, const char *key) {
+    const char *const *ignore = l->options != NULL ? l->options->ignore : NULL;
+    for (; ignore != NULL && *ignore != NULL; ignore++) {
+        if (strcmp(*ignore, key) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum unit_level level_asked(const struct loader *l, enum unit_level level) {
+    bool ignored = level == UNIT_REFUSED && l->key != NULL && unit_key_ignored(l, l->key->name);
+    return ignored ? UNIT_IGNORED : level;
+}
+
+void unit_find(struct loader *l, enum unit_level level, const char *format, ...) {
+    struct unit *unit = l->unit;
+    char message[1024];
+    va_list args;
+    if (unit->finding_count == FINDINGS_MOST) {
+        return;
+    }
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    for (char *c = message; *c != '\0'; c++) { /* one line, whatever the value holds */
+        if ((unsigned char)*c < ' ' || *c == 0x7f) {
+            *c = '?';
+        }
+    }
+    unit->findings =
+        unit_grow(l, unit->findings, unit->finding_count, &l->finding_room, sizeof *unit->findings);
+    struct unit_finding *finding = &unit->findings[unit->finding_count++];
+    finding->level = level_asked(l, level);
+    finding->file = unit_copy(l, l->file, strlen(l->file));
+    finding->line = l->line;
+    finding->key = l->key != NULL ? unit_copy(l, l->key->name, strlen(l->key->name)) : NULL;
+    finding->message = unit_copy(l, message, strlen(message));
+}
+
+void unit_bad(struct loader *l, const char *value, const char *expected) {
+    unit_find(l, UNIT_ERROR, "%s= is '%.200s': use %s", l->key->name, value, expected);
+}

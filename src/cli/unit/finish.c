@@ -1,0 +1,210 @@
+/* From the settings to a configuration for the library and a plan for the keeper. */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/unit/loader.h"
+
+enum { DEFAULT_TIMEOUT_MS = 90000 };
+
+static void finish_type(struct loader *l) {
+    struct settings *set = &l->set;
+    struct unit *unit = l->unit;
+    bool starts = set->steps[PRI_STEPS_START].count > 0;
+    if (set->type == TYPE_NONE && set->bus_name) {
+        l->key = unit_key_named("Service", "Type");
+        unit_parse_type(l, "dbus");
+        l->key = NULL;
+    }
+    if (set->type == TYPE_NONE) {
+        set->type = starts ? TYPE_SIMPLE : TYPE_ONESHOT;
+    }
+    unit->plan.type = set->type == TYPE_FORKING   ? PRI_TYPE_FORKING
+                      : set->type == TYPE_ONESHOT ? PRI_TYPE_ONESHOT
+                                                  : PRI_TYPE_SIMPLE;
+    l->file = set->type_file != NULL ? set->type_file : unit->path;
+    l->line = set->type_line > 0 ? set->type_line : 1;
+    if (!starts && (set->type != TYPE_ONESHOT || set->steps[PRI_STEPS_STOP].count == 0)) {
+        unit_find(l, UNIT_ERROR, "[Service] has no ExecStart=: nothing says what to run");
+        return;
+    }
+    if (set->type == TYPE_ONESHOT && !set->remain_after_exit) {
+        unit_find(
+            l, UNIT_ERROR,
+            "Type=oneshot needs RemainAfterExit=yes: without it there is nothing to hold once "
+            "the command has ended");
+    }
+    if (set->type != TYPE_ONESHOT && set->steps[PRI_STEPS_START].count > 1) {
+        unit_find(l, UNIT_ERROR, "several ExecStart= are for Type=oneshot only");
+    }
+    if (set->type == TYPE_ONESHOT && (unit->plan.restarts & PRI_RESTART_CLEAN) != 0) {
+        unit_find(l, UNIT_ERROR,
+                  "Restart=always and on-success do not go with Type=oneshot: its commands end");
+    }
+    if (set->type != TYPE_ONESHOT && set->remain_after_exit) {
+        l->file = set->remain_file;
+        l->line = set->remain_line;
+        l->key = unit_key_named("Service", "RemainAfterExit");
+        unit_find(l, UNIT_REFUSED,
+                  "RemainAfterExit=yes is carried out for Type=oneshot only: the service is gone "
+                  "when its process is");
+        l->key = NULL;
+    }
+}
+
+static void finish_steps(struct loader *l) {
+    struct settings *set = &l->set;
+    size_t count = 0, at = 0;
+    if (set->steps[PRI_STEPS_START].count == 0) { /* a oneshot that only needs to be undone */
+        struct texts argv = {0};
+        texts_add(l, &argv, "true");
+        unit_add_step(l, PRI_STEPS_START, PRI_STEP_LITERAL, "true", argv.list);
+    }
+    unit_add_directories(l);
+    for (int list = 0; list < PRI_STEPS_COUNT; list++) {
+        count += set->steps[list].count;
+    }
+    struct pri_step *steps = unit_get(l, count * sizeof *steps);
+    for (int list = 0; list < PRI_STEPS_COUNT; list++) {
+        for (size_t i = 0; i < set->steps[list].count; i++) {
+            steps[at++] = set->steps[list].list[i];
+        }
+    }
+    l->unit->plan.steps = steps;
+    l->unit->plan.step_count = count;
+    l->unit->config.command = set->steps[PRI_STEPS_START].list[0].argv;
+}
+
+/* The folders' names, then Environment=, then EnvironmentFile=: the last one of a name counts. */
+static void finish_environment(struct loader *l) {
+    const struct texts *lists[] = {&l->set.directory_environment, &l->set.environment,
+                                   &l->set.file_environment};
+    struct texts all = {0};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        for (size_t j = 0; j < lists[i]->count; j++) {
+            const char *assignment = lists[i]->list[j];
+            size_t length = strcspn(assignment, "=") + 1, at = 0;
+            while (at < all.count && strncmp(all.list[at], assignment, length) != 0) {
+                at++;
+            }
+            if (at < all.count) {
+                all.list[at] = assignment;
+            } else {
+                texts_add(l, &all, assignment);
+            }
+        }
+    }
+    l->unit->config.environment = all.list;
+    l->unit->plan.unset = l->set.unset.count > 0 ? l->set.unset.list : NULL;
+}
+
+static bool mentions_port(const char *text) {
+    for (const char *c = text; (c = strchr(c, '$')) != NULL; c++) {
+        if (strncmp(c, "${PORT}", 7) == 0) {
+            return true;
+        }
+        if (strncmp(c, "$PORT", 5) == 0 && c[5] != '_' && !(c[5] >= '0' && c[5] <= '9') &&
+            !((c[5] | 0x20) >= 'a' && (c[5] | 0x20) <= 'z')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool list_mentions_port(const char *const *list) {
+    for (; list != NULL && *list != NULL; list++) {
+        if (mentions_port(*list)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool port_is_mentioned(const struct loader *l) {
+    const struct unit *unit = l->unit;
+    for (size_t i = 0; i < unit->plan.step_count; i++) {
+        const struct pri_step *step = &unit->plan.steps[i];
+        if ((step->flags & PRI_STEP_LITERAL) == 0 && list_mentions_port(step->argv)) {
+            return true;
+        }
+    }
+    return list_mentions_port(unit->config.environment) ||
+           list_mentions_port(l->set.exports.list) ||
+           (unit->health != NULL && mentions_port(unit->health)) ||
+           (unit->config.ready != NULL && mentions_port(unit->config.ready));
+}
+
+static void finish_port(struct loader *l) {
+    const struct unit *unit = l->unit;
+    const char *const *env = unit->config.environment;
+    bool set = false, tcp = unit->config.ready != NULL && strcmp(unit->config.ready, "tcp") == 0;
+    for (; env != NULL && *env != NULL; env++) {
+        set = set || strncmp(*env, "PORT=", 5) == 0;
+    }
+    l->unit->plan.wants_port =
+        unit->config.port == 0 && (l->set.port_auto || tcp || (!set && port_is_mentioned(l)));
+}
+
+static void finish_limits(struct loader *l) {
+    struct pri_plan_limit *limits = unit_get(l, sizeof l->set.limits);
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof l->set.limits / sizeof l->set.limits[0]; i++) {
+        if (l->set.limit_given[i]) {
+            limits[count++] = l->set.limits[i];
+        }
+    }
+    l->unit->plan.limits = limits;
+    l->unit->plan.limit_count = count;
+}
+
+static void finish_output(struct loader *l) {
+    struct pri_plan *plan = &l->unit->plan;
+    plan->output = l->set.output == OUTPUT_OTHER ? l->set.output_text : NULL;
+    plan->error = l->set.error == OUTPUT_OTHER ? l->set.error_text : NULL;
+    if (l->set.error == OUTPUT_LOG && plan->output != NULL) {
+        plan->error = "log";
+    }
+}
+
+static void finish_working_dir(struct loader *l) {
+    struct stat st;
+    const char *dir = l->set.working_dir;
+    bool missing =
+        dir != NULL && l->set.working_dir_optional && (stat(dir, &st) < 0 || !S_ISDIR(st.st_mode));
+    l->unit->config.working_dir = dir == NULL || missing ? unit_home(l) : dir;
+}
+
+static char **own_list(struct loader *l, const struct texts *texts) {
+    char **list = unit_get(l, (texts->count + 1) * sizeof *list);
+    for (size_t i = 0; i < texts->count; i++) {
+        list[i] = unit_copy(l, texts->list[i], strlen(texts->list[i]));
+    }
+    return list;
+}
+
+void unit_finish(struct loader *l) {
+    struct unit *unit = l->unit;
+    l->key = NULL;
+    finish_type(l);
+    l->file = unit->path;
+    l->line = 1;
+    finish_steps(l);
+    finish_environment(l);
+    finish_limits(l);
+    finish_output(l);
+    finish_working_dir(l);
+    unit->config.ready = l->set.ready != NULL         ? l->set.ready
+                         : l->set.type == TYPE_NOTIFY ? "notify"
+                                                      : NULL;
+    unit->exports = own_list(l, &l->set.exports);
+    unit->requires = own_list(l, &l->set.requires);
+    unit->health =
+        l->set.health != NULL ? unit_copy(l, l->set.health, strlen(l->set.health)) : NULL;
+    if (!l->set.start_timeout_given) {
+        unit->config.start_timeout_ms = l->set.type == TYPE_ONESHOT ? -1 : DEFAULT_TIMEOUT_MS;
+    }
+    unit->config.restart = unit->plan.restarts == 0 ? PROCREF_RESTART_NEVER
+                           : (unit->plan.restarts & PRI_RESTART_CLEAN) != 0
+                               ? PROCREF_RESTART_ALWAYS
+                               : PROCREF_RESTART_ON_FAILURE;
+    finish_port(l);
+}
