@@ -1,6 +1,6 @@
 # Which file belongs to what. The build picks the system's files, the code has no #ifdef for it.
 set(PROCREF_CORE_SOURCES # in both the library and the keeper
-    src/core/config.c src/core/fail.c src/core/hash.c src/core/ident.c src/core/table.c
+    src/core/config.c src/core/expand.c src/core/fail.c src/core/hash.c src/core/ident.c src/core/plan.c src/core/table.c
     src/core/trace.c
     src/os/linux/counter.c src/os/linux/process.c src/os/linux/rendezvous.c src/os/linux/sets.c
     src/os/posix/clock.c src/os/posix/folder.c src/os/posix/ready.c)
@@ -17,8 +17,8 @@ set(PROCREF_HOT_SOURCES src/core/release.c src/core/service.c src/core/shared.c 
 set_source_files_properties(${PROCREF_HOT_SOURCES} PROPERTIES UNITY_GROUP hot)
 
 set(PROCREF_KEEPER_SOURCES ${PROCREF_CORE_SOURCES}
-    src/keeper/clients.c src/keeper/files.c src/keeper/log.c src/keeper/loop.c src/keeper/machine.c src/keeper/main.c
-    src/keeper/readiness.c src/keeper/rows.c src/keeper/run.c src/keeper/standby.c src/keeper/start.c src/keeper/status.c
+    src/keeper/clients.c src/keeper/end.c src/keeper/files.c src/keeper/forking.c src/keeper/log.c src/keeper/loop.c src/keeper/machine.c src/keeper/main.c
+    src/keeper/readiness.c src/keeper/rows.c src/keeper/run.c src/keeper/standby.c src/keeper/start.c src/keeper/status.c src/keeper/steps.c
     src/os/linux/launch.c src/os/linux/listeners.c src/os/linux/pair.c src/os/linux/poller.c src/os/linux/signals.c src/os/linux/tree.c src/os/linux/waiter.c
     src/os/posix/port.c)
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/acquire.h"
@@ -23,22 +24,32 @@ static int become(char **argv) {
     return status_of(os);
 }
 
-/* 0, or the errno that execvp would have. */
+/* 0, or the errno that execve would have. */
+static int look_at(const char *file) {
+    struct stat status;
+    if (access(file, X_OK) < 0 || stat(file, &status) < 0) {
+        return errno;
+    }
+    return S_ISREG(status.st_mode) ? 0 : EACCES;
+}
+
+/* The same of execvp. */
 static int look_for(const char *program) {
     const char *path = getenv("PATH");
     char file[4096];
     int os = ENOENT;
     if (strchr(program, '/') != NULL) {
-        return access(program, X_OK) == 0 ? 0 : errno;
+        return look_at(program);
     }
     for (path = path != NULL ? path : "/bin:/usr/bin"; path != NULL;) {
         int length = (int)strcspn(path, ":");
         int n =
             snprintf(file, sizeof file, "%.*s%s%s", length, path, length > 0 ? "/" : "", program);
-        if (n > 0 && (size_t)n < sizeof file && access(file, X_OK) == 0) {
+        int here = n > 0 && (size_t)n < sizeof file ? look_at(file) : ENOENT;
+        if (here == 0) {
             return 0;
         }
-        os = errno == EACCES ? EACCES : os;
+        os = here == EACCES ? EACCES : os;
         path = path[length] == ':' ? path + length + 1 : NULL;
     }
     return os;

@@ -42,7 +42,12 @@ struct caller {
     bool started; /* COMMAND runs: M hands signals on, else they are for M itself */
 };
 
-/* The terminal has told all of the group; what somebody sent to P alone is for COMMAND. */
+/* What the terminal sends, it sends to all of the group; but its hangup to the session's leader. */
+static bool all_were_told(const struct signalfd_siginfo *s) {
+    return s->ssi_code == SI_KERNEL && !(s->ssi_signo == SIGHUP && getsid(0) == getpid());
+}
+
+/* What is for P alone is for COMMAND. */
 static void on_signal(const struct caller *p) {
     struct signalfd_siginfo s;
     if (read(p->signals, &s, sizeof s) != sizeof s) {
@@ -56,7 +61,7 @@ static void on_signal(const struct caller *p) {
         }
         return;
     }
-    if (s.ssi_code == SI_KERNEL) {
+    if (all_were_told(&s)) {
         return;
     }
     if (p->started) {

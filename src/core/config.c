@@ -10,7 +10,7 @@
 #include "os/folder.h"
 #include "os/ready.h"
 
-enum { CONFIG_MAGIC = 0x70726303, START_TIMEOUT_MS = 30000, STOP_TIMEOUT_MS = 10000 };
+enum { CONFIG_MAGIC = 0x70726304, START_TIMEOUT_MS = 30000, STOP_TIMEOUT_MS = 10000 };
 
 /* Every size that a release had; a larger one is accepted if what we do not know is zero. */
 static bool size_accepted(const void *object, uint32_t size, size_t known) {
@@ -132,6 +132,17 @@ static size_t put_strings(char *base, const procref_service_config *from, const 
     return w.used;
 }
 
+/* Behind the strings, aligned for its numbers. */
+static size_t put_plan(char *base, size_t used, const struct pri_plan *plan,
+                       struct pri_config *head) {
+    if (plan == NULL) {
+        return used;
+    }
+    used = (used + 7) / 8 * 8;
+    head->plan = (uint32_t)used;
+    return used + pri_plan_write(base != NULL ? base + used : NULL, plan);
+}
+
 static void fingerprint(struct pri_config *config, const procref_service_config *from,
                         const char *working_dir) {
     uint64_t command = 0, environment = 0;
@@ -150,10 +161,12 @@ static void fingerprint(struct pri_config *config, const procref_service_config 
     config->parts[PRI_PART_ENVIRONMENT] = environment;
     config->parts[PRI_PART_WORKING_DIR] = pri_hash_text(0, working_dir);
     config->parts[PRI_PART_PORT] = from->port;
+    const struct pri_plan_block *plan = pri_config_plan(config);
+    config->parts[PRI_PART_PLAN] = plan != NULL ? pri_plan_hash(plan) : 0;
 }
 
-int pri_config_make(const procref_service_config *from, struct pri_config **ret_config,
-                    procref_error *err) {
+int pri_config_make(const procref_service_config *from, const struct pri_plan *plan,
+                    struct pri_config **ret_config, procref_error *err) {
     char dir[PRI_PATH_SIZE], working_dir[PRI_PATH_SIZE];
     int code = check(from, err);
     if (code < 0) {
@@ -173,13 +186,13 @@ int pri_config_make(const procref_service_config *from, struct pri_config **ret_
     const char *where = from->working_dir != NULL ? working_dir : NULL;
     struct pri_config head;
     memset(&head, 0, sizeof head);
-    size_t size = put_strings(NULL, from, dir, where, &head);
+    size_t size = put_plan(NULL, put_strings(NULL, from, dir, where, &head), plan, &head);
     struct pri_config *config = size < UINT32_MAX ? calloc(1, size) : NULL;
     if (config == NULL) {
         return pri_fail(err, PROCREF_E_NO_MEMORY, 0, "calloc", "out of memory for the service '%s'",
                         from->name);
     }
-    put_strings((char *)config, from, dir, where, config);
+    put_plan((char *)config, put_strings((char *)config, from, dir, where, config), plan, config);
     config->magic = CONFIG_MAGIC;
     config->size = (uint32_t)size;
     pri_ident_make(&config->ident, pri_own_user(), from->base_dir != NULL ? dir : "", from->name);
@@ -218,7 +231,16 @@ bool pri_config_valid(const void *data, size_t size) {
            (config->command_count > 0) != pri_config_has_callbacks(config) &&
            list_inside(config, config->command, config->command_count) &&
            list_inside(config, config->environment, config->environment_count) &&
+           (config->plan == 0 ||
+            (config->plan % 8 == 0 && config->plan >= sizeof *config &&
+             config->plan < config->size &&
+             pri_plan_valid(pri_config_plan(config), config->size - config->plan))) &&
            memchr(config->ident.name, '\0', sizeof config->ident.name) != NULL;
+}
+
+const struct pri_plan_block *pri_config_plan(const struct pri_config *config) {
+    const void *plan = config->plan != 0 ? (const char *)config + config->plan : NULL;
+    return plan;
 }
 
 const char *pri_config_text(const struct pri_config *config, uint32_t offset) {

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "procref/procref.h"
+
 /* The lists of commands, in the order in which a life goes through them. */
 enum pri_step_list {
     PRI_STEPS_START_PRE,
@@ -24,6 +26,7 @@ enum pri_step_list {
 enum {
     PRI_STEP_IGNORE = 1,  /* "-": its failure counts as success */
     PRI_STEP_LITERAL = 2, /* ":": variables are not replaced */
+    PRI_STEP_IN_ROOT = 4, /* run in "/": it makes the working directory */
 };
 
 struct pri_step {
@@ -88,5 +91,53 @@ struct pri_plan {
     uint64_t success_codes[4]; /* bits: exit statuses that are a success, beside 0 */
     uint64_t success_signals;  /* bits: signals that are one, beside HUP, INT, TERM, PIPE */
 };
+
+/* ---- In a configuration's block ----------------------------------------------------------------
+ */
+
+/* Strings one after the other; at is an offset from the plan's begin. */
+struct pri_list {
+    uint32_t at, count;
+};
+
+struct pri_plan_step {
+    uint32_t list, flags, program;
+    struct pri_list argv;
+};
+
+struct pri_plan_block {
+    uint32_t size, compared; /* the bytes up to here make two plans differ */
+    uint32_t type, kill_mode;
+    uint32_t wants_port, never_kill, restarts_given, restarts;
+    int32_t umask, nice, start_burst;
+    uint32_t limits, limit_count, steps, step_count;
+    uint32_t pid_file, output, error; /* 0: NULL */
+    struct pri_list unset, holder;
+    int64_t restart_ms, start_interval_ms;
+    uint64_t success_codes[4], success_signals;
+};
+
+/* The plan as bytes at base, which is aligned for 8; with NULL it only counts them. */
+size_t pri_plan_write(void *base, const struct pri_plan *plan);
+
+/* Whether size bytes hold a plan that can be used. */
+bool pri_plan_valid(const struct pri_plan_block *plan, size_t size);
+
+/* The same for plans that start and run the same. */
+uint64_t pri_plan_hash(const struct pri_plan_block *plan);
+
+const char *pri_plan_text(const struct pri_plan_block *plan, uint32_t offset); /* NULL for 0 */
+const struct pri_plan_step *pri_plan_step(const struct pri_plan_block *plan, uint32_t index);
+const struct pri_plan_limit *pri_plan_limits(const struct pri_plan_block *plan);
+bool pri_plan_has(const struct pri_plan_block *plan, enum pri_step_list list);
+
+/* ---- For who has one ----------------------------------------------------------------------------
+ */
+
+/* procref_service_open() of a service that is run by a plan (or NULL). config->command is the
+ * plan's first PRI_STEPS_START; a relative working_dir, ready and the rest mean what they mean
+ * without a plan. */
+int pri_service_open_plan(const procref_service_config *config, const struct pri_plan *plan,
+                          procref_service **ret_service, procref_error *err);
 
 #endif

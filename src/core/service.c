@@ -8,14 +8,15 @@
 #include "core/trace.h"
 #include "os/rendezvous.h"
 
-static struct pri_terms *make_terms(const procref_service_config *config, int *ret_code,
+static struct pri_terms *make_terms(const procref_service_config *config,
+                                    const struct pri_plan *plan, int *ret_code,
                                     procref_error *err) {
     struct pri_terms *terms = calloc(1, sizeof *terms);
     if (terms == NULL) {
         *ret_code = pri_fail(err, PROCREF_E_NO_MEMORY, 0, "calloc", "out of memory for a service");
         return NULL;
     }
-    *ret_code = pri_config_make(config, &terms->config, err);
+    *ret_code = pri_config_make(config, plan, &terms->config, err);
     if (*ret_code < 0) {
         free(terms);
         return NULL;
@@ -29,11 +30,11 @@ static struct pri_terms *make_terms(const procref_service_config *config, int *r
     return terms;
 }
 
-int procref_service_open(const procref_service_config *config, procref_service **ret_service,
-                         procref_error *err) {
+int pri_service_open_plan(const procref_service_config *config, const struct pri_plan *plan,
+                          procref_service **ret_service, procref_error *err) {
     int code;
     pri_trace_begin("client");
-    struct pri_terms *terms = make_terms(config, &code, err);
+    struct pri_terms *terms = make_terms(config, plan, &code, err);
     if (terms == NULL) {
         return code;
     }
@@ -49,6 +50,11 @@ int procref_service_open(const procref_service_config *config, procref_service *
     service->shared = shared;
     *ret_service = service;
     return 0;
+}
+
+int procref_service_open(const procref_service_config *config, procref_service **ret_service,
+                         procref_error *err) {
+    return pri_service_open_plan(config, NULL, ret_service, err);
 }
 
 procref_service *procref_service_close(procref_service *s) {

@@ -12,6 +12,7 @@
 #include "keeper/files.h"
 #include "keeper/machine.h"
 #include "keeper/readiness.h"
+#include "keeper/start.h"
 #include "os/counter.h"
 #include "os/launch.h"
 #include "os/tree.h"
@@ -32,7 +33,9 @@ struct pri_page {
     struct pri_process
         old; /* callbacks: what on_recover will be told of; pid 0 may be a service too */
     uint16_t old_port;
-    bool recovers; /* … if there is something */
+    bool recovers;           /* … if there is something */
+    bool stop_due, post_due; /* with a plan: ExecStop=, ExecStopPost= are to be run when it ends */
+    struct pri_process holder; /* of the services that it requires */
     int64_t since_ms, log_start;
     int64_t up_ms;               /* wall clock: when this generation came up */
     uint32_t ups;                /* how often one did, in this pair's life */
@@ -79,7 +82,23 @@ struct pri_old_holder {
     int32_t slot;
 };
 
-enum pri_end_stage { PRI_END_NONE, PRI_END_MAIN, PRI_END_REST, PRI_END_KILL };
+enum pri_end_stage {
+    PRI_END_NONE,
+    PRI_END_STOP, /* ExecStop= */
+    PRI_END_MAIN,
+    PRI_END_REST,
+    PRI_END_KILL,
+    PRI_END_POST /* ExecStopPost= */
+};
+
+/* A list of a plan that is being carried out. */
+struct pri_steps {
+    enum pri_step_list list;
+    uint32_t next; /* index */
+    const struct pri_plan_step *step;
+    struct pri_launched control; /* the process of `step` */
+    bool running;
+};
 
 struct pri_keeper {
     struct pri_pair *pair;
@@ -109,16 +128,20 @@ struct pri_keeper {
     struct pri_launched launched;
     struct pri_readiness readiness;
     procref_waitable readiness_polled, main_watch, end_watch, log_polled;
-    void *arena; /* argv, envp and what else of the start is needed until it is ready */
-    size_t arena_size;
+    struct pri_start start; /* argv, envp and what else of the start is needed until it is ready */
     uint16_t port;
     int port_tries;
-    bool status_known, launch_failed, readiness_done;
+    bool status_known, launch_failed, readiness_done, readiness_tidy, ended_by_us;
     int status;
     enum pri_end_stage end_stage;
     struct pri_process
         *roots; /* callbacks: what was found below the service's process, while we end it */
     int roots_count;
+
+    /* steps.c, forking.c: with a plan */
+    struct pri_steps steps;
+    procref_waitable holder_told, holder_watch, pid_file_watch;
+    bool holder_lost, forked;
 
     /* deadlines, PRI_NEVER if not set */
     int64_t start_ns, end_ns, linger_ns, back_off_ns, status_ns, up_since_ns;
@@ -139,6 +162,9 @@ enum pri_tag {
     PRI_TAG_MAIN,
     PRI_TAG_END,
     PRI_TAG_LOG,
+    PRI_TAG_HELD,
+    PRI_TAG_HOLDER,
+    PRI_TAG_PID_FILE,
     PRI_TAG_OLD, /* + index * PRI_TAG_STEP */
     PRI_TAG_STEP = 16,
     PRI_TAG_OLD_END = PRI_TAG_STEP * 40000,
@@ -200,12 +226,9 @@ void pri_run_watch_main(struct pri_keeper *k);
 void pri_run_main_ended(struct pri_keeper *k);
 void pri_run_status(struct pri_keeper *k);
 void pri_run_reap(struct pri_keeper *k);
-void pri_run_end_tree(struct pri_keeper *k);
-void pri_run_end_step(struct pri_keeper *k, bool timed_out);
 void pri_run_forget_start(struct pri_keeper *k);
 void pri_run_record_election(struct pri_keeper *k);
 void pri_run_keep_old(struct pri_keeper *k);
-void pri_run_find_roots(struct pri_keeper *k);
 void pri_run_started(struct pri_keeper *k, const struct pri_process *process);
 void pri_run_named(struct pri_keeper *k, const struct pri_process *process);
 bool pri_run_is_alive(const struct pri_keeper *k);
@@ -214,5 +237,39 @@ void pri_run_start_timeout(struct pri_keeper *k);
 void pri_run_limit_start(struct pri_keeper *k); /* who asked for it may have been the last */
 void pri_run_hint(struct pri_keeper *k, const char *phase);
 struct pri_tree pri_run_tree(const struct pri_keeper *k);
+void pri_run_unwatch_main(struct pri_keeper *k);
+void pri_run_launch_main(
+    struct pri_keeper *k); /* with a plan: when the steps before it are through */
+void pri_run_start_done(struct pri_keeper *k); /* … and when those after it are */
+void pri_run_start_failed(struct pri_keeper *k, const procref_error *error);
+void pri_run_lost(struct pri_keeper *k, const procref_error *error);
+bool pri_run_is_clean(const struct pri_keeper *k, int status);
+bool pri_run_restarts(const struct pri_keeper *k, uint32_t how);
+void pri_run_describe_end(bool known, int status, char *to, size_t size);
+
+/* end.c */
+void pri_run_end_tree(struct pri_keeper *k);
+void pri_run_end_step(struct pri_keeper *k, bool timed_out);
+void pri_run_find_roots(struct pri_keeper *k);
+void pri_end_stopped(struct pri_keeper *k);
+void pri_end_posted(struct pri_keeper *k);
+
+/* steps.c */
+void pri_steps_run(struct pri_keeper *k, enum pri_step_list list);
+void pri_steps_reaped(struct pri_keeper *k, uint32_t pid, int status);
+void pri_steps_forget(struct pri_keeper *k);
+void pri_steps_kill(struct pri_keeper *k);
+bool pri_holder_is_missing(const struct pri_keeper *k);
+void pri_holder_start(struct pri_keeper *k);
+void pri_holder_told(struct pri_keeper *k);
+void pri_holder_ended(struct pri_keeper *k);
+void pri_holder_watch(struct pri_keeper *k);
+void pri_holder_unwatch(struct pri_keeper *k);
+
+/* forking.c */
+bool pri_forking_parent_ended(
+    struct pri_keeper *k); /* true: the service is another process, or will be known */
+void pri_pid_file_changed(struct pri_keeper *k);
+void pri_pid_file_forget(struct pri_keeper *k);
 
 #endif

@@ -83,6 +83,11 @@ static void retire(struct pri_keeper *k) {
 }
 
 static void back_off(struct pri_keeper *k) {
+    const struct pri_plan_block *plan = pri_config_plan(k->pair->config);
+    if (plan != NULL && plan->restart_ms >= 0) {
+        k->back_off_ns = pri_deadline(plan->restart_ms);
+        return;
+    }
     uint32_t failures = k->machine.failures > 0 ? k->machine.failures - 1 : 0;
     k->back_off_ns = pri_deadline((int64_t)BACK_OFF_FIRST_MS << (2 * failures));
 }
@@ -139,6 +144,21 @@ static void perform(struct pri_keeper *k, enum pri_action action) {
     }
 }
 
+/* A plan's "so many starts within so much time": who was up for the mean of that is not counted on.
+ */
+static void limit_starts(struct pri_keeper *k) {
+    const struct pri_plan_block *plan = pri_config_plan(k->pair->config);
+    int64_t long_up_ms = LONG_UP_MS;
+    k->machine.restarts_most = PRI_RESTARTS_MOST;
+    if (plan != NULL && plan->start_interval_ms > 0 && plan->start_burst > 0) {
+        long_up_ms = plan->start_interval_ms / plan->start_burst;
+        k->machine.restarts_most = (uint32_t)plan->start_burst;
+    } else if (plan != NULL) {
+        k->machine.restarts_most = UINT32_MAX;
+    }
+    k->machine.long_up = pri_clock_ns() - k->up_since_ns > long_up_ms * PRI_MS;
+}
+
 /* Who is in the queue is asked in before anything is decided that could end the service. */
 static void fill_facts(struct pri_keeper *k) {
     struct pri_machine *m = &k->machine;
@@ -162,11 +182,12 @@ static void fill_facts(struct pri_keeper *k) {
         m->keeper = m->refs >= 0 ? pri_counter_read(&k->counter, PRI_REG_KEEPER) : -1;
     }
     m->callbacks = pri_config_has_callbacks(k->pair->config);
-    m->alive = k->main_watch >= 0 ||
-               k->status_ns != PRI_NEVER || /* until DIED tells how it ended */
-               (m->callbacks && k->pair->page->main.pid == 0);
+    bool needs_none = m->callbacks || pri_config_has_no_process(k->pair->config);
+    m->alive = !k->holder_lost && (k->main_watch >= 0 ||
+                                   k->status_ns != PRI_NEVER || /* until DIED tells how it ended */
+                                   (needs_none && k->pair->page->main.pid == 0));
     m->linger = k->pair->config->linger_ms > 0;
-    m->long_up = pri_clock_ns() - k->up_since_ns > LONG_UP_MS * PRI_MS;
+    limit_starts(k);
 }
 
 /* Feeds all events that wait, and those that their actions make. */
@@ -237,6 +258,9 @@ static void dispatch(struct pri_keeper *k, uint64_t tag) {
     case PRI_TAG_READINESS: pri_run_readiness(k); break;
     case PRI_TAG_MAIN: pri_run_main_ended(k); break;
     case PRI_TAG_END: pri_run_end_step(k, false); break;
+    case PRI_TAG_HELD: pri_holder_told(k); break;
+    case PRI_TAG_HOLDER: pri_holder_ended(k); break;
+    case PRI_TAG_PID_FILE: pri_pid_file_changed(k); break;
     case PRI_TAG_LOG:
         pri_run_readiness(k);
         pri_log_trim(&k->log);
@@ -334,7 +358,8 @@ static int64_t next_deadline(const struct pri_keeper *k) {
 /* A service without a process may run for all that one can see. */
 static bool may_run(const struct pri_hint *hint) {
     return pri_process_alive(&hint->process) ||
-           (hint->process.pid == 0 && hint->parts[PRI_PART_KIND] == PRI_KIND_CALLBACKS);
+           (hint->process.pid == 0 &&
+            (hint->parts[PRI_PART_KIND] == PRI_KIND_CALLBACKS || hint->parts[PRI_PART_PLAN] != 0));
 }
 
 /* Without its metadata a service of callbacks is of no use to anybody: it is started anew then. */
@@ -381,6 +406,8 @@ static void recall(struct pri_keeper *k) {
         }
         PRI_TRACE("the hint says %s(%u), pid %u", hint.phase, (unsigned)hint.generation,
                   (unsigned)hint.process.pid);
+        page->stop_due = m->phase == PRI_PHASE_UP;
+        page->post_due = true;
     } else if (pri_counter_find(ident_of(k), &counter, NULL) == 0 &&
                pri_counter_read(&counter, PRI_REG_GEN) > 0 &&
                pri_tree_find_by_token(k->pair->token, &page->main)) {
@@ -392,6 +419,11 @@ static void recall(struct pri_keeper *k) {
  * of the set. */
 static void take_over(struct pri_keeper *k) {
     pri_run_open_files(k);
+    if (pri_holder_is_missing(k)) {
+        pri_holder_start(k);
+    } else if (k->pair->page->holder.pid != 0) {
+        pri_holder_watch(k);
+    }
     k->log.start = k->pair->page->log_start;
     k->port = k->pair->page->port;
     k->pair->page->ups += k->pair->page->ups == 0; /* one that the hint told of */
@@ -424,6 +456,8 @@ static void close_all(struct pri_keeper *k) {
         pri_waiter_close(k->waiter);
     }
     pri_run_forget_start(k);
+    pri_link_close(k->holder_told);
+    pri_link_close(k->holder_watch);
     pri_log_close(&k->log);
     pri_link_close(k->dir);
     pri_link_close(k->main_watch);
@@ -445,6 +479,7 @@ int pri_keeper_run(struct pri_pair *pair) {
     k->pair = pair;
     k->counter.id = k->poller = k->children = k->waiter_ready = k->standby_watch = k->dir = -1;
     k->launched.go = k->launched.report = k->readiness_polled = k->main_watch = k->end_watch = -1;
+    k->holder_told = k->holder_watch = k->pid_file_watch = -1;
     k->log_polled = k->log.fd = k->log.grew = -1;
     k->log.next_ns = k->start_ns = k->end_ns = k->linger_ns = k->back_off_ns = k->status_ns =
         PRI_NEVER;

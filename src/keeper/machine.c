@@ -277,7 +277,7 @@ static Actions failing(M *m, enum pri_event event) {
         m->asking = 0;
         return first(PRI_A_TELL_FAILED, elect(m));
     }
-    if (m->restart && m->failures < PRI_RESTARTS_MOST) {
+    if (m->restart && m->failures < m->restarts_most) {
         return go(m, PRI_S_WAITING, DO(PRI_A_TELL_FAILED, PRI_A_ARM_BACK_OFF));
     }
     return first(PRI_A_TELL_FAILED, give_up(m));
@@ -432,7 +432,7 @@ static Actions dying(M *m, enum pri_event event) {
     if (stopped) {
         return first(PRI_A_KEEP_STOPPED, give_up(m));
     }
-    if (m->restart && m->failures < PRI_RESTARTS_MOST) {
+    if (m->restart && m->failures < m->restarts_most) {
         return go(m, PRI_S_WAITING, DO(PRI_A_ARM_BACK_OFF));
     }
     return give_up(m);

@@ -159,7 +159,8 @@ struct pri_machine {
     int32_t gen, keeper; /* registers, -1: no set; read in RESUMING and BEGINNING only */
     bool alive;          /* the service's first process runs */
     bool long_up;        /* it had been up so long that earlier failures do not count */
-    bool restart;        /* the policy says to start it again */
+    uint32_t restarts_most; /* so many failures in a row are the end of it */
+    bool restart;           /* the policy says to start it again */
     bool linger;
 };
 

@@ -272,7 +272,8 @@ static enum pri_readiness_result step_exec(struct pri_readiness *r) {
     char *argv[] = {shell, option, NULL, NULL};
     /* exec(3) does not write to it, but is not declared so. */
     memcpy(&argv[2], &r->text, sizeof argv[2]);
-    struct pri_launch launch = {.argv = argv, .envp = r->envp, .dir = r->dir};
+    struct pri_launch launch = {
+        .program = argv[0], .argv = argv, .envp = r->envp, .dir = r->dir, .told = -1};
     struct pri_launched launched;
 
     launch.output = open("/dev/null", O_WRONLY | O_CLOEXEC);

@@ -1,5 +1,5 @@
-/* Starting, watching and ending the service's processes. When to do which is decided in machine.c.
- */
+/* Starting and watching the service's processes; end.c ends them. When to do which is decided in
+ * machine.c. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +97,10 @@ void pri_run_open_files(struct pri_keeper *k) {
 /* ---- Ports ----------------------------------------------------------------------------------- */
 
 static bool wants_port(const struct pri_config *config) {
+    const struct pri_plan_block *plan = pri_config_plan(config);
+    if (plan != NULL) {
+        return plan->wants_port;
+    }
     const char *ready = pri_config_text(config, config->ready);
     if (ready != NULL && (strcmp(ready, "tcp") == 0 || strstr(ready, "${PORT}") != NULL)) {
         return true;
@@ -158,11 +162,13 @@ void pri_run_forget_start(struct pri_keeper *k) {
         pri_poller_remove(k->poller, k->launched.report);
     }
     pri_launch_forget(&k->launched);
-    pri_start_forget(k);
+    pri_start_forget(&k->start);
+    pri_steps_forget(k);
+    pri_pid_file_forget(k);
     k->start_ns = PRI_NEVER;
 }
 
-static void unwatch_main(struct pri_keeper *k) {
+void pri_run_unwatch_main(struct pri_keeper *k) {
     if (k->main_watch >= 0) {
         pri_poller_remove(k->poller, k->main_watch);
         pri_link_close(k->main_watch);
@@ -172,7 +178,7 @@ static void unwatch_main(struct pri_keeper *k) {
 
 /* Its end is an event from now on. Dead already: the event comes at once. */
 void pri_run_watch_main(struct pri_keeper *k) {
-    unwatch_main(k);
+    pri_run_unwatch_main(k);
     if (k->pair->page->main.pid == 0) {
         return; /* a service without a process */
     }
@@ -183,9 +189,9 @@ void pri_run_watch_main(struct pri_keeper *k) {
 }
 
 /* On record first, in the page and then the hint; only then does it run. */
-static void record_start(struct pri_keeper *k) {
+static void record_start(struct pri_keeper *k, struct pri_process process) {
     struct pri_page *page = k->pair->page;
-    page->main = k->launched.process;
+    page->main = process;
     page->port = k->port;
     page->scattered = k->pair->standby == 0;
     page->since_ms = pri_wall_ms();
@@ -198,55 +204,106 @@ static void record_start(struct pri_keeper *k) {
     pri_run_hint(k, "starting");
 }
 
-static void launch_failed(struct pri_keeper *k, const procref_error *error) {
+void pri_run_start_failed(struct pri_keeper *k, const procref_error *error) {
     k->launch_failed = true;
+    k->machine.restart = pri_run_restarts(k, PRI_RESTART_UNCLEAN);
     keep_error(k, error);
     pri_keeper_push(k, PRI_E_LAUNCH_FAILED);
 }
 
+/* With a plan other processes come first, and a successor must know that something had begun. */
+static void begin_plan(struct pri_keeper *k) {
+    struct pri_page *page = k->pair->page;
+    page->post_due = true;
+    page->stop_due = false;
+    record_start(k, (struct pri_process){0});
+    if (pri_holder_is_missing(k)) {
+        pri_holder_start(k);
+    } else {
+        pri_steps_run(k, PRI_STEPS_START_PRE);
+    }
+}
+
 void pri_run_launch(struct pri_keeper *k) {
     const struct pri_config *config = k->pair->config;
-    procref_error error = PROCREF_ERROR_INIT;
-    struct pri_start s;
-    char notify[PRI_NOTIFY_SIZE - 16] = "", log[64];
-
     pri_run_forget_start(k);
-    unwatch_main(k);
+    pri_run_unwatch_main(k);
     k->pair->page->main = (struct pri_process){0};
-    k->status_known = k->launch_failed = false;
+    k->status_known = k->launch_failed = k->ended_by_us = k->readiness_done = k->forked = false;
+    k->start_ns = pri_deadline(config->start_timeout_ms);
     pri_run_open_files(k);
     pri_log_mark(&k->log);
     pick_port(k);
-    if (!pri_start_make(k, &s)) {
-        pri_fail(&error, PROCREF_E_NO_MEMORY, 0, "mmap", "no memory to start '%s'", name_of(k));
-        launch_failed(k, &error);
-        return;
+    if (pri_config_plan(config) != NULL) {
+        begin_plan(k);
+    } else {
+        pri_run_launch_main(k);
+    }
+}
+
+static const struct pri_plan_step *main_step(const struct pri_plan_block *plan) {
+    for (uint32_t i = 0; plan != NULL && i < plan->step_count; i++) {
+        if (pri_plan_step(plan, i)->list == PRI_STEPS_START) {
+            return pri_plan_step(plan, i);
+        }
+    }
+    return NULL;
+}
+
+/* The arguments, environment and readiness check of a start. */
+static int prepare_start(struct pri_keeper *k, procref_error *err) {
+    struct pri_start *s = &k->start;
+    char notify[PRI_NOTIFY_SIZE - 16] = "", log[64];
+    struct pri_start_of what = {.step = main_step(pri_config_plan(k->pair->config))};
+    if (!pri_start_make(k, what, s)) {
+        return pri_fail(err, PROCREF_E_NO_MEMORY, 0, "mmap", "no memory to start '%s'", name_of(k));
     }
     pri_format(log, sizeof log, "/proc/self/fd/%d", k->log.fd);
-    if (pri_readiness_start(&k->readiness, s.ready, k->port, log, k->log.start, s.envp, s.dir,
-                            notify, &error) < 0) {
-        launch_failed(k, &error);
-        return;
-    }
-    if (notify[0] != '\0') {
+    int code = pri_readiness_start(&k->readiness, s->ready, k->port, log, k->log.start, s->envp,
+                                   s->dir, notify, err);
+    if (code == 0 && notify[0] != '\0') {
         size_t count = 0;
-        while (s.envp[count] != NULL) {
+        while (s->envp[count] != NULL) {
             count++;
         }
-        pri_format(s.notify, PRI_NOTIFY_SIZE, "NOTIFY_SOCKET=%s", notify);
-        s.envp[count] = s.notify;
+        pri_format(s->notify, PRI_NOTIFY_SIZE, "NOTIFY_SOCKET=%s", notify);
+        s->envp[count] = s->notify;
     }
-    struct pri_launch launch = {.argv = s.argv,
-                                .envp = s.envp,
-                                .dir = s.dir,
+    return code;
+}
+
+/* The service's own process, when all that comes before it is done. */
+void pri_run_launch_main(struct pri_keeper *k) {
+    const struct pri_config *config = k->pair->config;
+    procref_error error = PROCREF_ERROR_INIT;
+    if (prepare_start(k, &error) < 0) {
+        pri_run_start_failed(k, &error);
+        return;
+    }
+    if (pri_config_has_no_process(config)) {
+        pri_steps_run(k, PRI_STEPS_START);
+        return;
+    }
+    struct pri_launch launch = {.program = k->start.program,
+                                .argv = k->start.argv,
+                                .envp = k->start.envp,
+                                .dir = k->start.dir,
                                 .output = k->log.fd,
-                                .files_soft = k->pair->files_soft};
+                                .files_soft = k->pair->files_soft,
+                                .plan = pri_config_plan(config),
+                                .told = -1};
+    if (k->start.program == NULL) {
+        pri_fail(&error, PROCREF_E_SERVICE_START, 0, "", "the command of '%s' is empty",
+                 name_of(k));
+        pri_run_start_failed(k, &error);
+        return;
+    }
     if (pri_launch_prepare(&launch, &k->launched, &error) < 0) {
-        launch_failed(k, &error);
+        pri_run_start_failed(k, &error);
         return;
     }
     PRI_CRASH_POINT("forked, not recorded");
-    record_start(k);
+    record_start(k, k->launched.process);
     PRI_CRASH_POINT("recorded, not told to go");
     pri_run_watch_main(k);
     pri_launch_go(&k->launched);
@@ -255,7 +312,6 @@ void pri_run_launch(struct pri_keeper *k) {
               (unsigned)k->launched.process.pid, (unsigned)k->port,
               (unsigned)k->machine.generation);
     pri_poller_add(k->poller, k->launched.report, PRI_TAG_REPORT);
-    k->start_ns = pri_deadline(config->start_timeout_ms);
 }
 
 /* The program runs, or could not be run. */
@@ -269,7 +325,7 @@ void pri_run_report(struct pri_keeper *k) {
     }
     pri_poller_remove(k->poller, report);
     if (code < 0) {
-        launch_failed(k, &error);
+        pri_run_start_failed(k, &error);
         return;
     }
     pri_run_readiness(k);
@@ -279,10 +335,12 @@ void pri_run_report(struct pri_keeper *k) {
 
 /* False as soon as its process has ended, though the event may not have come yet. */
 bool pri_run_is_alive(const struct pri_keeper *k) {
-    if (k->pair->page->main.pid == 0 && pri_config_has_callbacks(k->pair->config)) {
-        return true;
+    const struct pri_config *config = k->pair->config;
+    if (k->pair->page->main.pid == 0 &&
+        (pri_config_has_callbacks(config) || pri_config_has_no_process(config))) {
+        return !k->holder_lost;
     }
-    return k->main_watch >= 0 && !pri_link_wait(k->main_watch, 0);
+    return k->main_watch >= 0 && !k->holder_lost && !pri_link_wait(k->main_watch, 0);
 }
 
 /* A client is about to be told to start it. What it is to recover stays on record until it names
@@ -290,7 +348,7 @@ bool pri_run_is_alive(const struct pri_keeper *k) {
 void pri_run_record_election(struct pri_keeper *k) {
     struct pri_page *page = k->pair->page;
     if (!page->recovers || !pri_process_alive(&page->main)) {
-        unwatch_main(k);
+        pri_run_unwatch_main(k);
         page->main = (struct pri_process){0};
     }
     page->port = 0;
@@ -327,10 +385,18 @@ void pri_run_keep_old(struct pri_keeper *k) {
     page->recovers = true;
 }
 
+/* Before there is anything that could be ready; or it has been, and other steps are under way. */
+static bool awaits_steps(const struct pri_keeper *k) {
+    const struct pri_plan_block *plan = pri_config_plan(k->pair->config);
+    return plan != NULL && k->machine.state == PRI_S_STARTING &&
+           (k->steps.running || k->start.envp == NULL || k->holder_told >= 0 ||
+            (plan->type == PRI_TYPE_FORKING && !k->forked));
+}
+
 /* One step of the readiness machine, and what it wants to be woken by next. */
 void pri_run_readiness(struct pri_keeper *k) {
     bool starting = k->machine.state == PRI_S_STARTING;
-    if (k->launched.report >= 0 || (!starting && k->readiness_polled < 0)) {
+    if (k->launched.report >= 0 || (!starting && k->readiness_polled < 0) || awaits_steps(k)) {
         return;
     }
     struct pri_tree tree = pri_run_tree(k);
@@ -343,13 +409,24 @@ void pri_run_readiness(struct pri_keeper *k) {
         }
     }
     /* A dead one's end is on the way: what answered was not the service, or is no more. */
-    if (ready && starting && pri_process_alive(&tree.main)) {
+    bool runs = pri_process_alive(&tree.main) || pri_config_has_no_process(k->pair->config);
+    if (ready && starting && runs && !k->readiness_done) {
         k->port_tries = 0;
-        k->start_ns = PRI_NEVER;
-        pri_start_forget(k);
-        k->readiness_done = true;
-        pri_keeper_push(k, PRI_E_READY);
+        k->readiness_done = k->readiness_tidy = true;
+        if (pri_config_plan(k->pair->config) != NULL) {
+            pri_steps_run(k, PRI_STEPS_START_POST);
+        } else {
+            pri_run_start_done(k);
+        }
     }
+}
+
+void pri_run_start_done(struct pri_keeper *k) {
+    k->start_ns = PRI_NEVER;
+    pri_start_forget(&k->start);
+    k->pair->page->stop_due = true;
+    PRI_CRASH_POINT("started, not published");
+    pri_keeper_push(k, PRI_E_READY);
 }
 
 /*
@@ -358,8 +435,8 @@ void pri_run_readiness(struct pri_keeper *k) {
  * systemd-notify expects.
  */
 void pri_run_tidy(struct pri_keeper *k) {
-    if (k->readiness_done) {
-        k->readiness_done = false;
+    if (k->readiness_tidy) {
+        k->readiness_tidy = false;
         if (k->readiness.kind != PRI_READY_NOTIFY) {
             stop_polling_readiness(k);
             pri_readiness_stop(&k->readiness);
@@ -394,6 +471,7 @@ void pri_run_start_timeout(struct pri_keeper *k) {
              "'%s' was not ready (%s) within its start timeout of %lld ms", name_of(k),
              ready != NULL ? ready : "running", (long long)config->start_timeout_ms);
     keep_error(k, &error);
+    k->machine.restart = pri_run_restarts(k, PRI_RESTART_TIMEOUT);
     pri_keeper_push(k, PRI_E_START_TIMEOUT);
 }
 
@@ -406,6 +484,7 @@ void pri_run_reap(struct pri_keeper *k) {
     while (pri_children_reap(&pid, &status)) {
         PRI_TRACE("reaps %u, status %d", (unsigned)pid, status);
         pri_readiness_reaped(&k->readiness, pid, status);
+        pri_steps_reaped(k, pid, status);
         if (pid == k->pair->page->main.pid && !k->status_known) {
             k->status_known = true;
             k->status = status;
@@ -419,22 +498,59 @@ void pri_run_reap(struct pri_keeper *k) {
     }
 }
 
-static void describe_end(const struct pri_keeper *k, char *to, size_t size) {
-    if (!k->status_known) {
+void pri_run_describe_end(bool known, int status, char *to, size_t size) {
+    if (!known) {
         pri_format(to, size, "it is gone");
-    } else if (WIFEXITED(k->status)) {
-        pri_format(to, size, "it exited with status %d", WEXITSTATUS(k->status));
+    } else if (WIFEXITED(status)) {
+        pri_format(to, size, "it exited with status %d", WEXITSTATUS(status));
     } else {
-        pri_format(to, size, "it was killed by signal %d (%s)", WTERMSIG(k->status),
-                   strsignal(WTERMSIG(k->status)));
+        pri_format(to, size, "it was killed by signal %d (%s)", WTERMSIG(status),
+                   strsignal(WTERMSIG(status)));
     }
+}
+
+/* By systemd.service(5), SuccessExitStatus=: four signals count as a clean end of a service's
+ * process. */
+bool pri_run_is_clean(const struct pri_keeper *k, int status) {
+    const struct pri_plan_block *plan = pri_config_plan(k->pair->config);
+    if (WIFEXITED(status)) {
+        unsigned code = (unsigned)WEXITSTATUS(status);
+        return code == 0 ||
+               (plan != NULL && (plan->success_codes[code / 64] >> (code % 64) & 1) != 0);
+    }
+    if (plan == NULL) {
+        return false;
+    }
+    int signal = WTERMSIG(status);
+    return (plan->success_signals >> (signal & 63) & 1) != 0 || signal == SIGHUP ||
+           signal == SIGINT || signal == SIGTERM || signal == SIGPIPE;
+}
+
+/* how: one of PRI_RESTART_…, which a plan may name; else the configuration's policy counts. */
+bool pri_run_restarts(const struct pri_keeper *k, uint32_t how) {
+    const struct pri_config *config = k->pair->config;
+    const struct pri_plan_block *plan = pri_config_plan(config);
+    if (pri_config_has_callbacks(config)) {
+        return false;
+    }
+    if (plan != NULL && plan->restarts_given) {
+        return (plan->restarts & how) != 0;
+    }
+    return config->restart == PROCREF_RESTART_ALWAYS ||
+           (config->restart == PROCREF_RESTART_ON_FAILURE && how != PRI_RESTART_CLEAN);
+}
+
+static uint32_t how_it_ended(const struct pri_keeper *k, bool clean) {
+    return clean                                       ? PRI_RESTART_CLEAN
+           : k->status_known && WIFSIGNALED(k->status) ? PRI_RESTART_SIGNAL
+                                                       : PRI_RESTART_UNCLEAN;
 }
 
 static void main_died(struct pri_keeper *k) {
     procref_error error = PROCREF_ERROR_INIT;
     char how[96];
-    const struct pri_config *config = k->pair->config;
     bool starting = k->machine.state == PRI_S_STARTING || k->machine.state == PRI_S_ELECTED;
+    bool clean = k->status_known && pri_run_is_clean(k, k->status);
     k->status_ns = PRI_NEVER;
     if (k->launched.report >= 0) {
         pri_run_report(k); /* that it could not be run says more than its exit status */
@@ -442,16 +558,18 @@ static void main_died(struct pri_keeper *k) {
     if (k->launch_failed) {
         return;
     }
-    describe_end(k, how, sizeof how);
+    pri_run_describe_end(k->status_known, k->status, how, sizeof how);
     PRI_TRACE("the service ended: %s", how);
+    if (starting && clean && pri_forking_parent_ended(k)) {
+        return;
+    }
     pri_fail(&error, PROCREF_E_SERVICE_START, 0, "", "'%s' ended %s: %s", name_of(k),
              starting ? "before it was ready" : "while it was held", how);
     keep_error(k, &error);
-    bool success = k->status_known && WIFEXITED(k->status) && WEXITSTATUS(k->status) == 0;
-    k->machine.restart =
-        !pri_config_has_callbacks(config) &&
-        (config->restart == PROCREF_RESTART_ALWAYS ||
-         (config->restart == PROCREF_RESTART_ON_FAILURE && (!success || starting)));
+    if (!clean) {
+        k->pair->page->stop_due = false; /* ExecStop= is for what runs or ended well */
+    }
+    k->machine.restart = pri_run_restarts(k, how_it_ended(k, clean && !starting));
     if (starting && port_was_lost(k)) {
         PRI_TRACE("port %u was taken by somebody else", (unsigned)k->port);
         k->port_tries++;
@@ -459,6 +577,13 @@ static void main_died(struct pri_keeper *k) {
     } else {
         pri_keeper_push(k, PRI_E_DIED);
     }
+}
+
+/* It runs, but cannot go on. */
+void pri_run_lost(struct pri_keeper *k, const procref_error *error) {
+    keep_error(k, error);
+    k->machine.restart = true;
+    pri_keeper_push(k, PRI_E_DIED);
 }
 
 /* Its status is ours if it is our child; else the standby reaps it and nudges us. */
@@ -481,7 +606,7 @@ void pri_run_main_ended(struct pri_keeper *k) {
     if (k->main_watch < 0 || !pri_link_wait(k->main_watch, 0)) {
         return;
     }
-    unwatch_main(k);
+    pri_run_unwatch_main(k);
     pri_run_reap(k);
     if (k->end_stage != PRI_END_NONE) {
         pri_run_end_step(k, false);
@@ -489,118 +614,4 @@ void pri_run_main_ended(struct pri_keeper *k) {
     }
     k->status_ns = pri_deadline(STATUS_WAIT_MS);
     pri_run_status(k);
-}
-
-/* ---- We end it ------------------------------------------------------------------------------- */
-
-static void unwatch_end(struct pri_keeper *k) {
-    if (k->end_watch >= 0) {
-        pri_poller_remove(k->poller, k->end_watch);
-        pri_link_close(k->end_watch);
-        k->end_watch = -1;
-    }
-}
-
-static void signal_main(struct pri_keeper *k, int signal) {
-    const struct pri_process *main = &k->pair->page->main;
-    if (pri_process_signal(main, signal)) {
-        PRI_TRACE("signal %d to %u", signal, (unsigned)main->pid);
-        pri_process_signal(main, SIGCONT); /* a stopped process would not see it */
-    }
-}
-
-/*
- * A client's process is not below us: when it ends, its children go to somebody else. So they are
- * looked for while it lives, again and again, and those that were found are remembered.
- */
-void pri_run_find_roots(struct pri_keeper *k) {
-    enum { ROOTS_MOST = 1024 };
-    if (!pri_config_has_callbacks(k->pair->config)) {
-        return;
-    }
-    struct pri_process *found = calloc(ROOTS_MOST, sizeof *found);
-    if (found != NULL) {
-        struct pri_tree tree = pri_run_tree(k);
-        int count = pri_tree_list(&tree, found, ROOTS_MOST);
-        free(k->roots);
-        k->roots = found;
-        k->roots_count = count;
-    }
-}
-
-static void forget_roots(struct pri_keeper *k) {
-    free(k->roots);
-    k->roots = NULL;
-    k->roots_count = 0;
-}
-
-/* The first process is asked first, so that it can end its own; what it leaves is asked next; then
- * comes SIGKILL. */
-void pri_run_end_tree(struct pri_keeper *k) {
-    const struct pri_config *config = k->pair->config;
-    pri_run_forget_start(k);
-    k->status_ns = PRI_NEVER;
-    bool scattered = k->pair->page->scattered && !pri_config_has_callbacks(config);
-    if (k->pair->page->main.pid == 0 && !scattered && k->roots == NULL &&
-        !(has_old(k->pair->page) && pri_process_alive(&k->pair->page->old))) {
-        pri_keeper_push(k, PRI_E_TREE_GONE); /* nothing has run yet */
-        return;
-    }
-    k->end_ns = pri_deadline(config->stop_timeout_ms);
-    k->end_stage = PRI_END_MAIN;
-    pri_run_find_roots(k);
-    if (pri_process_alive(&k->pair->page->main)) {
-        if (k->main_watch < 0) {
-            pri_run_watch_main(k);
-        }
-        signal_main(k, config->stop_signal);
-        PRI_CRASH_POINT("asked to stop");
-    }
-    pri_run_end_step(k, false);
-}
-
-static void await_one(struct pri_keeper *k, const struct pri_process *one) {
-    unwatch_end(k);
-    k->end_watch = pri_process_watch(one);
-    if (k->end_watch < 0 || pri_poller_add(k->poller, k->end_watch, PRI_TAG_END) < 0) {
-        k->look_ns = pri_deadline(STATUS_WAIT_MS); /* no descriptor to be told by */
-    }
-}
-
-void pri_run_end_step(struct pri_keeper *k, bool timed_out) {
-    struct pri_process one = {0};
-    int signal = 0;
-
-    if (k->end_stage == PRI_END_NONE) {
-        return;
-    }
-    pri_run_find_roots(k);
-    struct pri_tree tree = pri_run_tree(k);
-    if (timed_out) {
-        PRI_TRACE("it did not end in time: SIGKILL");
-        k->end_stage = PRI_END_KILL;
-        k->end_ns = PRI_NEVER;
-    } else if (k->end_stage == PRI_END_MAIN) {
-        if (pri_process_alive(&tree.main)) {
-            return; /* its watch wakes us */
-        }
-        k->end_stage = PRI_END_REST;
-        signal = k->pair->config->stop_signal;
-    }
-    if (k->end_stage == PRI_END_KILL) {
-        signal = SIGKILL;
-    }
-    int left = pri_tree_signal(&tree, PRI_TREE_ALL, signal, &one);
-    PRI_TRACE("signal %d to the tree: %d left", signal, left);
-    if (left > 0) {
-        await_one(k, &one);
-        return;
-    }
-    unwatch_end(k);
-    unwatch_main(k);
-    pri_run_reap(k);
-    forget_roots(k);
-    k->end_stage = PRI_END_NONE;
-    k->end_ns = PRI_NEVER;
-    pri_keeper_push(k, PRI_E_TREE_GONE);
 }

@@ -19,7 +19,7 @@
 #include "core/ident.h"
 #include "core/table.h"
 
-enum pri_step {
+enum pri_outcome {
     PRI_OK = 0,
     PRI_NO = 1,   /* a condition does not hold now; nothing was changed */
     PRI_GONE = 2, /* the counter was removed: look its name up again */

@@ -9,14 +9,18 @@
 #ifndef PRI_OS_LAUNCH_H
 #define PRI_OS_LAUNCH_H
 
+#include "core/plan.h"
 #include "os/process.h"
 
 struct pri_launch {
-    char *const *argv;       /* argv[0] is looked up in PATH of envp */
-    char *const *envp;       /* the whole environment */
-    const char *dir;         /* working directory */
-    uint64_t files_soft;     /* its soft limit of open files; 0: the keeper's */
-    procref_waitable output; /* becomes its stdout and stderr; stdin is the null device */
+    const char *program; /* looked up in PATH of envp unless it has a '/' */
+    char *const *argv;
+    char *const *envp;                 /* the whole environment */
+    const char *dir;                   /* working directory */
+    uint64_t files_soft;               /* its soft limit of open files; 0: the keeper's */
+    procref_waitable output;           /* becomes its stdout and stderr; stdin is the null device */
+    const struct pri_plan_block *plan; /* limits, umask, priority, where output goes; or NULL */
+    procref_waitable told;             /* becomes its descriptor 3; -1: it has none */
 };
 
 struct pri_launched {

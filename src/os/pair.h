@@ -33,6 +33,12 @@ void *pri_pair_share(size_t size);
 /* The record page, and the waitable by which clients map it; nobody can make it shorter. */
 struct pri_record *pri_record_make(procref_waitable *ret_page);
 
+/* A pipe, not inherited by default: [0] is read by pri_pipe_take() and can be polled, [1] is for a
+ * child. */
+int pri_pipe_open(procref_waitable ret[2]);
+/* 1: a byte was there; 0: all of the other ends are closed; AGAIN: neither. */
+int pri_pipe_take(procref_waitable pipe);
+
 /* The other member: 0 in the child, its pid in the parent, -1 if there are no processes left. */
 int32_t pri_pair_fork(void);
 

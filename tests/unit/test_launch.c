@@ -31,7 +31,8 @@ static char path_entry[] = "PATH=/usr/bin:/bin";
 static char *const plain_environment[] = {path_entry, NULL};
 
 static struct pri_launch a_launch(char **argv) {
-    struct pri_launch launch = {.argv = argv, .envp = plain_environment, .dir = "/"};
+    struct pri_launch launch = {
+        .program = argv[0], .told = -1, .argv = argv, .envp = plain_environment, .dir = "/"};
     launch.output = memfd_create("output", MFD_CLOEXEC);
     must(launch.output >= 0, "memfd_create");
     return launch;
@@ -302,10 +303,7 @@ static void a_starter_without_the_first_three_descriptors_can_launch(void **stat
         saved[fd] = fcntl(fd, F_DUPFD_CLOEXEC, 20);
         close(fd);
     }
-    struct pri_launch launch = {.argv = SHELL("echo out; echo err >&2; read -r line || echo end"),
-                                .envp = plain_environment,
-                                .dir = "/",
-                                .output = memfd_create("output", MFD_CLOEXEC)};
+    struct pri_launch launch = a_launch(SHELL("echo out; echo err >&2; read -r line || echo end"));
     int low = launch.output;
     code = pri_launch_prepare(&launch, &launched, NULL);
     if (code == 0) {

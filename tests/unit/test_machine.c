@@ -20,7 +20,7 @@ static bool does(struct pri_actions actions, enum pri_action action) {
 
 /* A machine that is up with one holder. */
 static struct pri_machine up(void) {
-    return (struct pri_machine){.state = PRI_S_UP, .phase = PRI_PHASE_UP, .generation = 1, .alive = true,
+    return (struct pri_machine){.state = PRI_S_UP, .phase = PRI_PHASE_UP, .generation = 1, .restarts_most = PRI_RESTARTS_MOST, .alive = true,
                                 .refs = 1, .gen = 1, .keeper = 1, .restart = true};
 }
 

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -29,11 +30,16 @@
  * once. */
 struct report {
     int32_t os;
-    enum step { STEP_SHED, STEP_DIR, STEP_RUN } step;
-    char dir[200]; /* the working directory's end, if that was it */
+    enum step { STEP_SHED, STEP_DIR, STEP_OUTPUT, STEP_LIMIT, STEP_NICE, STEP_RUN } step;
+    char path[200]; /* the end of the working directory or file, if that was it */
 };
 
-enum { GO = 3, REPORT = 4, FIRST_FREE = 5 }; /* the child's descriptors after 0, 1 and 2 */
+enum {
+    TOLD = 3,
+    GO = 4,
+    REPORT = 5,
+    FIRST_FREE = 6
+}; /* the child's descriptors after 0, 1 and 2 */
 
 /* ---- In the child ---------------------------------------------------------------------------- */
 
@@ -49,9 +55,9 @@ static void close_from(unsigned first) {
     }
 }
 
-/* Only 0, 1, 2, GO and REPORT stay open. All are first moved above, for any of them may have the
- * number of another. */
-static bool shed_descriptors(int *go, int *report, int output) {
+/* Only 0, 1, 2, TOLD, GO and REPORT stay open. All are first moved above, for any of them may have
+ * the number of another. */
+static bool shed_descriptors(int *go, int *report, int output, int told) {
     int null = open("/dev/null", O_RDWR);
     if (null > 0) {
         if (dup2(null, STDIN_FILENO) < 0) {
@@ -64,6 +70,11 @@ static bool shed_descriptors(int *go, int *report, int output) {
         dup3(*report, REPORT, O_CLOEXEC) < 0) {
         return false;
     }
+    if (told < 0) {
+        close(TOLD);
+    } else if (dup2(told, TOLD) < 0) {
+        return false;
+    }
     *go = GO;
     *report = REPORT;
     close_from(FIRST_FREE);
@@ -72,14 +83,14 @@ static bool shed_descriptors(int *go, int *report, int output) {
 
 /* execvp(3) looks at this program's PATH, not at envp's, and differs between libcs. Returns only on
  * failure. */
-static int run(char *const *argv, char *const *envp) {
+static int run(const char *program, char *const *argv, char *const *envp) {
     const char *path = "/usr/local/bin:/usr/bin:/bin"; /* when the environment has none */
-    size_t name_length = strlen(argv[0]);
+    size_t name_length = strlen(program);
     char file[PATH_MAX];
     int os = ENOENT;
 
-    if (strchr(argv[0], '/') != NULL || name_length == 0) {
-        execve(argv[0], argv, envp);
+    if (strchr(program, '/') != NULL || name_length == 0) {
+        execve(program, argv, envp);
         return errno;
     }
     for (char *const *entry = envp; *entry != NULL; entry++) {
@@ -95,7 +106,7 @@ static int run(char *const *argv, char *const *envp) {
             file[length] = '/';
             /* An empty part of PATH is the working directory: "name" itself, not "/name". */
             size_t at = length == 0 ? 0 : length + 1;
-            memcpy(file + at, argv[0], name_length + 1);
+            memcpy(file + at, program, name_length + 1);
             execve(file, argv, envp);
             if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) {
                 return errno;
@@ -125,6 +136,80 @@ static void restore_files_limit(uint64_t soft) {
     }
 }
 
+static void name_path(struct report *report, const char *path) {
+    size_t size = strlen(path) + 1;
+    size_t cut = size > sizeof report->path ? size - sizeof report->path : 0;
+    memcpy(report->path, path + cut, size - cut);
+}
+
+/* "null", "file:PATH", "append:PATH" or "truncate:PATH", as systemd.exec(5) opens them. */
+static bool redirect(int to, const char *where, struct report *report) {
+    static const struct {
+        const char *prefix;
+        int flags;
+    } kinds[] = {{"file:", 0}, {"append:", O_APPEND}, {"truncate:", O_TRUNC}};
+    const char *path = "/dev/null";
+    int flags = 0;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        size_t length = strlen(kinds[i].prefix);
+        if (strncmp(where, kinds[i].prefix, length) == 0) {
+            path = where + length;
+            flags = kinds[i].flags;
+        }
+    }
+    int fd = open(path, O_WRONLY | O_CREAT | O_NOCTTY | flags, 0666);
+    if (fd < 0 || dup2(fd, to) < 0) {
+        report->os = errno;
+        name_path(report, path);
+        return false;
+    }
+    close(fd);
+    return true;
+}
+
+/* A limit above what is allowed becomes the highest that is, as systemd does. */
+static bool set_limit(const struct pri_plan_limit *limit) {
+    struct rlimit now,
+        wanted = {
+            .rlim_cur = limit->soft == PRI_LIMIT_INFINITY ? RLIM_INFINITY : (rlim_t)limit->soft,
+            .rlim_max = limit->hard == PRI_LIMIT_INFINITY ? RLIM_INFINITY : (rlim_t)limit->hard};
+    if (setrlimit(limit->resource, &wanted) == 0) {
+        return true;
+    }
+    if (errno != EPERM || getrlimit(limit->resource, &now) < 0) {
+        return false;
+    }
+    wanted.rlim_max = wanted.rlim_max < now.rlim_max ? wanted.rlim_max : now.rlim_max;
+    wanted.rlim_cur = wanted.rlim_cur < wanted.rlim_max ? wanted.rlim_cur : wanted.rlim_max;
+    return setrlimit(limit->resource, &wanted) == 0;
+}
+
+/* What a service file says of every process. */
+static void apply(const struct pri_plan_block *plan, int report_to, struct report *report) {
+    const char *output = pri_plan_text(plan, plan->output),
+               *error = pri_plan_text(plan, plan->error);
+    if (plan->umask >= 0) {
+        umask((mode_t)plan->umask);
+    }
+    if (plan->nice != 0 && setpriority(PRIO_PROCESS, 0, plan->nice) < 0) {
+        report->os = errno;
+        give_up(report_to, report, STEP_NICE);
+    }
+    for (uint32_t i = 0; i < plan->limit_count; i++) {
+        if (!set_limit(&pri_plan_limits(plan)[i])) {
+            report->os = errno;
+            give_up(report_to, report, STEP_LIMIT);
+        }
+    }
+    if ((output != NULL && !redirect(STDOUT_FILENO, output, report)) ||
+        (error != NULL && !redirect(STDERR_FILENO, error, report))) {
+        give_up(report_to, report, STEP_OUTPUT);
+    }
+    if (output != NULL && error == NULL) {
+        dup2(STDOUT_FILENO, STDERR_FILENO);
+    }
+}
+
 _Noreturn static void child(const struct pri_launch *launch, int go, int report_to) {
     struct report report = {0};
     ssize_t length;
@@ -132,15 +217,13 @@ _Noreturn static void child(const struct pri_launch *launch, int go, int report_
 
     setsid();
     pri_signals_reset();
-    if (!shed_descriptors(&go, &report_to, launch->output)) {
+    if (!shed_descriptors(&go, &report_to, launch->output, launch->told)) {
         report.os = errno;
         give_up(report_to, &report, STEP_SHED);
     }
     if (chdir(launch->dir) < 0) {
         report.os = errno;
-        size_t size = strlen(launch->dir) + 1;
-        size_t cut = size > sizeof report.dir ? size - sizeof report.dir : 0;
-        memcpy(report.dir, launch->dir + cut, size - cut);
+        name_path(&report, launch->dir);
         give_up(report_to, &report, STEP_DIR);
     }
     do {
@@ -151,7 +234,10 @@ _Noreturn static void child(const struct pri_launch *launch, int go, int report_
     }
     close(go);
     restore_files_limit(launch->files_soft);
-    report.os = run(launch->argv, launch->envp);
+    if (launch->plan != NULL) {
+        apply(launch->plan, report_to, &report);
+    }
+    report.os = run(launch->program, launch->argv, launch->envp);
     give_up(report_to, &report, STEP_RUN);
 }
 
@@ -203,7 +289,7 @@ int pri_launch_prepare(const struct pri_launch *launch, struct pri_launched *ret
     pid_t pid;
     int code = 0;
 
-    moved.output = -1;
+    moved.output = moved.told = -1;
     /* A socket, because writing to a child that was killed must not raise SIGPIPE in the keeper. */
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, go) < 0) {
         int os = errno;
@@ -216,7 +302,9 @@ int pri_launch_prepare(const struct pri_launch *launch, struct pri_launched *ret
         goto done;
     }
     moved.output = fcntl(launch->output, F_DUPFD_CLOEXEC, FIRST_FREE);
-    if (moved.output < 0 || !move_up(go) || !move_up(report)) {
+    moved.told = launch->told >= 0 ? fcntl(launch->told, F_DUPFD_CLOEXEC, FIRST_FREE) : -1;
+    if (moved.output < 0 || (launch->told >= 0 && moved.told < 0) || !move_up(go) ||
+        !move_up(report)) {
         int os = errno;
         code = fail(os, "fcntl", err);
         goto done;
@@ -245,6 +333,7 @@ int pri_launch_prepare(const struct pri_launch *launch, struct pri_launched *ret
     go[0] = report[0] = -1;
 
 done:
+    close_one(&moved.told);
     close_one(&moved.output);
     close_one(&report[1]);
     close_one(&report[0]);
@@ -278,7 +367,16 @@ int pri_launch_result(struct pri_launched *launched, const char *name, procref_e
     switch (report.step) {
     case STEP_DIR:
         return pri_fail(err, PROCREF_E_SERVICE_START, report.os, "chdir",
-                        "cannot enter working directory '%s'", report.dir);
+                        "cannot enter working directory '%s'", report.path);
+    case STEP_OUTPUT:
+        return pri_fail(err, PROCREF_E_SERVICE_START, report.os, "open",
+                        "cannot write the output of '%s' to '%s'", name, report.path);
+    case STEP_LIMIT:
+        return pri_fail(err, PROCREF_E_SERVICE_START, report.os, "setrlimit",
+                        "cannot set a limit (Limit…=) of '%s'", name);
+    case STEP_NICE:
+        return pri_fail(err, PROCREF_E_SERVICE_START, report.os, "setpriority",
+                        "cannot set the priority (Nice=) of '%s'", name);
     case STEP_RUN:
         return pri_fail(err, PROCREF_E_SERVICE_START, report.os, "execve", "cannot run '%s'", name);
     default:

@@ -150,6 +150,19 @@ close_fd:
     return NULL;
 }
 
+int pri_pipe_open(procref_waitable ret[2]) {
+    return pipe2(ret, O_CLOEXEC | O_NONBLOCK) == 0 ? 0 : PROCREF_E_LIMIT;
+}
+
+int pri_pipe_take(procref_waitable pipe) {
+    char byte;
+    ssize_t got;
+    do {
+        got = read(pipe, &byte, 1);
+    } while (got < 0 && errno == EINTR);
+    return got < 0 ? PROCREF_E_AGAIN : (int)got;
+}
+
 int32_t pri_pair_fork(void) {
     return fork();
 }

@@ -39,7 +39,7 @@ struct pri_set_kind {
 int pri_set_compile(const struct pri_set_kind *kind, const struct pri_row *row, uint32_t g,
                     const struct pri_ident *ident, struct sembuf *ops);
 
-/* What the failure of semop(2) means: an enum pri_step or a negative PROCREF_E_…. */
+/* What the failure of semop(2) means: an enum pri_outcome or a negative PROCREF_E_…. */
 int pri_set_outcome(int os);
 
 static inline PRI_HOT int pri_set_execute(int id, struct sembuf *ops, int n, int32_t *ret_os) {

@@ -1,0 +1,226 @@
+/*
+ * Ending the service, in stages: ExecStop=, the first process, the rest, SIGKILL, ExecStopPost=.
+ * Each has the stop timeout for itself. A service without a plan begins with its first process, and
+ * ends there.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/crash.h"
+#include "core/fail.h"
+#include "core/trace.h"
+#include "keeper/keeper.h"
+#include "os/clock.h"
+#include "os/poller.h"
+#include "os/rendezvous.h"
+
+enum { LOOK_AGAIN_MS = 200, ROOTS_MOST = 1024 };
+
+static const struct pri_plan_block *plan_of(const struct pri_keeper *k) {
+    return pri_config_plan(k->pair->config);
+}
+
+static enum pri_kill_mode kill_mode(const struct pri_keeper *k) {
+    const struct pri_plan_block *plan = plan_of(k);
+    return plan != NULL ? (enum pri_kill_mode)plan->kill_mode : PRI_KILL_GROUP;
+}
+
+static int64_t deadline(const struct pri_keeper *k) {
+    return pri_deadline(k->pair->config->stop_timeout_ms);
+}
+
+static void unwatch_end(struct pri_keeper *k) {
+    if (k->end_watch >= 0) {
+        pri_poller_remove(k->poller, k->end_watch);
+        pri_link_close(k->end_watch);
+        k->end_watch = -1;
+    }
+}
+
+/*
+ * A client's process is not below us: when it ends, its children go to somebody else. So they are
+ * looked for while it lives, again and again, and those that were found are remembered.
+ */
+void pri_run_find_roots(struct pri_keeper *k) {
+    if (!pri_config_has_callbacks(k->pair->config)) {
+        return;
+    }
+    struct pri_process *found = calloc(ROOTS_MOST, sizeof *found);
+    if (found != NULL) {
+        struct pri_tree tree = pri_run_tree(k);
+        int count = pri_tree_list(&tree, found, ROOTS_MOST);
+        free(k->roots);
+        k->roots = found;
+        k->roots_count = count;
+    }
+}
+
+static void forget_roots(struct pri_keeper *k) {
+    free(k->roots);
+    k->roots = NULL;
+    k->roots_count = 0;
+}
+
+static void signal_main(struct pri_keeper *k, int signal) {
+    const struct pri_process *main = &k->pair->page->main;
+    if (pri_process_signal(main, signal)) {
+        PRI_TRACE("signal %d to %u", signal, (unsigned)main->pid);
+        pri_process_signal(main, SIGCONT); /* a stopped process would not see it */
+    }
+}
+
+/* The first process is asked first, so that it can end its own; what it leaves is asked next; then
+ * comes SIGKILL. With a plan, KillMode= says whether all are asked at once. */
+static void end_processes(struct pri_keeper *k) {
+    const struct pri_config *config = k->pair->config;
+    const struct pri_plan_block *plan = plan_of(k);
+    k->end_ns = plan != NULL && plan->never_kill ? PRI_NEVER : deadline(k);
+    k->end_stage = PRI_END_MAIN;
+    pri_run_find_roots(k);
+    if (kill_mode(k) == PRI_KILL_PROCESS) {
+        pri_steps_kill(k);
+    }
+    pri_steps_forget(k);
+    if (pri_process_alive(&k->pair->page->main)) {
+        k->ended_by_us = true;
+        if (k->main_watch < 0) {
+            pri_run_watch_main(k);
+        }
+        signal_main(k, config->stop_signal);
+        PRI_CRASH_POINT("asked to stop");
+        if (plan != NULL && kill_mode(k) == PRI_KILL_GROUP) {
+            struct pri_process one;
+            struct pri_tree tree = pri_run_tree(k);
+            pri_tree_signal(&tree, PRI_TREE_BUT_MAIN, config->stop_signal, &one);
+        }
+    }
+    pri_run_end_step(k, false);
+}
+
+static bool nothing_has_run(const struct pri_keeper *k) {
+    const struct pri_page *page = k->pair->page;
+    bool callbacks = pri_config_has_callbacks(k->pair->config);
+    bool old = page->recovers && page->old.pid != 0 && pri_process_alive(&page->old);
+    bool steps = plan_of(k) != NULL && (page->stop_due || page->post_due);
+    return page->main.pid == 0 && !(page->scattered && !callbacks) && k->roots == NULL && !old &&
+           !steps;
+}
+
+void pri_run_end_tree(struct pri_keeper *k) {
+    pri_steps_kill(k); /* of a start that is given up */
+    pri_run_forget_start(k);
+    k->status_ns = PRI_NEVER;
+    if (nothing_has_run(k)) {
+        pri_keeper_push(k, PRI_E_TREE_GONE);
+        return;
+    }
+    if (plan_of(k) != NULL && k->pair->page->stop_due) {
+        k->ended_by_us = k->ended_by_us || pri_process_alive(&k->pair->page->main);
+        k->end_stage = PRI_END_STOP;
+        k->end_ns = deadline(k);
+        pri_steps_run(k, PRI_STEPS_STOP);
+        return;
+    }
+    end_processes(k);
+}
+
+/* ExecStop= is through. */
+void pri_end_stopped(struct pri_keeper *k) {
+    PRI_CRASH_POINT("plan: stopped, not recorded");
+    k->pair->page->stop_due = false;
+    end_processes(k);
+}
+
+static void finish(struct pri_keeper *k) {
+    unwatch_end(k);
+    pri_run_unwatch_main(k);
+    pri_run_reap(k);
+    forget_roots(k);
+    k->end_ns = PRI_NEVER;
+    if (plan_of(k) != NULL && k->pair->page->post_due) {
+        k->end_stage = PRI_END_POST;
+        k->end_ns = deadline(k);
+        pri_steps_run(k, PRI_STEPS_STOP_POST);
+        return;
+    }
+    k->end_stage = PRI_END_NONE;
+    pri_keeper_push(k, PRI_E_TREE_GONE);
+}
+
+/* ExecStopPost= is through, and what it left is not to stay. */
+void pri_end_posted(struct pri_keeper *k) {
+    PRI_CRASH_POINT("plan: posted, not recorded");
+    k->pair->page->post_due = false;
+    k->end_stage = PRI_END_KILL;
+    k->end_ns = PRI_NEVER;
+    if (kill_mode(k) == PRI_KILL_PROCESS) {
+        finish(k);
+    } else {
+        pri_run_end_step(k, false);
+    }
+}
+
+static void await_one(struct pri_keeper *k, const struct pri_process *one) {
+    unwatch_end(k);
+    k->end_watch = pri_process_watch(one);
+    if (k->end_watch < 0 || pri_poller_add(k->poller, k->end_watch, PRI_TAG_END) < 0) {
+        k->look_ns = pri_deadline(LOOK_AGAIN_MS); /* no descriptor to be told by */
+    }
+}
+
+static void step_timed_out(struct pri_keeper *k) {
+    PRI_TRACE("a step did not end in time: SIGKILL");
+    pri_steps_kill(k);
+    if (k->end_stage == PRI_END_STOP) {
+        pri_end_stopped(k);
+    } else {
+        pri_end_posted(k);
+    }
+}
+
+void pri_run_end_step(struct pri_keeper *k, bool timed_out) {
+    struct pri_process one = {0};
+    int signal = 0;
+
+    if (k->end_stage == PRI_END_STOP || k->end_stage == PRI_END_POST) {
+        if (timed_out) {
+            step_timed_out(k);
+        }
+        return; /* the end of a step goes on */
+    }
+    if (k->end_stage == PRI_END_NONE) {
+        return;
+    }
+    pri_run_find_roots(k);
+    struct pri_tree tree = pri_run_tree(k);
+    if (timed_out) {
+        PRI_TRACE("it did not end in time: SIGKILL");
+        k->end_stage = PRI_END_KILL;
+        k->end_ns = PRI_NEVER;
+    } else if (k->end_stage == PRI_END_MAIN) {
+        if (pri_process_alive(&tree.main)) {
+            return; /* its watch wakes us */
+        }
+        k->end_stage = kill_mode(k) == PRI_KILL_MIXED ? PRI_END_KILL : PRI_END_REST;
+        signal = k->pair->config->stop_signal;
+    }
+    if (kill_mode(k) == PRI_KILL_PROCESS) {
+        if (pri_process_alive(&tree.main)) {
+            pri_process_signal(&tree.main, SIGKILL); /* only after its time; its watch wakes us */
+            return;
+        }
+        finish(k); /* the rest is left alone, as was asked for */
+        return;
+    }
+    if (k->end_stage == PRI_END_KILL) {
+        signal = SIGKILL;
+    }
+    int left = pri_tree_signal(&tree, PRI_TREE_ALL, signal, &one);
+    PRI_TRACE("signal %d to the tree: %d left", signal, left);
+    if (left > 0) {
+        await_one(k, &one);
+        return;
+    }
+    finish(k);
+}

@@ -1,0 +1,110 @@
+/*
+ * Type=forking: the first process ends when the service, a descendant of it, is up. Which one that
+ * is says the PIDFile=, or a guess. What a file says is believed of a process of the service's own
+ * tree only.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "core/fail.h"
+#include "core/trace.h"
+#include "keeper/keeper.h"
+#include "os/folder.h"
+#include "os/poller.h"
+#include "os/rendezvous.h"
+
+enum { PROCESSES_MOST = 64 };
+
+static void named(struct pri_keeper *k, const struct pri_process *process) {
+    pri_pid_file_forget(k);
+    k->status_known = false;
+    k->forked = true;
+    pri_run_named(k, process);
+    pri_run_readiness(k);
+}
+
+static bool read_pid_file(const struct pri_keeper *k, const char *path,
+                          struct pri_process *ret_process) {
+    struct pri_tree tree = pri_run_tree(k);
+    char text[32], *end;
+    if (pri_read_text(path, text, sizeof text) <= 0) {
+        return false;
+    }
+    unsigned long pid = strtoul(text, &end, 10);
+    return pid > 1 && pid <= INT32_MAX && (*end == '\n' || *end == '\0') &&
+           pri_process_identify((uint32_t)pid, ret_process) &&
+           pri_tree_contains(&tree, (uint32_t)pid);
+}
+
+/* The oldest that is left: a daemon's first process is older than its workers. */
+static bool guess(const struct pri_keeper *k, struct pri_process *ret_process) {
+    struct pri_process list[PROCESSES_MOST];
+    struct pri_tree tree = pri_run_tree(k);
+    int count = pri_tree_list(&tree, list, PROCESSES_MOST);
+    for (int i = 0; i < count; i++) {
+        if (i == 0 || list[i].start < ret_process->start ||
+            (list[i].start == ret_process->start && list[i].pid < ret_process->pid)) {
+            *ret_process = list[i];
+        }
+    }
+    return count > 0;
+}
+
+void pri_pid_file_forget(struct pri_keeper *k) {
+    if (k->pid_file_watch >= 0) {
+        pri_poller_remove(k->poller, k->pid_file_watch);
+        close(k->pid_file_watch);
+        k->pid_file_watch = -1;
+    }
+}
+
+/* The file's folder is watched: it may be made, or moved there. */
+static void watch_pid_file(struct pri_keeper *k, const char *path) {
+    char folder[PRI_PATH_SIZE];
+    const char *slash = strrchr(path, '/');
+    pri_format(folder, sizeof folder, "%.*s", slash != NULL ? (int)(slash - path) + 1 : 1,
+               slash != NULL ? path : ".");
+    k->pid_file_watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (k->pid_file_watch >= 0 &&
+        (inotify_add_watch(k->pid_file_watch, folder, IN_CLOSE_WRITE | IN_MOVED_TO) < 0 ||
+         pri_poller_add(k->poller, k->pid_file_watch, PRI_TAG_PID_FILE) < 0)) {
+        close(k->pid_file_watch);
+        k->pid_file_watch = -1;
+    }
+}
+
+void pri_pid_file_changed(struct pri_keeper *k) {
+    const struct pri_plan_block *plan = pri_config_plan(k->pair->config);
+    struct pri_process process;
+    char events[1024];
+    while (read(k->pid_file_watch, events, sizeof events) > 0) {
+    }
+    if (read_pid_file(k, pri_plan_text(plan, plan->pid_file), &process)) {
+        named(k, &process);
+    }
+}
+
+bool pri_forking_parent_ended(struct pri_keeper *k) {
+    const struct pri_plan_block *plan = pri_config_plan(k->pair->config);
+    struct pri_process process;
+    if (plan == NULL || plan->type != PRI_TYPE_FORKING || k->forked) {
+        return false;
+    }
+    const char *path = pri_plan_text(plan, plan->pid_file);
+    if (path == NULL) {
+        if (!guess(k, &process)) {
+            return false; /* it left nothing behind: it has ended */
+        }
+        named(k, &process);
+        return true;
+    }
+    watch_pid_file(k, path);
+    if (read_pid_file(k, path, &process)) {
+        named(k, &process);
+    } else {
+        PRI_TRACE("waits for %s", path); /* until the start timeout */
+    }
+    return true;
+}

@@ -1,0 +1,270 @@
+/*
+ * Carrying out a service file's plan (core/plan.h): its lists of commands, one process after the
+ * other, each awaited; and the process that holds what the service requires. When which list is due
+ * is said by run.c (a start) and end.c (an end).
+ *
+ * Nothing of a step needs to be on record: until it is told to go it ends by itself when its keeper
+ * dies, and then it belongs to the service's tree, which a successor ends before it begins the list
+ * again.
+ */
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "core/crash.h"
+#include "core/fail.h"
+#include "core/trace.h"
+#include "keeper/keeper.h"
+#include "os/pair.h"
+#include "os/poller.h"
+#include "os/rendezvous.h"
+
+static const char *const list_names[PRI_STEPS_COUNT] = {
+    "ExecStartPre", "ExecStart", "ExecStartPost", "ExecStop", "ExecStopPost"};
+
+static const struct pri_plan_block *plan_of(const struct pri_keeper *k) {
+    return pri_config_plan(k->pair->config);
+}
+
+static const char *program_of(const struct pri_keeper *k, const struct pri_plan_step *step) {
+    return pri_plan_text(plan_of(k), step->program);
+}
+
+static int launch_step(struct pri_keeper *k, struct pri_start_of what, procref_waitable told,
+                       struct pri_launched *ret, procref_error *err) {
+    struct pri_start s;
+    if (!pri_start_make(k, what, &s)) {
+        return pri_fail(err, PROCREF_E_NO_MEMORY, 0, "mmap", "no memory to start a process of '%s'",
+                        k->pair->config->ident.name);
+    }
+    bool in_root = what.holder || (what.step->flags & PRI_STEP_IN_ROOT) != 0;
+    struct pri_launch launch = {.program = what.holder ? s.argv[0] : s.program,
+                                .argv = s.argv,
+                                .envp = s.envp,
+                                .dir = in_root ? "/" : s.dir,
+                                .output = k->log.fd,
+                                .files_soft = k->pair->files_soft,
+                                .plan = what.holder ? NULL : plan_of(k),
+                                .told = told};
+    int code = s.argv[0] != NULL
+                   ? pri_launch_prepare(&launch, ret, err)
+                   : pri_fail(err, PROCREF_E_SERVICE_START, 0, "",
+                              "'%s' has a command that is empty once its variables are "
+                              "replaced",
+                              k->pair->config->ident.name);
+    pri_start_forget(&s); /* the child has its copy */
+    return code;
+}
+
+/* ---- One list after the other ---------------------------------------------------------------- */
+
+static void forget_control(struct pri_keeper *k) {
+    pri_launch_forget(&k->steps.control);
+    memset(&k->steps.control, 0, sizeof k->steps.control);
+    k->steps.running = false;
+}
+
+static void done(struct pri_keeper *k) {
+    PRI_TRACE("%s: done", list_names[k->steps.list]);
+    switch (k->steps.list) {
+    case PRI_STEPS_START_PRE: pri_run_launch_main(k); break;
+    case PRI_STEPS_START: pri_run_readiness(k); break;
+    case PRI_STEPS_START_POST: pri_run_start_done(k); break;
+    case PRI_STEPS_STOP: pri_end_stopped(k); break;
+    case PRI_STEPS_STOP_POST: pri_end_posted(k); break;
+    case PRI_STEPS_COUNT: break;
+    }
+}
+
+/* What follows in a list that is for starting is not run, nor in one that is for stopping; only
+ * there the end goes on all the same. */
+static void failed(struct pri_keeper *k, const procref_error *error) {
+    PRI_TRACE("%s", error->message);
+    if (k->steps.list == PRI_STEPS_STOP || k->steps.list == PRI_STEPS_STOP_POST) {
+        done(k);
+    } else {
+        pri_run_start_failed(k, error);
+    }
+}
+
+static const struct pri_plan_step *next_step(struct pri_keeper *k) {
+    const struct pri_plan_block *plan = plan_of(k);
+    for (; k->steps.next < plan->step_count; k->steps.next++) {
+        const struct pri_plan_step *step = pri_plan_step(plan, k->steps.next);
+        if (step->list == (uint32_t)k->steps.list) {
+            k->steps.next++;
+            return step;
+        }
+    }
+    return NULL;
+}
+
+static void go_on(struct pri_keeper *k) {
+    procref_error error = PROCREF_ERROR_INIT;
+    const struct pri_plan_step *step;
+    while ((step = next_step(k)) != NULL) {
+        k->steps.step = step;
+        int code =
+            launch_step(k, (struct pri_start_of){.step = step}, -1, &k->steps.control, &error);
+        if (code == 0) {
+            PRI_CRASH_POINT("plan: a step is prepared");
+            k->steps.running = true;
+            pri_launch_go(&k->steps.control);
+            PRI_CRASH_POINT("plan: a step runs");
+            PRI_TRACE("%s: '%s' as %u", list_names[step->list], program_of(k, step),
+                      (unsigned)k->steps.control.process.pid);
+            return;
+        }
+        if ((step->flags & PRI_STEP_IGNORE) == 0) {
+            failed(k, &error);
+            return;
+        }
+    }
+    done(k);
+}
+
+void pri_steps_run(struct pri_keeper *k, enum pri_step_list list) {
+    forget_control(k);
+    k->steps.list = list;
+    k->steps.next = 0;
+    go_on(k);
+}
+
+/* A child ended: the step that runs? */
+void pri_steps_reaped(struct pri_keeper *k, uint32_t pid, int status) {
+    procref_error error = PROCREF_ERROR_INIT;
+    if (!k->steps.running || pid != k->steps.control.process.pid) {
+        return;
+    }
+    const struct pri_plan_step *step = k->steps.step;
+    int code = pri_launch_result(&k->steps.control, program_of(k, step), &error);
+    forget_control(k);
+    PRI_CRASH_POINT("plan: a step has ended");
+    if (code == 0 || code == PROCREF_E_AGAIN) {
+        char how[96];
+        pri_run_describe_end(true, status, how, sizeof how);
+        code = pri_run_is_clean(k, status)
+                   ? 0
+                   : pri_fail(&error, PROCREF_E_SERVICE_START, 0, "",
+                              "%s= of '%s' failed: '%s': %s", list_names[step->list],
+                              k->pair->config->ident.name, program_of(k, step), how);
+    }
+    if (code < 0 && (step->flags & PRI_STEP_IGNORE) == 0) {
+        failed(k, &error);
+    } else {
+        go_on(k);
+    }
+}
+
+/* The list is over, whatever of it still runs. */
+void pri_steps_forget(struct pri_keeper *k) {
+    forget_control(k);
+}
+
+void pri_steps_kill(struct pri_keeper *k) {
+    if (k->steps.running) {
+        pri_process_signal(&k->steps.control.process, SIGKILL);
+    }
+    forget_control(k);
+}
+
+/* ---- What the service requires --------------------------------------------------------------- */
+
+static void close_told(struct pri_keeper *k) {
+    if (k->holder_told >= 0) {
+        pri_poller_remove(k->poller, k->holder_told);
+        pri_link_close(k->holder_told);
+        k->holder_told = -1;
+    }
+}
+
+/* Its end is an event: what the service requires may go then. */
+void pri_holder_watch(struct pri_keeper *k) {
+    pri_holder_unwatch(k);
+    k->holder_watch = pri_process_watch(&k->pair->page->holder);
+    if (k->holder_watch < 0 || pri_poller_add(k->poller, k->holder_watch, PRI_TAG_HOLDER) < 0) {
+        pri_holder_ended(k);
+    }
+}
+
+void pri_holder_unwatch(struct pri_keeper *k) {
+    if (k->holder_watch >= 0) {
+        pri_poller_remove(k->poller, k->holder_watch);
+        pri_link_close(k->holder_watch);
+        k->holder_watch = -1;
+    }
+}
+
+bool pri_holder_is_missing(const struct pri_keeper *k) {
+    const struct pri_plan_block *plan = plan_of(k);
+    return plan != NULL && plan->holder.count > 0 && !pri_process_alive(&k->pair->page->holder);
+}
+
+/* It is marked as a keeper's (os/tree.h), so it is not of the service's tree; it ends by itself
+ * when the pair has ended, which is after the service. */
+void pri_holder_start(struct pri_keeper *k) {
+    procref_error error = PROCREF_ERROR_INIT;
+    struct pri_launched launched = {.go = -1, .report = -1};
+    procref_waitable told[2];
+    close_told(k);
+    if (pri_pipe_open(told) < 0) {
+        pri_fail(&error, PROCREF_E_LIMIT, 0, "pipe", "no descriptors to start what '%s' requires",
+                 k->pair->config->ident.name);
+        pri_run_start_failed(k, &error);
+        return;
+    }
+    int code = launch_step(k, (struct pri_start_of){.holder = true}, told[1], &launched, &error);
+    pri_link_close(told[1]);
+    if (code < 0) {
+        pri_link_close(told[0]);
+        pri_run_start_failed(k, &error);
+        return;
+    }
+    k->pair->page->holder = launched.process;
+    k->holder_told = told[0];
+    k->holder_lost = false;
+    PRI_CRASH_POINT("plan: what holds the required is recorded");
+    pri_launch_go(&launched);
+    pri_launch_forget(&launched);
+    pri_poller_add(k->poller, k->holder_told, PRI_TAG_HELD);
+    pri_holder_watch(k);
+    PRI_TRACE("what it requires is held by %u", (unsigned)k->pair->page->holder.pid);
+}
+
+/* One byte: it holds. */
+void pri_holder_told(struct pri_keeper *k) {
+    procref_error error = PROCREF_ERROR_INIT;
+    int got = pri_pipe_take(k->holder_told);
+    if (got < 0) {
+        return;
+    }
+    close_told(k);
+    PRI_CRASH_POINT("plan: the required is held");
+    if (k->machine.state != PRI_S_STARTING) {
+        return; /* taken over while it was up */
+    }
+    if (got > 0) {
+        pri_steps_run(k, PRI_STEPS_START_PRE);
+        return;
+    }
+    pri_fail(&error, PROCREF_E_SERVICE_START, 0, "", "what '%s' requires could not be had",
+             k->pair->config->ident.name);
+    pri_run_start_failed(k, &error);
+}
+
+void pri_holder_ended(struct pri_keeper *k) {
+    pri_holder_unwatch(k);
+    if (k->holder_told >= 0) {
+        pri_holder_told(k); /* its pipe says the same, and better */
+        return;
+    }
+    k->holder_lost = true;
+    if (k->machine.state == PRI_S_UP || k->machine.state == PRI_S_LINGERING ||
+        k->machine.state == PRI_S_STARTING || k->machine.state == PRI_S_PUBLISHING) {
+        procref_error error = PROCREF_ERROR_INIT;
+        pri_fail(&error, PROCREF_E_SERVICE_START, 0, "",
+                 "'%s' is no longer sure of what it requires: the process that held it was killed",
+                 k->pair->config->ident.name);
+        pri_run_lost(k, &error);
+    }
+}

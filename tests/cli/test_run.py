@@ -1,0 +1,278 @@
+"""procref run: what COMMAND gets, how it ends, and what is said when the service cannot be had."""
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import unittest
+
+import support
+from support import HELPERS, PATIENCE, PROCREF
+
+
+class Command(support.World):
+    """What COMMAND is given."""
+
+    def test_the_command_finds_the_service_in_its_environment(self):
+        result = self.procref("run", self.db, "--command", self.service("--port", "${PORT}"), "--ready", "tcp", "--",
+                              "sh", "-c", "echo $PORT $PROCREF_PORT $PROCREF_NAME $PROCREF_PID $PROCREF_GENERATION")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        port, same, name, pid, generation = result.stdout.split()
+        self.assertEqual((port, name, generation), (same, self.db, "1"))
+        self.assertEqual(self.events("start"), [f"start {port}"])
+        with open(f"{self.dir}/events") as file:
+            self.assertEqual(file.readline().split()[1], pid)
+        self.assertEqual(result.stderr, "")
+
+    def test_a_service_without_a_port_leaves_no_port_of_an_outer_one(self):
+        inner = [PROCREF, "run", self.db + "-inner", "--command", "sleep 60", "--", "sh", "-c",
+                 "echo $PROCREF_NAME ${PROCREF_PORT-none} ${PORT:+kept}"]
+        result = self.procref("run", self.db + "-outer", "--command", self.service("--port", "${PORT}"), "--ready", "tcp", "--",
+                              *inner)
+        self.assertEqual(result.stdout.split(), [self.db + "-inner", "none", "kept"], result.stderr)
+
+    def test_the_command_has_procrefs_own_pid(self):
+        process = self.start("run", self.db, "--command", self.service(), "--", "sh", "-c", "echo $$",
+                             stdout=subprocess.PIPE)
+        self.assertEqual(int(process.communicate(timeout=PATIENCE)[0]), process.pid)
+
+    def test_exit_statuses_are_the_commands_own(self):
+        for status in (0, 1, 7, 100, 111, 255):
+            result = self.procref("run", self.db, "--command", self.service(), "--", "sh", "-c", f"exit {status}")
+            self.assertEqual((result.returncode, result.stderr), (status, ""))
+
+    def test_deaths_by_signal_are_the_commands_own(self):
+        for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGSEGV):
+            result = self.procref("run", self.db, "--command", self.service(), "--", "sh", "-c",
+                                  f"ulimit -c 0; kill -{int(number)} $$")
+            self.assertEqual(result.returncode, -number)
+
+    def test_nothing_else_of_the_process_is_changed(self):
+        script = self.write("surroundings.sh", """
+            grep -E '^(Sig|Shd|Cap|Groups|NoNewPrivs|Seccomp|Umask)' /proc/self/status | grep -v SigQ
+            pwd; nice; ulimit -a; ls /proc/self/fd
+            ls -l /proc/self/fd | sed -e 's/.* \\([0-9]* -> .*\\)/\\1/' -e 's/pipe:.*/pipe/' | grep -v /proc/
+            ps -o pgid=,sid=,tty= -p $$
+            env | grep -v -e ^PROCREF_ -e ^PORT= -e ^_= | sort""")
+
+        def unusual():
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGWINCH})
+            os.umask(0o027)
+            os.nice(3)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (200, 300))
+
+        with open(f"{self.dir}/some-file", "w") as extra:
+            how = {"cwd": self.work, "env": self.env, "preexec_fn": unusual, "pass_fds": [extra.fileno()],
+                   "stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": PATIENCE}
+            plain = subprocess.run(["sh", script], **how)
+            held = subprocess.run([PROCREF, "run", self.db, "--command", self.service(), "--", "sh", script], **how)
+        self.assertEqual(held.stderr, plain.stderr)
+        self.assertEqual(held.stdout.splitlines(), plain.stdout.splitlines())
+        self.assertIn("some-file", held.stdout)
+
+    def test_it_works_with_standard_descriptors_closed(self):
+        fifo = f"{self.dir}/fifo"
+        os.mkfifo(fifo)
+        process = subprocess.Popen(
+            ["sh", "-c", f'exec "$@" <&- >&- 2>&-', "sh", PROCREF, "run", self.db, "--command", self.service(), "--",
+             "sh", "-c", f"ls /proc/self/fd > {fifo}"], cwd=self.work, env=self.env)
+        with open(fifo) as file:
+            found = file.read().split()
+        self.assertEqual(process.wait(PATIENCE), 0)
+        self.assertNotIn("2", found)
+
+    def test_quotes_in_the_command_of_the_service_are_understood(self):
+        command = f"""{HELPERS}/service --events {self.dir}/events --print "two  words" --print 'it'"'"'s $HOME' """
+        result = self.procref("run", self.db, "--command", command + "--start-delay-ms 1 --fail 3", "--ready", "tcp",
+                              "--", "true")
+        self.assertEqual(result.returncode, 111)
+        self.assertIn("it's $HOME", result.stderr)
+
+
+class Sharing(support.World):
+    def test_nested_runs_share_one_service(self):
+        inner = [PROCREF, "run", self.db, "--command", self.service(), "--", "sh", "-c", "echo $PROCREF_PID"]
+        result = self.procref("run", self.db, "--command", self.service(), "--", "sh", "-c",
+                              'echo $PROCREF_PID; exec "$@"', "sh", *inner)
+        first, second = result.stdout.split()
+        self.assertEqual(first, second)
+        self.wait_until(lambda: self.events("stop-signal"))
+        self.assertEqual(len(self.events("start")), 1)
+
+    def test_the_service_stays_until_the_last_command_has_ended(self):
+        long = self.start("run", self.db, "--command", self.service(), "--", "sh", "-c", "echo up; read line",
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.assertEqual(long.stdout.readline(), "up\n")
+        for _ in range(3):
+            self.assertEqual(self.procref("run", self.db, "--command", self.service(), "--", "true").returncode, 0)
+        self.assertEqual((len(self.events("start")), self.events("stop-signal")), (1, []))
+        long.communicate("\n", timeout=PATIENCE)
+        self.wait_until(lambda: self.events("stop-signal"))
+
+    def test_killing_the_command_stops_the_service(self):
+        process = self.start("run", self.db, "--command", self.service(), "--", "sh", "-c", "echo up; read line",
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process.stdout.readline()
+        process.kill()
+        self.wait_until(lambda: self.events("stop-signal"))
+
+    def test_a_service_lingers_for_the_next_command(self):
+        for _ in range(2):
+            self.assertEqual(self.procref("run", self.db, "--command", self.service(), "--linger", "300ms", "--",
+                                          "true").returncode, 0)
+        self.assertEqual(len(self.events("start")), 1)
+        self.wait_until(lambda: self.events("stop-signal"))
+
+    def test_another_command_is_a_conflict_that_share_accepts(self):
+        def inner(*options):
+            return ["run", self.db, "--command", "sleep 60", "--", PROCREF, "run", self.db, *options, "--command", "sleep 61",
+                    "--", "echo", "shared"]
+        result = self.procref(*inner())
+        self.assertEqual(result.returncode, 111)
+        self.assertRegex(result.stderr, r"^procref run: 'db.*' runs already \(pid \d+\) with another command.*share\n$")
+        result = self.procref(*inner("--share"))
+        self.assertEqual((result.returncode, result.stdout), (0, "shared\n"), result.stderr)
+
+    def test_scopes_keep_services_of_one_name_apart(self):
+        for folder in ("a", "b"):
+            os.mkdir(f"{self.work}/{folder}")
+        pids, holders = {}, []
+        for scope in (["--scope", "a"], ["--scope", "b"], ["--scope", "user"], ["--base-dir", f"{self.dir}/own"]):
+            holder = self.start("run", self.db, "--command", "sleep 60", *scope, "--", "sh", "-c",
+                                "echo $PROCREF_PID; read line", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            holders.append(holder)
+            pids[tuple(scope)] = holder.stdout.readline()
+        self.assertEqual(len(set(pids.values())), 4)
+        result = self.procref("run", self.db, "--command", "sleep 60", "--scope", f"{self.work}/b/../a", "--", "sh", "-c",
+                              "echo $PROCREF_PID")
+        self.assertEqual(result.stdout, pids["--scope", "a"])
+        result = self.procref("run", self.db, "--command", "sleep 60", "--", "sh", "-c", "echo $PROCREF_PID")
+        self.assertEqual(result.stdout, pids["--scope", "user"])
+        for holder in holders:
+            holder.communicate("\n", timeout=PATIENCE)
+
+    def test_fifty_at_once_by_xargs_start_one_service(self):
+        script = self.write("many.sh", f"seq 200 | xargs -P 50 -I N {PROCREF} run {self.db} --linger 2s --command "
+                            f"'{self.service('--port', '${PORT}', '--lock', self.dir + '/lock')}' --ready tcp -- "
+                            "sh -c 'echo $PROCREF_PID N'")
+        result = subprocess.run(["bash", script], cwd=self.work, env=self.env, capture_output=True, text=True,
+                                timeout=PATIENCE)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertEqual(len(result.stdout.splitlines()), 200)
+        self.assertEqual(len({line.split()[0] for line in result.stdout.splitlines()}), 1)
+        self.assertEqual(len(self.events("start")), 1)
+
+    def test_a_parallel_make_shares_one_service(self):
+        targets = " ".join(f"t{i}" for i in range(20))
+        self.write("Makefile", f"""
+all: {targets}
+{targets}:
+\t@{PROCREF} run {self.db} --linger 1s --command '{self.service("--port", "$${PORT}")}' --ready tcp -- sh -c 'echo $$PROCREF_PID'
+""")
+        result = subprocess.run(["make", "-j8"], cwd=self.work, env=self.env, capture_output=True, text=True,
+                                timeout=PATIENCE)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertEqual(len(set(result.stdout.split())), 1, result.stdout)
+        self.assertEqual(len(self.events("start")), 1)
+
+    @unittest.skipUnless(shutil.which("redis-server") and shutil.which("redis-cli"), "redis is not installed")
+    def test_a_real_redis_answers(self):
+        result = self.procref("run", self.db, "--command", "redis-server --port ${PORT} --save ''", "--ready", "tcp",
+                              "--", "sh", "-c", "redis-cli -p $PORT ping")
+        self.assertEqual((result.returncode, result.stdout), (0, "PONG\n"), result.stderr)
+
+
+class Shell(support.World):
+    def shell(self, script):
+        return subprocess.run(["bash", "-c", script], cwd=self.work, env=self.env, capture_output=True, text=True,
+                              timeout=PATIENCE, stdin=subprocess.DEVNULL)
+
+    def test_a_command_substitution_does_not_wait_for_the_service(self):
+        result = self.shell(f"""x=$({PROCREF} run {self.db} --linger 5m --command '{self.service()}' -- echo said)
+                            echo "got $x"; kill $({PROCREF} run {self.db} --command '{self.service()}' -- """
+                            """sh -c 'echo $PROCREF_PID')""")
+        self.assertEqual((result.returncode, result.stdout), (0, "got said\n"), result.stderr)
+
+    def test_a_pipe_that_is_closed_early_ends_the_command(self):
+        result = self.shell(f"{PROCREF} run {self.db} --command '{self.service()}' -- yes | head -1; echo ${{PIPESTATUS[0]}}")
+        self.assertEqual(result.stdout, "y\n141\n", result.stderr)
+        self.wait_until(lambda: self.events("stop-signal"))
+
+    def test_nohup_and_background_jobs_hold_on(self):
+        fifo = f"{self.dir}/fifo"
+        os.mkfifo(fifo)
+        result = self.shell(f"nohup {PROCREF} run {self.db} --command '{self.service()}' -- sh -c 'kill -HUP $$; read x < "
+                            f"{fifo}; echo alive > {self.dir}/alive' >/dev/null 2>&1 & echo started")
+        self.assertEqual(result.stdout, "started\n")
+        with open(fifo, "w") as file:
+            file.write("go\n")
+        self.wait_until(lambda: os.path.exists(f"{self.dir}/alive"))
+        self.wait_until(lambda: self.events("stop-signal"))
+
+
+class Failures(support.World):
+    def test_a_failed_start_shows_the_services_last_output(self):
+        result = self.procref("run", self.db, "--command", self.service("--print", "no-such-disk", "--fail", "3"),
+                              "--ready", "notify", "--", "echo", "not", "run")
+        self.assertEqual((result.returncode, result.stdout), (111, ""))
+        self.assertEqual(result.stderr, f"procref run: '{self.db}' ended before it was ready: it exited with status 3\n"
+                                        "  | no-such-disk\n")
+
+    def test_a_start_that_takes_too_long_fails(self):
+        for options in (["--start-timeout", "100ms"], ["--timeout", "100ms", "--start-timeout", "1s"]):
+            result = self.procref("run", self.db, *options, "--command", self.service("--start-delay-ms", "60000"),
+                                  "--ready", "notify", "--", "echo", "not", "run")
+            self.assertEqual((result.returncode, result.stdout), (111, ""))
+            self.assertRegex(result.stderr, r"^procref run: 'db.*' was not ready .*100 ms\n")
+            self.wait_until(lambda: not support.marked(self.mark))
+
+    def test_timeout_0_starts_nothing(self):
+        result = self.procref("run", self.db, "--timeout", "0", "--command", self.service(), "--", "true")
+        self.assertEqual(result.returncode, 111)
+        self.assertIn(f"'{self.db}' is not running", result.stderr)
+        self.assertEqual(self.events(), [])
+
+    def test_a_command_that_cannot_be_run_starts_no_service(self):
+        text = self.write("text", "no program\n")
+        for name, status in (("no-such-program", 127), ("./no-such-program", 127), (text, 126), (self.work, 126)):
+            result = self.procref("run", self.db, "--command", self.service(), "--", name)
+            self.assertEqual((result.returncode, result.stdout), (status, ""), name)
+            self.assertRegex(result.stderr, rf"^procref run: {name}: \w.*\n$")
+            self.assertEqual(self.events(), [])
+
+    def test_a_wrong_command_line_is_told_in_one_line(self):
+        for words, message in (
+                (["db", "--command", "x", "true"], "put -- before COMMAND: procref run db … -- true"),
+                (["db", "--command", "x"], "which command? Put it after --"),
+                (["db", "--command", "x", "--"], "which command? Put it after --"),
+                (["--command", "x", "--", "true"], "name the service"),
+                (["--", "true"], "which service? Give its name or -f FILE"),
+                (["db", "--command", "", "--", "true"], "--command is empty"),
+                (["db", "--command", "a 'b", "--", "true"], "a quote that is not closed: a 'b"),
+                (["db", "--command", "x", "-f", "y.service", "--", "true"], "one name too many"),
+                (["a/b", "--command", "x", "--", "true"], "'/'"),
+                (["db", "--command", "x", "--ready", "maybe", "--", "true"], 'ready is \'maybe\': use "notify"'),
+                (["db", "--command", "x", "--scope", "nowhere", "--", "true"], "--scope is 'nowhere'"),
+                (["db", "--command", "x", "--port", "70000", "--", "true"], "--port is 70000"),
+                (["db", "--command", "x", "--linger", "infinity", "--", "true"], "--linger is infinity"),
+                (["db", "--command", "x", "--timout", "5", "--", "true"], "is '--timeout' meant?"),
+                (["db", "--command", "x", "--timeout", "soon", "--", "true"], "--timeout is 'soon'")):
+            result = self.procref("run", *words)
+            self.assertEqual((result.returncode, result.stdout), (100, ""), words)
+            self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
+            self.assertIn(message, result.stderr)
+
+    def test_a_slow_start_says_one_line_where_there_is_no_terminal(self):
+        def start(*options):
+            return self.procref("run", self.db, *options, "--command", self.service("--start-delay-ms", "700", "--notify"),
+                                "--ready", "notify", "--", "true")
+        self.assertEqual(start().stderr, f"procref run: waiting for {self.db} to be ready (its READY=1)\n")
+        self.wait_until(lambda: not support.marked(self.mark))
+        self.assertEqual(start("--quiet").stderr, "")
+
+
+if __name__ == "__main__":
+    unittest.main()
