@@ -154,10 +154,13 @@ static const char *look_up(const char *name, size_t length, const char *const *e
     return value;
 }
 
-/* The reference that `at` begins with: how long it is, 0 for none. "$$" is a dollar. */
+/*
+ * The reference that `at` begins with: how long it is, 0 for none. "$$" is a dollar. What only
+ * begins like one stays as it is: "${A:", and all that follows a brace that is not closed.
+ */
 static size_t reference(const char *at, const char *const *env, const char **ret_value,
                         size_t *ret_length) {
-    size_t length = 0;
+    static const char word[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
     bool braces = at[1] == '{';
     const char *name = at + 1 + braces;
     if (at[1] == '$') {
@@ -165,12 +168,12 @@ static size_t reference(const char *at, const char *const *env, const char **ret
         *ret_length = 1;
         return 2;
     }
-    while ((name[length] >= 'A' && name[length] <= 'Z') ||
-           (name[length] >= 'a' && name[length] <= 'z') || name[length] == '_' ||
-           (name[length] >= '0' && name[length] <= '9')) {
-        length++;
+    size_t length = braces ? strcspn(name, "}:") : strspn(name, word);
+    if (braces && name[length] != '}') {
+        *ret_length = 2 + length + (name[length] == ':');
+        return *ret_length;
     }
-    if (!unit_env_name(name, length) || (braces && name[length] != '}')) {
+    if (length == 0 && !braces) {
         return 0;
     }
     *ret_value = look_up(name, length, env);
