@@ -156,13 +156,16 @@ static void act_async(struct worker *w) {
     procref_pending *pending = NULL;
     procref_handle *handle = NULL;
     struct held held = {.both = holds_enter(w->arena)};
-    int64_t cancel_at = chance(&w->dice, 25) ? now_ms() + roll(&w->dice, 30) : INT64_MAX;
+    int64_t cancel_at = INT64_MAX;
+    if (chance(&w->dice, 30)) { /* mostly at once: an attach takes no time */
+        cancel_at = now_ms() + (chance(&w->dice, 50) ? 0 : roll(&w->dice, 30));
+    }
     slot_begin(w->slot, IN_ASYNC, board->acquire_ms + board->margin_ms);
     int code = procref_service_acquire_start(w->service, board->acquire_ms, &pending, &error);
     while (code == 0) {
         int64_t left = cancel_at == INT64_MAX ? 1000 : cancel_at - now_ms();
-        bool ready = readable_within(procref_pending_ready(pending), left > 0 ? left : 0);
-        if (!ready && now_ms() >= cancel_at) {
+        readable_within(procref_pending_ready(pending), left > 0 ? left : 0);
+        if (now_ms() >= cancel_at) {
             slot_begin(w->slot, IN_CANCEL, board->acquire_ms + board->margin_ms);
             procref_pending_cancel(pending);
             tally(TALLY_CANCELLED);

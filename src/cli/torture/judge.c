@@ -14,7 +14,7 @@
 
 enum {
     TICK_MS = 10,
-    BLOW_EVERY_MS = 20,
+    BLOW_EVERY_MS = 15,
     PROGRESS_MS = 10000,
     TRACE_LIMIT = 256 * 1024 * 1024,
     VIOLATIONS_MOST = 200,
@@ -128,8 +128,10 @@ static void run(struct judge *j) {
             progress += PROGRESS_MS;
             report_progress(j);
         }
-        j->over = j->over || now_ms() >= j->ends_ms || j->violations >= VIOLATIONS_MOST ||
-                  (j->options.plant != NULL && j->violations > 0);
+        if (j->options.plant != NULL && j->violations > 0) {
+            break;
+        }
+        j->over = j->over || now_ms() >= j->ends_ms || j->violations >= VIOLATIONS_MOST;
     }
 }
 

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ipc.h>
+#include <sys/sem.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -65,6 +67,7 @@ static void end_round(struct judge *j, uint32_t arena) {
     a->until_ms = now_ms() + board->acquire_ms + 2 * board->margin_ms;
     if (a->end_by_killing && a->cruelty == CRUELTY_ALL && chance(&j->dice, 30)) {
         massacre(j, arena);
+        j->blows[BLOW_MASSACRE]++;
     } else if (a->end_by_killing && a->cruelty != CRUELTY_NONE) {
         see(&sight);
         for (int i = 0; i < sight.count; i++) {
@@ -143,6 +146,18 @@ static void remains(uint32_t arena, char *to, size_t size) {
     }
 }
 
+static void clear(uint32_t arena) {
+    int id = see_set(arena);
+    for (int i = 0; i < sight.count; i++) {
+        if (sight.list[i].arena == arena) {
+            signal_seen(&sight.list[i], SIGKILL);
+        }
+    }
+    if (id >= 0) {
+        semctl(id, 0, IPC_RMID);
+    }
+}
+
 static void settle(struct judge *j, uint32_t arena) {
     struct arena *a = &j->arenas[arena];
     char left[600];
@@ -161,14 +176,8 @@ static void settle(struct judge *j, uint32_t arena) {
     } else if (took > board->settle_ms) {
         violate("left", (int)arena, "%lld ms after the last client: %s", (long long)took, left);
         read_violations(j);
-        for (int i = 0; i < sight.count; i++) {
-            if (sight.list[i].arena == arena) {
-                signal_seen(&sight.list[i], SIGKILL);
-            }
-        }
-        a->gone_ms = now_ms();
-        a->needs_repair = true;
-        a->phase = PHASE_END; /* an acquire repairs it, or it is told again */
+        clear(arena); /* so that one failure is not two */
+        a->phase = PHASE_REST;
     }
 }
 

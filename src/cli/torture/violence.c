@@ -209,7 +209,6 @@ void massacre(struct judge *j, uint32_t arena) {
         (const bool[3]){
             [SEEN_CLIENT] = true, [SEEN_KEEPER] = true, [SEEN_SERVICE] = chance(&j->dice, 50)});
     massacre_ends(arena);
-    j->blows[BLOW_MASSACRE]++;
 }
 
 static bool remove_set(uint32_t arena) {
@@ -240,7 +239,15 @@ static void spoil(struct judge *j, const char *path) {
     close(fd);
 }
 
+/*
+ * A service with callbacks carries no token in its environment, since procref does not start it:
+ * after both keepers the hint alone knows it. Where both may be killed, that file is left alone.
+ */
 static bool spoil_file(struct judge *j, uint32_t arena) {
+    struct terms terms = terms_of(arena, j->arenas[arena].round);
+    if (terms_call_back(&terms) && j->arenas[arena].cruelty == CRUELTY_ALL) {
+        return false;
+    }
     char paths[8][PATH_ROOM + 300];
     uint32_t count = 0;
     DIR *dir = opendir(board_path("base"));
@@ -307,9 +314,9 @@ static bool deal(struct judge *j, uint32_t arena, enum blow blow) {
     case BLOW_KILL_PAIR: return all && kill_pair(j, arena);
     case BLOW_MASSACRE:
         if (all) {
-            massacre(j, arena); /* counts itself */
+            massacre(j, arena);
         }
-        return false;
+        return all;
     case BLOW_REMOVE_SET: return remove_set(arena);
     case BLOW_SPOIL_FILE: return spoil_file(j, arena);
     case BLOW_LOAD: return load(j);
@@ -324,15 +331,19 @@ void strike(struct judge *j, uint32_t arena) {
         [BLOW_STOP_SERVICE] = 5,  [BLOW_KILL_PAIR] = 3,    [BLOW_MASSACRE] = 2,
         [BLOW_REMOVE_SET] = 4,    [BLOW_SPOIL_FILE] = 8,   [BLOW_LOAD] = 1,
     };
-    uint32_t sum = 0, blow = 0;
+    uint32_t sum = 0;
     for (uint32_t i = 0; i < BLOW_COUNT; i++) {
         sum += weights[i];
     }
-    for (uint32_t n = roll(&j->dice, sum); n >= weights[blow]; blow++) {
-        n -= weights[blow];
-    }
     see(&sight);
-    if (deal(j, arena, (enum blow)blow)) {
-        j->blows[blow]++;
+    for (int tries = 0; tries < 4; tries++) { /* not every blow finds somebody */
+        uint32_t blow = 0;
+        for (uint32_t n = roll(&j->dice, sum); n >= weights[blow]; blow++) {
+            n -= weights[blow];
+        }
+        if (deal(j, arena, (enum blow)blow)) {
+            j->blows[blow]++;
+            return;
+        }
     }
 }
