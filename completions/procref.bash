@@ -33,8 +33,8 @@ _procref_takes_value() {
 
 # Names of service files, where procref looks for them.
 _procref_files() {
-    local folder file name program=${_procref_program-}
-    program=${program:-$(type -P procref)}
+    local folder file name program
+    program=$(type -P "${_procref_program:-procref}")
     for folder in . ./.procref "${XDG_CONFIG_HOME:-$HOME/.config}/procref" /etc/procref \
         "${PROCREF_RECIPES:-${program%/bin/*}/share/procref/services}"; do
         for file in "$folder"/*.service; do
@@ -56,9 +56,10 @@ _procref_names() {
     _procref_files
 }
 
-# _procref_reply WORD CHOICE…: those that begin with WORD, without the part that readline has set aside (COMP_WORDBREAKS).
+# _procref_reply WORD CHOICE…: those that begin with WORD, without what readline keeps of it: it replaces _procref_replaced, which
+# begins before "@", and after ":" and "=" (COMP_WORDBREAKS).
 _procref_reply() {
-    local word=$1 choice kept=${1%"${1##*[@:=]}"}
+    local word=$1 choice kept=${1%"$_procref_replaced"}
     shift
     for choice; do
         [[ $choice == "$word"* ]] && COMPREPLY+=("${choice#"$kept"}")
@@ -66,7 +67,7 @@ _procref_reply() {
 }
 
 _procref_paths() { # _procref_paths WORD [SUFFIX]: folders, and files that end so
-    local path kept=${1%"${1##*[@:=]}"}
+    local path kept=${1%"$_procref_replaced"}
     compopt -o filenames 2>/dev/null
     while IFS= read -r path; do
         if [ -d "$path" ] || [[ -n ${2-} && $path == *"$2" ]]; then
@@ -114,9 +115,9 @@ _procref_command() {
 }
 
 _procref() {
-    local _procref_program=${COMP_WORDS[0]} line=${COMP_LINE:0:COMP_POINT} words word previous command='' named='' i
+    local _procref_replaced=${2-} _procref_program=${COMP_WORDS[0]} line=${COMP_LINE:0:COMP_POINT} words word previous command='' named='' names i
     COMPREPLY=()
-    # By blanks: readline cuts redis@test in three.
+    # By blanks: readline cuts redis@test in two.
     read -ra words <<<"$line"
     word=''
     [[ $line == *[[:space:]] ]] || word=${words[${#words[@]} - 1]}
@@ -142,8 +143,9 @@ _procref() {
     elif [ -z "$named" ]; then
         case $command in
         run | hold | status | logs | stop | wait | check)
+            names=$(_procref_names "$command" | sort -u)
             local IFS=$'\n'
-            _procref_reply "$word" $(_procref_names "$command" | sort -u)
+            _procref_reply "$word" $names
             [[ ${#COMPREPLY[@]} -ne 1 || ${COMPREPLY[0]} != *@ ]] || compopt -o nospace 2>/dev/null
             ;;
         esac

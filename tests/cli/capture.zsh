@@ -1,5 +1,5 @@
 #!/usr/bin/env zsh
-# capture.zsh FOLDER LINE: what a zsh with FOLDER in its fpath offers when TAB is pressed after LINE, one a line.
+# capture.zsh FOLDER LINE: what a zsh with FOLDER (and its dump in CAPTURE_DUMP) in its fpath offers when TAB is pressed after LINE, one a line.
 # A shell on a pseudo-terminal whose compadd also prints; after the idea of Valodim's zsh-capture-completion (MIT).
 zmodload zsh/zpty
 folder=$1 line=$2 setup=$(mktemp)
@@ -8,7 +8,7 @@ cat >$setup <<'SETUP'
 PROMPT=
 fpath=($CAPTURE_FOLDER $fpath)
 autoload -U compinit
-compinit -D -u
+compinit -u -d $CAPTURE_DUMP
 bindkey '^M' undefined
 bindkey '^J' undefined
 bindkey '^I' complete-word
