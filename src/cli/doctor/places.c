@@ -182,7 +182,9 @@ static void judge_folder(const char *folder, const char *parent, bool exists) {
     int os = exists ? try_writing(folder) : access(parent, W_OK | X_OK) < 0 ? errno : 0;
     statfs(exists ? folder : parent, &system);
     const char *runtime = getenv("XDG_RUNTIME_DIR");
-    if (strncmp(folder, "/tmp/", 5) == 0) {
+    char last[64];
+    snprintf(last, sizeof last, "/tmp/procref-%u", (unsigned)geteuid());
+    if (strcmp(folder, last) == 0) {
         note = runtime == NULL ? "; XDG_RUNTIME_DIR is not set: sessions that have it use another"
                                : "; XDG_RUNTIME_DIR is not yours alone and is not used";
     }
