@@ -1,5 +1,6 @@
-# What is installed and where. Three components for who splits packages: procref-runtime (the shared library, the keeper, its manual page),
-# procref-development (header, links, CMake and pkg-config files, the other manual pages) and procref-static.
+# What is installed and where. Four components for who splits packages: procref-command (the command, its recipes), procref-runtime (the
+# shared library, the keeper, its manual page), procref-development (header, links, CMake and pkg-config files, the other manual pages)
+# and procref-static.
 # All files refer to each other by relative ways, unless a CMAKE_INSTALL_…DIR is absolute, so the prefix may be moved.
 include(CMakePackageConfigHelpers)
 set(cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/procref)
@@ -18,6 +19,14 @@ if(PROCREF_STATIC)
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT procref-static)
   install(EXPORT procref-static NAMESPACE procref:: DESTINATION ${cmake_dir} COMPONENT procref-static)
 endif()
+
+# The command carries the library; its recipes are found beside it (../share/procref/services), wherever the prefix is.
+if(TARGET procref-command)
+  install(TARGETS procref-command DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT procref-command)
+  install(DIRECTORY data/services/ DESTINATION ${CMAKE_INSTALL_DATADIR}/procref/services COMPONENT procref-command
+    FILES_MATCHING PATTERN "*.service")
+endif()
+
 configure_package_config_file(cmake/procref-config.cmake.in ${PROJECT_BINARY_DIR}/procref-config.cmake
   INSTALL_DESTINATION ${cmake_dir} NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/procref-config-version.cmake

@@ -1,22 +1,15 @@
 """The service files that ship, with the real Redis and the real PostgreSQL."""
-import ctypes
-import fcntl
 import glob
 import os
-import pwd
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import unittest
 
+import real
 import support
-from support import PATIENCE, PROCREF
-
-SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-RECIPES = f"{SOURCE}/data/services"
-PG_BINDIR = subprocess.run([f"{SOURCE}/tools/pg_bindir.sh"], capture_output=True, text=True).stdout.strip()
+from support import PATIENCE
 
 
 def free_port():
@@ -25,11 +18,7 @@ def free_port():
         return s.getsockname()[1]
 
 
-class Recipes(support.World):
-    def setUp(self):
-        super().setUp()
-        self.env["PROCREF_RECIPES"] = RECIPES
-
+class Together:
     def together(self, count, *words, **more):
         """What so many runs at the same time print; all must succeed."""
         runs = [self.start(*words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
@@ -41,10 +30,16 @@ class Recipes(support.World):
         return [line + out for line, (out, _) in zip(first, rest)]
 
 
+class Recipes(Together, support.World):
+    def setUp(self):
+        super().setUp()
+        self.env["PROCREF_RECIPES"] = real.RECIPES
+
+
 class Files(Recipes):
     def test_procref_ignores_nothing_but_documentation(self):
         for name in ("redis", "postgres"):
-            result = self.procref("check", "-f", f"{RECIPES}/{name}.service")
+            result = self.procref("check", "-f", f"{real.RECIPES}/{name}.service")
             self.assertEqual(result.returncode, 0, result.stderr)
             for line in (result.stdout + result.stderr).splitlines():
                 if ".service:" in line:
@@ -53,30 +48,16 @@ class Files(Recipes):
     @unittest.skipUnless(shutil.which("systemd-analyze"), "needs systemd-analyze")
     @unittest.skipUnless(shutil.which("redis-server"), "systemd wants the programs to be there: needs redis-server")
     def test_systemd_finds_no_fault(self):
-        result = subprocess.run(["systemd-analyze", "verify", "--user", *glob.glob(f"{RECIPES}/*.service")],
+        result = subprocess.run(["systemd-analyze", "verify", "--user", *glob.glob(f"{real.RECIPES}/*.service")],
                                 env=self.env, capture_output=True, text=True, timeout=PATIENCE)
         self.assertEqual((result.returncode, result.stdout + result.stderr), (0, ""))
 
 
-def own_network():
-    """In a child before exec: nobody else has a port there."""
-    CLONE_NEWUSER, CLONE_NEWNET, SIOCSIFFLAGS, IFF_UP = 0x10000000, 0x40000000, 0x8914, 1
-    uid, gid = os.geteuid(), os.getegid()
-    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET | (CLONE_NEWUSER if uid != 0 else 0)) != 0:
-        os._exit(77)
-    if uid != 0:
-        for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
-            with open(f"/proc/self/{name}", "w") as file:
-                file.write(text)
-    with socket.socket() as s:
-        fcntl.ioctl(s, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP))
-
-
-@unittest.skipUnless(shutil.which("redis-server") and shutil.which("redis-cli"), "needs redis-server and redis-cli")
+@unittest.skipUnless(real.HAS_REDIS, "needs redis-server and redis-cli")
 class Redis(Recipes):
     def test_the_line_of_the_readme_answers_pong_and_stops_redis(self):
-        result = self.procref("run", "redis", "--", "redis-cli", "ping", preexec_fn=own_network)
-        if result.returncode == 77:
+        result = self.procref("run", "redis", "--", "redis-cli", "ping", preexec_fn=real.own_network)
+        if result.returncode == real.NO_NETWORK:
             self.skipTest("needs a network of its own, which is not allowed here")
         self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "PONG\n", ""))
 
@@ -97,7 +78,7 @@ class Redis(Recipes):
 
     def test_a_project_has_one_of_its_own_on_a_free_port_by_a_link_and_a_drop_in(self):
         self.write(".procref/redis.service.d/port.conf", "[X-Procref]\nPort=auto\n")
-        os.symlink(f"{RECIPES}/redis.service", f"{self.work}/.procref/redis.service")
+        os.symlink(f"{real.RECIPES}/redis.service", f"{self.work}/.procref/redis.service")
         result = self.procref("run", "redis", "--", "sh", "-c", 'echo $PORT $REDIS_PORT; redis-cli -u "$REDIS_URL" ping')
         self.assertEqual(result.returncode, 0, result.stderr)
         port, same, answer = result.stdout.split()
@@ -105,48 +86,18 @@ class Redis(Recipes):
         self.assertNotEqual(port, "6379")
 
 
-def ordinary_user():
-    """PostgreSQL does not run as root: root's tests have it as another user."""
-    if os.geteuid() != 0:
-        return None
-    for name in ("postgres", "nobody"):
-        try:
-            return pwd.getpwnam(name)
-        except KeyError:
-            continue
-    raise unittest.SkipTest("PostgreSQL does not run as root, and there is no user postgres or nobody")
-
-
-@unittest.skipUnless(PG_BINDIR, "needs a PostgreSQL server")
-class Postgres(Recipes):
+@unittest.skipUnless(real.HAS_POSTGRES, "needs a PostgreSQL server")
+class Postgres(Together, real.RealWorld):
     template = None  # a data folder that was just made, for the tests that are not about making one
 
     def setUp(self):
         super().setUp()
-        user = ordinary_user()
         self.data = f"{self.dir}/home/.local/state/procref/postgres"
-        self.env["PATH"] = f"{self.dir}/bin:" + os.environ["PATH"]
-        self.env["PROCREF_RECIPES"] = f"{self.dir}/services"
-        # Copies, for the folder of the build may be closed to others.
-        os.mkdir(f"{self.dir}/bin")
-        shutil.copy(PROCREF, f"{self.dir}/bin/procref")
-        shutil.copytree(RECIPES, f"{self.dir}/services")
-        self.become = {}
-        if user is not None:
-            for folder in (".", "home", "run", "work"):
-                os.chown(f"{self.dir}/{folder}", user.pw_uid, user.pw_gid)
-            self.become = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
     @classmethod
     def tearDownClass(cls):
         if cls.template is not None:
             shutil.rmtree(cls.template)
-
-    def procref(self, *words, **more):
-        return super().procref(*words, executable=f"{self.dir}/bin/procref", **self.become, **more)
-
-    def start(self, *words, **more):
-        return super().start(*words, executable=f"{self.dir}/bin/procref", **self.become, **more)
 
     def shell(self, script, *options, **more):
         """What a command of procref run postgres prints."""
@@ -172,9 +123,6 @@ class Postgres(Recipes):
         if self.become:
             for folder in (".local", ".local/state", ".local/state/procref"):
                 os.chown(f"{self.dir}/home/{folder}", self.become["user"], self.become["group"])
-
-    def await_gone(self):
-        self.wait_until(lambda: not support.marked(self.mark))
 
     def log(self):
         return self.procref("logs", "postgres").stdout
