@@ -74,6 +74,13 @@ static bool add(struct list *list, const char *item) {
     return item != NULL;
 }
 
+/* What procref itself says to the service's processes; the service's own value of it does not count
+ * there, nor here. */
+static bool is_ours(const char *entry, uint16_t port) {
+    return (port != 0 && strncmp(entry, "PORT=", 5) == 0) ||
+           strncmp(entry, "PROCREF_NAME=", 13) == 0;
+}
+
 /* Each sees this process's environment with PORT and PROCREF_…, the service's own, and those before
  * it. */
 static bool set_exports(const struct cli_target *target, const procref_info *info) {
@@ -85,7 +92,7 @@ static bool set_exports(const struct cli_target *target, const procref_info *inf
         ok = add(&seen, *e);
     }
     for (size_t i = 0; ok && own != NULL && own[i] != NULL; i++) {
-        ok = add(&seen, as_keeper(own[i], target, port));
+        ok = is_ours(own[i], port) || add(&seen, as_keeper(own[i], target, port));
     }
     for (char **e = target->unit->exports; ok && *e != NULL; e++) {
         char *value = unit_expand(*e, seen.items);
