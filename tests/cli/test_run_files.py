@@ -181,7 +181,7 @@ class Requires(Files):
         self.assertLess(cache["exit"], db["stop-signal"])
 
     def test_what_is_required_can_be_shared_by_others(self):
-        self.unit("db.service", extension=["Linger=1s"])
+        self.unit("db.service", extension=["Linger=300ms"])
         self.unit("app.service", service="sleep 1000", extension=["Requires=db"])
         self.told("db")
         self.told("app")
