@@ -1,5 +1,6 @@
-# What is installed and where. Three components for who splits packages: procref-runtime (the shared library, the keeper, its manual page),
-# procref-development (header, links, CMake and pkg-config files, the other manual pages) and procref-static.
+# What is installed and where. Four components for who splits packages: procref-runtime (the shared library, the keeper, its manual page),
+# procref-command (the command, its manual pages, completions, recipes; it needs none of the others), procref-development (header, links,
+# CMake and pkg-config files, the other manual pages) and procref-static.
 # All files refer to each other by relative ways, unless a CMAKE_INSTALL_…DIR is absolute, so the prefix may be moved.
 include(CMakePackageConfigHelpers)
 set(cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/procref)
@@ -18,6 +19,7 @@ if(PROCREF_STATIC)
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT procref-static)
   install(EXPORT procref-static NAMESPACE procref:: DESTINATION ${cmake_dir} COMPONENT procref-static)
 endif()
+
 configure_package_config_file(cmake/procref-config.cmake.in ${PROJECT_BINARY_DIR}/procref-config.cmake
   INSTALL_DESTINATION ${cmake_dir} NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/procref-config-version.cmake
@@ -47,6 +49,24 @@ endif()
 configure_file(cmake/procref.pc.in ${PROJECT_BINARY_DIR}/procref.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/procref.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
   COMPONENT procref-development)
+
+# The command, and what shells know of it. The command finds the recipes beside itself, in ../share, wherever the prefix is moved.
+if(TARGET procref-command)
+  install(TARGETS procref-command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT procref-command)
+  file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/man/*.1)
+  install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT procref-command)
+  file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/man/*.5)
+  install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man5 COMPONENT procref-command)
+  install(FILES completions/procref.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME procref
+    COMPONENT procref-command)
+  install(FILES completions/_procref DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions COMPONENT procref-command)
+  install(FILES completions/procref.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d
+    COMPONENT procref-command)
+  file(GLOB recipes CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/data/services/*.service)
+  if(recipes)
+    install(FILES ${recipes} DESTINATION ${CMAKE_INSTALL_DATADIR}/procref/services COMPONENT procref-command)
+  endif()
+endif()
 
 # Manual pages. The other names of a page are those of its NAME section, each a file that includes the page.
 file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/man/*.3)

@@ -7,7 +7,7 @@
 
 #include "cli/show.h"
 
-enum { NAMED_MOST = 3 };
+enum { NAMED_MOST = 3, COMMAND_MOST = 40 };
 
 /* By the machine's state (src/keeper/machine.h): what to call it, whether the service can be used
  * or is about to be, and what to say of it. */
@@ -71,6 +71,13 @@ bool because_is_running(const struct look *look) {
 
 /* ---- Holders --------------------------------------------------------------------------------- */
 
+/* Which program it is tells its last component. */
+static const char *without_folder(const char *command) {
+    size_t program = command[0] == '/' ? strcspn(command, " '") : 0;
+    const char *slash = memrchr(command, '/', program);
+    return slash != NULL && slash + 1 < command + program ? slash + 1 : command;
+}
+
 char *because_holders(const struct look *look, size_t most) {
     char *text = NULL, since[32];
     size_t size = 0;
@@ -80,9 +87,10 @@ char *because_holders(const struct look *look, size_t most) {
     }
     for (size_t i = 0; i < look->holder_count && i < most; i++) {
         const struct look_holder *holder = &look->holders[i];
-        size_t fits = show_fit(holder->command, 40);
+        const char *command = without_folder(holder->command);
+        size_t fits = show_fit(command, COMMAND_MOST);
         fprintf(to, "%s%u (%.*s%s)", i > 0 ? ", " : "", (unsigned)holder->process.pid, (int)fits,
-                holder->command, holder->command[fits] != '\0' ? "…" : "");
+                command, command[fits] != '\0' ? "…" : "");
         if (holder->since_ms > 0) {
             show_time(holder->since_ms, since, sizeof since);
             fprintf(to, " since %s", since);

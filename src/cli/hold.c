@@ -88,7 +88,8 @@ static int say_ready(int64_t fd) {
     return -1;
 }
 
-/* Readable when the parent ends, if that is a keeper: this process holds what its service requires. */
+/* Readable when the parent ends, if that is a keeper: this process holds what its service requires.
+ */
 static procref_waitable watch_keeper(void) {
     procref_waitable gone = -1;
     char path[64], environment[4096];
@@ -135,11 +136,10 @@ static int hold_all(struct wanted *w, const char *const *names, int count) {
     status = status < 0 ? watch_process(w->pid, &gone) : status;
     for (; status < 0 && held < count; held++) {
         struct cli_target target;
-        bool was_up;
         w->target.name = names[held];
         status = cli_target_find(&w->target, true, &target);
         status = status < 0 ? cli_acquire_configure(&w->how, &target) : status;
-        status = status < 0 ? cli_acquire(&target, &w->how, &handles[held], &was_up) : status;
+        status = status < 0 ? cli_acquire(&target, &w->how, &handles[held]) : status;
         if (status >= 0) {
             break;
         }

@@ -301,7 +301,7 @@ static void settle(struct all *all, int64_t deadline_ns) {
     size_t kept = 0;
     for (size_t i = 0; i < all->count; i++) {
         struct look *look = &all->list[i];
-        if (look->found == LOOK_SILENT) {
+        if (look->found == LOOK_SILENT || look->found == LOOK_FOREIGN) {
             look_at_listener(look);
         }
         pri_link_close(look->link);

@@ -346,6 +346,30 @@ class ServiceFile(World):
         self.let_go(holder)
         self.assertEqual(self.said(), ["one"])
 
+    # ---- Health ----
+
+    def test_an_unhealthy_service_is_started_anew_by_who_finds_out(self):
+        self.unit("ExecStartPre=SAY start\nExecStart=sleep 1000", f"Health=test ! -e {self.work}/ill")
+        holder = self.hold()
+        pid = self.status()["pid"]
+        self.assertEqual(self.procref("run", "it", "--", "true").stderr, "")
+        self.assertEqual(self.status()["pid"], pid)
+        self.write("ill", "")
+        self.unit("ExecStartPre=SAY start\nExecStart=sleep 1000", f"Health=test ! -e {self.work}/ill || ! rm {self.work}/ill")
+        done = self.procref("run", "it", "--", "sh", "-c", "echo $PROCREF_PID $PROCREF_GENERATION")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("not healthy", done.stderr)
+        self.assertNotEqual(int(done.stdout.split()[0]), pid)
+        self.assertEqual(self.said(), ["start", "start"])
+        self.let_go(holder)
+
+    def test_a_service_that_stays_unhealthy_is_an_error(self):
+        self.unit("ExecStart=sleep 1000", "Health=echo it is ill >&2; exit 3")
+        done = self.procref("run", "it", "--", "true")
+        self.assertEqual(done.returncode, 111)
+        self.assertIn("it is ill", done.stderr)
+        self.assertIn("health check fails", done.stderr)
+
     # ---- What it requires ----
 
     def two(self, more=""):

@@ -1,8 +1,8 @@
 /*
- * Feeds any bytes to unit_load() (libFuzzer). The first byte tells what they are: 'd' a drop-in, 'e'
- * an EnvironmentFile=, 't' a text with variables, anything else begins a unit; so that each reader is
- * met directly, and every unit is a seed as it stands. What is accepted is read in full, as the
- * command would, and must keep what unit.h promises.
+ * Feeds any bytes to unit_load() (libFuzzer). The first byte tells what they are: 'd' a drop-in,
+ * 'e' an EnvironmentFile=, 't' a text with variables, anything else begins a unit; so that each
+ * reader is met directly, and every unit is a seed as it stands. What is accepted is read in full,
+ * as the command would, and must keep what unit.h promises.
  *
  * Built with -DPROCREF_FUZZ=ON by clang: see tests/fuzz/README.md.
  */
@@ -56,7 +56,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 
 static void write_file(const char *path, const char *prefix, const void *data, size_t size) {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0 || write(fd, prefix, strlen(prefix)) < 0 || (size > 0 && write(fd, data, size) < 0)) {
+    if (fd < 0 || write(fd, prefix, strlen(prefix)) < 0 ||
+        (size > 0 && write(fd, data, size) < 0)) {
         abort();
     }
     close(fd);

@@ -105,7 +105,29 @@ hygiene() { # hygiene ROOT: all installed files
         ! readelf -lW "$file" | grep -E 'GNU_STACK' | found E || die "$file wants an executable stack"
         readelf -SW "$file" | found '\.debug_info' || die "$file was stripped"
         readelf -nW "$file" | found 'Build ID' || die "$file has no build id"
-    done < <(find "$1" -type f \( -name 'libprocref.so.*' -o -name procref-keeper \))
+    done < <(find "$1" -type f \( -name 'libprocref.so.*' -o -name procref-keeper -o -path '*/bin/procref' \))
+}
+
+# command_in PREFIX: what a user of the command has after an installation, in a prefix that was moved here.
+command_in() {
+    local bin="$1/bin/procref" share="$1/share" page name recipe
+    [ "$("$bin" --version)" = "procref $version" ] || die "$bin tells another version"
+    ! readelf -dW "$bin" | found 'NEEDED.*libprocref' || die "$bin needs the shared library"
+    for page in man/procref*.[15]; do
+        name=$(basename "$page")
+        [ -s "$share/man/man${name##*.}/$name" ] || die "no manual page $name"
+    done
+    bash -n "$share/bash-completion/completions/procref"
+    grep -q '^#compdef procref' "$share/zsh/site-functions/_procref"
+    grep -q '^complete -c procref' "$share/fish/vendor_completions.d/procref.fish"
+    for recipe in data/services/*.service; do
+        [ ! -e "$recipe" ] || cmp "$recipe" "$share/procref/services/$(basename "$recipe")" || die "$recipe is not installed"
+    done
+    timeout 60 env -C "$work" "$bin" doctor --quiet || die "$bin doctor says that procref does not work here"
+    # From a folder without any file of ours: acquires, becomes the command, and nothing is left.
+    [ "$(timeout 60 env -C "$work" "$bin" run "package-$$" --command 'sleep 1000' -- sh -c 'echo $PROCREF_NAME')" = "package-$$" ] ||
+        die "$bin does not run a command"
+    timeout 60 env -C "$work" "$bin" wait "package-$$" || die "the service of $bin run stays"
 }
 
 # The flags of Debian's dpkg-buildflags with everything on, plus those of Fedora that differ.
@@ -157,9 +179,10 @@ absolute_folders() { # CMAKE_INSTALL_…DIR may be absolute: GNUInstallDirs
 # The same sources in another folder, on another day, give the same bytes.
 reproducible() {
     mkdir "$work/elsewhere"
-    cp -r CMakeLists.txt CMakePresets.json LICENSE cmake include man src "$work/elsewhere"
+    cp -r CMakeLists.txt CMakePresets.json LICENSE cmake completions include man src "$work/elsewhere"
+    [ ! -d data ] || cp -r data "$work/elsewhere"
     (cd "$work/elsewhere" && quietly cmake --preset release && quietly cmake --build build/release)
-    for file in libprocref.so libprocref.a procref-keeper; do
+    for file in libprocref.so libprocref.a procref-keeper procref; do
         cmp "build/release/$file" "$work/elsewhere/build/release/$file" || die "$file depends on where it is built"
     done
 }
@@ -171,6 +194,8 @@ say "build and install"
 tools/build.sh release
 quietly cmake --install build/release --prefix "$work/first"
 hygiene "$work/first"
+say "the command"
+command_in "$work/first"
 pages=$work/first/share/man
 while read -r name _; do # `man procref_handle_release` shows procref_handle(3)
     (cd "$pages" && mandoc -T ascii "man3/$name.3") | sed 's/.\x08//g' | found "$name" || die "no manual page $name(3)"
@@ -181,6 +206,7 @@ say "who links against it"
 consumers "$work/first" "$(sed -n 's/^CMAKE_INSTALL_LIBDIR:.*=//p' build/release/CMakeCache.txt)"
 say "and when the prefix was moved"
 mkdir "$work/far" && mv "$work/first" "$work/far/second"
+command_in "$work/far/second"
 consumers "$work/far/second" "$(sed -n 's/^CMAKE_INSTALL_LIBDIR:.*=//p' build/release/CMakeCache.txt)"
 say "as a part of another project"
 subproject add

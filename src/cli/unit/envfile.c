@@ -75,8 +75,8 @@ static enum state in_value(struct machine *m, char c) {
         put_value(m, c, false);
         return VALUE;
     case ESCAPED:
-        if (!newline(c)) { /* a line that goes on */
-            put_value(m, c, false);
+        if (!newline(c)) { /* else the line goes on */
+            put_value(m, c, true);
         }
         return VALUE;
     case SINGLE_QUOTED:

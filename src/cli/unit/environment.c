@@ -39,6 +39,15 @@ void unit_parse_environment(struct loader *l, const char *value) {
     }
 }
 
+static void add_once(struct loader *l, struct texts *texts, const char *word) {
+    for (size_t i = 0; i < texts->count; i++) {
+        if (strcmp(texts->list[i], word) == 0) {
+            return;
+        }
+    }
+    texts_add(l, texts, word);
+}
+
 void unit_parse_unset_environment(struct loader *l, const char *value) {
     struct texts words = {0};
     if (*value == '\0') {
@@ -51,7 +60,7 @@ void unit_parse_unset_environment(struct loader *l, const char *value) {
     for (size_t i = 0; i < words.count; i++) {
         const char *word = words.list[i];
         if (unit_env_name(word, strlen(word))) {
-            texts_add(l, &l->set.unset, word);
+            add_once(l, &l->set.unset, word);
         } else if (unit_env_valid(word)) {
             unit_find(l, UNIT_REFUSED,
                       "UnsetEnvironment=: '%.200s' unsets one value only, which is not carried "
@@ -119,7 +128,7 @@ static void read_one(struct loader *l, const struct env_file *file, const char *
 }
 
 void unit_read_env_files(struct loader *l) {
-    l->key = NULL;
+    l->key = unit_key_named("Service", "EnvironmentFile");
     for (size_t i = 0; i < l->set.env_file_count; i++) {
         const struct env_file *file = &l->set.env_files[i];
         glob_t found;
@@ -142,6 +151,7 @@ void unit_read_env_files(struct loader *l) {
             globfree(&found);
         }
     }
+    l->key = NULL;
 }
 
 static const char *look_up(const char *name, size_t length, const char *const *env) {
@@ -154,10 +164,13 @@ static const char *look_up(const char *name, size_t length, const char *const *e
     return value;
 }
 
-/* The reference that `at` begins with: how long it is, 0 for none. "$$" is a dollar. */
+/*
+ * The reference that `at` begins with: how long it is, 0 for none. "$$" is a dollar. What only
+ * begins like one stays as it is: "${A:", and all that follows a brace that is not closed.
+ */
 static size_t reference(const char *at, const char *const *env, const char **ret_value,
                         size_t *ret_length) {
-    size_t length = 0;
+    static const char word[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
     bool braces = at[1] == '{';
     const char *name = at + 1 + braces;
     if (at[1] == '$') {
@@ -165,12 +178,12 @@ static size_t reference(const char *at, const char *const *env, const char **ret
         *ret_length = 1;
         return 2;
     }
-    while ((name[length] >= 'A' && name[length] <= 'Z') ||
-           (name[length] >= 'a' && name[length] <= 'z') || name[length] == '_' ||
-           (name[length] >= '0' && name[length] <= '9')) {
-        length++;
+    size_t length = braces ? strcspn(name, "}:") : strspn(name, word);
+    if (braces && name[length] != '}') {
+        *ret_length = 2 + length + (name[length] == ':');
+        return *ret_length;
     }
-    if (!unit_env_name(name, length) || (braces && name[length] != '}')) {
+    if (length == 0 && !braces) {
         return 0;
     }
     *ret_value = look_up(name, length, env);

@@ -25,34 +25,37 @@ bool unit_boolean(const char *text, bool *ret) {
     return false;
 }
 
-/* strtoull without its signs and wrapping; base 0 knows 0x, 0o, 0b, and 0 for octal. */
-static bool number_of_base(const char *text, int base, uint64_t *ret) {
-    char *end;
+/* Behind "0b" and "0o", which strtoull() does not know, are digits of base 2 and 8. */
+static const char *skip_base(const char *text, int *base) {
     text += strspn(text, BLANKS);
-    const char *digits = text + (*text == '+');
-    if (base == 0 && (strncmp(digits, "0b", 2) == 0 || strncmp(digits, "0o", 2) == 0)) {
-        base = digits[1] == 'b' ? 2 : 8;
-        text = digits + 2;
+    if (text[0] == '0' && text[1] != '\0' && strchr("bBoO", text[1]) != NULL) {
+        *base = (text[1] | 0x20) == 'b' ? 2 : 8;
+        text += 2;
     }
-    if (*text == '-' || *text == '\0') {
-        return false;
-    }
+    return text;
+}
+
+bool unit_number(const char *text, uint64_t *ret) {
+    int base = 0;
+    char *end;
+    text = skip_base(text, &base);
     errno = 0;
     unsigned long long value = strtoull(text, &end, base);
-    if (errno != 0 || end == text || *end != '\0') {
+    if (errno != 0 || end == text || *end != '\0' ||
+        (text[strspn(text, BLANKS)] == '-' && value != 0)) {
         return false;
     }
     *ret = value;
     return true;
 }
 
-bool unit_number(const char *text, uint64_t *ret) {
-    return number_of_base(text, 0, ret);
-}
-
 bool unit_mode(const char *text, unsigned *ret) {
-    uint64_t value;
-    if (!number_of_base(text, 8, &value) || value > 07777) {
+    char *end;
+    text += strspn(text, BLANKS);
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 8);
+    if (errno != 0 || end == text || *end != '\0' || *text == '-' || *text == '+' ||
+        value > 07777) {
         return false;
     }
     *ret = (unsigned)value;
@@ -60,9 +63,11 @@ bool unit_mode(const char *text, unsigned *ret) {
 }
 
 bool unit_nice(const char *text, int32_t *ret) {
+    int base = 0;
     char *end;
+    text = skip_base(text, &base);
     errno = 0;
-    long value = strtol(text, &end, 0);
+    long value = strtol(text, &end, base);
     if (errno != 0 || end == text || *end != '\0' || value < -20 || value > 19) {
         return false;
     }
@@ -98,7 +103,7 @@ bool unit_signal(const char *text, int *ret) {
         text += 3;
     }
     for (int signal = 1; signal < 32; signal++) {
-        const char *name = sigabbrev_np(signal);
+        const char *name = signal == SIGIO ? "IO" : sigabbrev_np(signal); /* not "POLL" */
         if (name != NULL && strcmp(text, name) == 0) {
             *ret = signal;
             return true;

@@ -1,0 +1,134 @@
+/* procref doctor: tries on this very system what each promise needs. The probes are in doctor/. */
+#include "cli/doctor/doctor.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "os/clock.h"
+
+static int told[DOCTOR_FAIL + 1];
+static bool quiet;
+
+void doctor_say(enum doctor_level level, const char *what, const char *format, ...) {
+    static const char *const words[] = {"ok", "warn", "FAIL"};
+    char text[2048];
+    va_list args;
+    told[level]++;
+    if (quiet && level == DOCTOR_OK) {
+        return;
+    }
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    printf("%-4s  %s: %s\n", words[level], what, text);
+    fflush(stdout);
+}
+
+pid_t doctor_fork(void) {
+    pid_t parent = getpid(), child = fork();
+    if (child == 0) {
+        sigset_t none;
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent) {
+            _exit(0);
+        }
+    }
+    return child;
+}
+
+/* By SIGCHLD, which is blocked: a pidfd is one of the things that may be missing. */
+static bool reaped(pid_t child, int64_t deadline_ns, int *ret_status) {
+    sigset_t ended;
+    sigemptyset(&ended);
+    sigaddset(&ended, SIGCHLD);
+    for (;;) {
+        pid_t pid = waitpid(child, ret_status, WNOHANG);
+        if (pid == child || (pid < 0 && errno != EINTR)) {
+            return pid == child;
+        }
+        int64_t left = deadline_ns - pri_clock_ns();
+        if (left <= 0) {
+            return false;
+        }
+        struct timespec patience = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
+        sigtimedwait(&ended, NULL, &patience);
+    }
+}
+
+bool doctor_await(pid_t child, int64_t deadline_ns, int *ret_status) {
+    if (reaped(child, deadline_ns, ret_status)) {
+        return true;
+    }
+    kill(child, SIGKILL);
+    reaped(child, pri_deadline(1000), ret_status);
+    return false;
+}
+
+static int verdict(void) {
+    if (told[DOCTOR_FAIL] > 0) {
+        printf("verdict: %d of what procref promises or needs is missing here, see FAIL above\n",
+               told[DOCTOR_FAIL]);
+        return CLI_NO;
+    }
+    if (told[DOCTOR_WARN] > 0) {
+        printf("verdict: procref works here; %d thing%s to know, see warn above\n",
+               told[DOCTOR_WARN], told[DOCTOR_WARN] == 1 ? "" : "s");
+    } else {
+        printf("verdict: procref works here\n");
+    }
+    return CLI_OK;
+}
+
+int cli_doctor(const struct cli_command *command, int argc, char **argv) {
+    struct cli_texts folders = {0};
+    bool clean = false;
+    const struct cli_option options[] = {
+        {"clean", 0, CLI_FLAG, NULL, "remove what killed services left and nobody uses", &clean},
+        {"base-dir", 0, CLI_TEXTS, "DIR", "look for leftovers in DIR, too", &folders},
+        {"quiet", 'q', CLI_FLAG, NULL, "only warnings and failures", &quiet},
+        {0}};
+    const char *more[sizeof folders.list / sizeof folders.list[0] + 1] = {NULL};
+    int operands;
+    char **after;
+    sigset_t ended;
+    int status = cli_parse(command, options, argc, argv, &operands, &after);
+    if (status >= 0) {
+        return status;
+    }
+    if (operands > 0 || after != NULL) {
+        cli_say("'%s' is too much: see procref doctor --help", operands > 0 ? argv[1] : "--");
+        return CLI_USAGE;
+    }
+    memcpy(more, folders.list, (size_t)folders.count * sizeof more[0]);
+    signal(SIGCHLD, SIG_DFL); /* ignored, it would reap our children for us */
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&ended);
+    sigaddset(&ended, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &ended, NULL);
+
+    doctor_resources();
+    doctor_undo();
+    doctor_limits();
+    doctor_pidfd();
+    doctor_keeper();
+    doctor_namespaces();
+    doctor_logout();
+    doctor_folder();
+    doctor_orphans();
+    doctor_procfs();
+    doctor_tryout();
+    doctor_leftovers(more, clean);
+    return verdict();
+}

@@ -1,0 +1,253 @@
+/*
+ * The rounds of an arena: clients come and go while blows are dealt; then all of them go; then, by
+ * the last witness, nothing of the service may be left. Where both keepers may have been killed at
+ * once, one more acquire comes in between: that is what is promised.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ipc.h>
+#include <sys/sem.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/torture/judge.h"
+
+enum { ROUND_MS = 3000, BLOW_EVERY_MS = 50, NO_ROUND = 0 };
+
+static struct sight sight;
+
+pid_t start_role(const char *role, const char *more) {
+    struct role_words words;
+    role_words(&words, role, more);
+    pid_t pid = fork();
+    if (pid == 0) {
+        execv(board_self, (char *const *)(uintptr_t)words.argv);
+        _exit(127);
+    }
+    return pid;
+}
+
+static void start_client(struct judge *j, uint32_t arena, int at) {
+    struct arena *a = &j->arenas[arena];
+    char more[128];
+    snprintf(more, sizeof more, "arena=%u round=%u number=%u", (unsigned)arena, (unsigned)a->round,
+             (unsigned)(arena * 1000003 + a->clients_started++));
+    a->clients[at] = start_role("client", more);
+    a->clients[at] = a->clients[at] > 0 ? a->clients[at] : 0;
+}
+
+static void begin_round(struct judge *j, uint32_t arena) {
+    struct arena *a = &j->arenas[arena];
+    struct arena_board *b = &board->arena[arena];
+    a->round++;
+    a->dice = dice_of(board->seed, 2000 + arena, a->round);
+    uint32_t cruelty = roll(&a->dice, 100);
+    j->rounds++;
+    a->cruelty = cruelty < 10 ? CRUELTY_NONE : cruelty < 60 ? CRUELTY_SINGLE : CRUELTY_ALL;
+    a->clients_most = 1 + (int)roll(&a->dice, (uint32_t)j->options.clients);
+    a->end_by_killing = chance(&a->dice, 50);
+    a->needs_repair = false;
+    a->until_ms = now_ms() + 300 + roll(&a->dice, ROUND_MS);
+    if (j->options.plant != NULL) {
+        a->cruelty = CRUELTY_NONE;
+        a->end_by_killing = false;
+        a->clients_most = (int)j->options.clients;
+        a->until_ms = now_ms() + 1500;
+    }
+    atomic_store(&b->attacked, 0);
+    atomic_store(&b->round, a->round);
+    a->phase = PHASE_RUN;
+}
+
+static void end_round(struct judge *j, uint32_t arena) {
+    struct arena *a = &j->arenas[arena];
+    atomic_store(&board->arena[arena].round, NO_ROUND);
+    continue_stopped(j, arena);
+    a->phase = PHASE_END;
+    a->until_ms = now_ms() + board->acquire_ms + 2 * board->margin_ms;
+    if (a->end_by_killing && a->cruelty == CRUELTY_ALL && chance(&a->dice, 30)) {
+        massacre(j, arena);
+        j->blows[BLOW_MASSACRE]++;
+    } else if (a->end_by_killing && a->cruelty != CRUELTY_NONE) {
+        see(&sight);
+        for (int i = 0; i < sight.count; i++) {
+            if (sight.list[i].arena == arena && sight.list[i].kind == SEEN_CLIENT) {
+                j->blows[BLOW_KILL_CLIENT] += signal_seen(&sight.list[i], SIGKILL);
+            }
+        }
+    }
+}
+
+static bool clients_gone(struct judge *j, uint32_t arena) {
+    struct arena *a = &j->arenas[arena];
+    for (int i = 0; i < CLIENTS_MOST; i++) {
+        if (a->clients[i] != 0) {
+            return false;
+        }
+    }
+    see(&sight);
+    return seen_in(&sight, arena, SEEN_CLIENT) == 0;
+}
+
+static void await_clients(struct judge *j, uint32_t arena) {
+    struct arena *a = &j->arenas[arena];
+    char more[64];
+    if (clients_gone(j, arena)) {
+        a->gone_ms = now_ms();
+        if (a->needs_repair) {
+            snprintf(more, sizeof more, "arena=%u round=%u", (unsigned)arena, (unsigned)a->round);
+            a->repair = start_role("repair", more);
+            a->phase = PHASE_REPAIR;
+        } else {
+            a->phase = PHASE_SETTLE;
+            a->planted = false;
+        }
+        return;
+    }
+    if (now_ms() >= a->until_ms) {
+        violate("hang", (int)arena, "clients do not end");
+        a->until_ms = now_ms() + board->margin_ms;
+        for (int i = 0; i < sight.count; i++) {
+            if (sight.list[i].arena == arena && sight.list[i].kind == SEEN_CLIENT) {
+                signal_seen(&sight.list[i], SIGKILL);
+            }
+        }
+    }
+}
+
+/* What is left of the service; "" if nothing is. */
+static void remains(uint32_t arena, char *to, size_t size) {
+    char file[300];
+    int length = 0, set = see_set(arena);
+    to[0] = '\0';
+    see(&sight);
+    for (int i = 0; i < sight.count && length < (int)size - 64; i++) {
+        if (sight.list[i].arena == arena) {
+            static const char *const words[] = {"client", "service", "keeper"};
+            length +=
+                snprintf(to + length, size - (size_t)length, "%s %d (%c), ",
+                         words[sight.list[i].kind], (int)sight.list[i].pid, sight.list[i].state);
+        }
+    }
+    if (set >= 0) {
+        length += snprintf(to + length, size - (size_t)length, "semaphore set %d, ", set);
+    }
+    if (see_socket(arena)) {
+        length += snprintf(to + length, size - (size_t)length, "socket, ");
+    }
+    if (see_lock(arena)) {
+        length += snprintf(to + length, size - (size_t)length, "lock, ");
+    }
+    if (length < (int)size - 300 && see_file(arena, file, sizeof file)) {
+        length += snprintf(to + length, size - (size_t)length, "file %.200s, ", file);
+    }
+    if (length >= 2) {
+        to[length - 2] = '\0';
+    }
+}
+
+static void clear(uint32_t arena) {
+    int id = see_set(arena);
+    for (int i = 0; i < sight.count; i++) {
+        if (sight.list[i].arena == arena) {
+            signal_seen(&sight.list[i], SIGKILL);
+        }
+    }
+    if (id >= 0) {
+        semctl(id, 0, IPC_RMID);
+    }
+}
+
+static void settle(struct judge *j, uint32_t arena) {
+    struct arena *a = &j->arenas[arena];
+    char left[600];
+    if (!a->planted) {
+        a->planted = true;
+        plant_settling(j, arena);
+    }
+    remains(arena, left, sizeof left);
+    int64_t took = now_ms() - a->gone_ms;
+    if (left[0] == '\0') {
+        int64_t linger = terms_of(arena, a->round).linger_ms;
+        took = took > linger ? took - linger : 0;
+        j->slowest_settle_ms = took > j->slowest_settle_ms ? took : j->slowest_settle_ms;
+        j->settles++;
+        a->phase = PHASE_REST;
+    } else if (took > board->settle_ms) {
+        violate("left", (int)arena, "%lld ms after the last client: %s", (long long)took, left);
+        read_violations(j);
+        clear(arena); /* so that one failure is not two */
+        a->phase = PHASE_REST;
+    }
+}
+
+static void fill(struct judge *j, uint32_t arena) {
+    struct arena *a = &j->arenas[arena];
+    for (int i = 0; i < a->clients_most; i++) {
+        if (a->clients[i] == 0) {
+            start_client(j, arena, i);
+        }
+    }
+    if (!a->planted) {
+        plant_running(j, arena);
+    }
+}
+
+void arena_step(struct judge *j, uint32_t arena) {
+    struct arena *a = &j->arenas[arena];
+    switch (a->phase) {
+    case PHASE_REST:
+        if (!j->over) {
+            begin_round(j, arena);
+        }
+        break;
+    case PHASE_RUN:
+        if (now_ms() >= a->until_ms || j->over) {
+            end_round(j, arena);
+            break;
+        }
+        fill(j, arena);
+        if (now_ms() >= a->blow_ms) {
+            a->blow_ms = now_ms() + roll(&a->dice, 2 * BLOW_EVERY_MS);
+            strike(j, arena);
+        }
+        break;
+    case PHASE_END: await_clients(j, arena); break;
+    case PHASE_REPAIR:
+        if (a->repair <= 0) {
+            a->phase = PHASE_SETTLE;
+            a->gone_ms = now_ms();
+            a->planted = false;
+        }
+        break;
+    case PHASE_SETTLE: settle(j, arena); break;
+    }
+}
+
+bool arena_child_ended(struct judge *j, pid_t pid, int status) {
+    for (uint32_t i = 0; i < j->arenas_count; i++) {
+        struct arena *a = &j->arenas[i];
+        bool ours = pid == a->repair;
+        if (ours) {
+            a->repair = 0;
+        }
+        for (int k = 0; k < CLIENTS_MOST; k++) {
+            if (a->clients[k] == pid) {
+                a->clients[k] = 0;
+                ours = true;
+            }
+        }
+        if (!ours) {
+            continue;
+        }
+        slots_forget(pid);
+        if (WIFEXITED(status) ? WEXITSTATUS(status) != 0 : WTERMSIG(status) != SIGKILL) {
+            violate("crash", (int)i, "client %d ended with wait status 0x%x", (int)pid,
+                    (unsigned)status);
+        }
+        return true;
+    }
+    return false;
+}

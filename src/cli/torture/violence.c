@@ -1,0 +1,259 @@
+/* The blows. Who is struck is decided by the dice; only processes of this run are, each looked at
+ * again while a pidfd holds it (signal_seen). */
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "cli/torture/judge.h"
+
+enum {
+    STOP_MS = 300,        /* most are short … */
+    LONG_STOP_MS = 1500,  /* … one in ten is not */
+    SINGLE_PAUSE_MS = 700 /* until a pair has surely come to itself */
+};
+
+static struct sight sight;
+
+/* ---- SIGSTOP ---- */
+
+static void stop(struct judge *j, const struct seen *who) {
+    int64_t ms = chance(&j->dice, 10) ? roll(&j->dice, LONG_STOP_MS) : roll(&j->dice, STOP_MS);
+    if (j->stops_count < STOPS_MOST && signal_seen(who, SIGSTOP)) {
+        j->stops[j->stops_count].who = *who;
+        j->stops[j->stops_count++].until_ms = now_ms() + ms;
+    }
+}
+
+void continue_stopped(struct judge *j, int64_t arena) {
+    int64_t now = now_ms();
+    for (int i = 0; i < j->stops_count;) {
+        if (arena == j->stops[i].who.arena || (arena < 0 && now >= j->stops[i].until_ms)) {
+            signal_seen(&j->stops[i].who, SIGCONT);
+            j->stops[i] = j->stops[--j->stops_count];
+        } else {
+            i++;
+        }
+    }
+}
+
+/* ---- whom ---- */
+
+static struct seen *pick(struct judge *j, uint32_t arena, enum seen_kind kind) {
+    int count = seen_in(&sight, arena, kind);
+    int nth = (int)roll(&j->dice, (uint32_t)count);
+    for (int i = 0; i < sight.count; i++) {
+        struct seen *seen = &sight.list[i];
+        if (seen->arena == arena && seen->kind == kind && nth-- == 0 && seen->verified) {
+            return seen;
+        }
+    }
+    return NULL;
+}
+
+/* Exactly two, one the other's parent, both awake. */
+static bool pair(uint32_t arena, struct seen *ret_keeper, struct seen *ret_standby) {
+    struct seen *found[2];
+    int count = 0;
+    for (int i = 0; i < sight.count; i++) {
+        if (sight.list[i].arena == arena && sight.list[i].kind == SEEN_KEEPER) {
+            if (count == 2 || sight.list[i].state == 'T' || !sight.list[i].verified) {
+                return false;
+            }
+            found[count++] = &sight.list[i];
+        }
+    }
+    if (count != 2 || (found[0]->parent != found[1]->pid && found[1]->parent != found[0]->pid)) {
+        return false;
+    }
+    int child = found[0]->parent == found[1]->pid ? 0 : 1;
+    *ret_keeper = *found[child];
+    *ret_standby = *found[1 - child];
+    return true;
+}
+
+/* Whether they are a pair at rest: the same two in two looks. A service's child between fork and
+ * exec looks like a keeper, too. */
+static bool pair_at_rest(struct judge *j, uint32_t arena, struct seen *keeper,
+                         struct seen *standby) {
+    struct seen keeper_before, standby_before;
+    if (now_ms() - j->arenas[arena].keeper_killed_ms < SINGLE_PAUSE_MS ||
+        !pair(arena, &keeper_before, &standby_before)) {
+        return false;
+    }
+    poll(NULL, 0, 15);
+    see(&sight);
+    return pair(arena, keeper, standby) && keeper->pid == keeper_before.pid &&
+           standby->pid == standby_before.pid;
+}
+
+static void await_end(const struct seen *who) {
+    int fd = hold_process(who->pid);
+    if (fd >= 0) {
+        readable_within(fd, 2000);
+        close(fd);
+    }
+}
+
+/* ---- blows ---- */
+
+static bool kill_client(struct judge *j, uint32_t arena) {
+    struct seen *who = pick(j, arena, SEEN_CLIENT);
+    if (who == NULL) {
+        return false;
+    }
+    if (who->parent != getpid()) { /* perhaps the child of a callback, that is to be the service */
+        atomic_fetch_add(&board->arena[arena].attacked, 1);
+        victim_add(arena, who->pid);
+    }
+    return signal_seen(who, SIGKILL);
+}
+
+static bool kill_service(struct judge *j, uint32_t arena) {
+    struct seen *who = pick(j, arena, SEEN_SERVICE);
+    if (who == NULL) {
+        return false;
+    }
+    atomic_fetch_add(&board->arena[arena].attacked, 1);
+    victim_add(arena, who->pid);
+    return signal_seen(who, SIGKILL);
+}
+
+static bool stop_some(struct judge *j, uint32_t arena, enum seen_kind kind) {
+    struct seen *who = pick(j, arena, kind);
+    if (who != NULL) {
+        stop(j, who);
+    }
+    return who != NULL;
+}
+
+/* One of a pair at rest: promises hold, and nobody may notice. */
+static bool kill_single(struct judge *j, uint32_t arena, bool the_keeper) {
+    struct seen keeper, standby;
+    if (!pair_at_rest(j, arena, &keeper, &standby)) {
+        return false;
+    }
+    j->arenas[arena].keeper_killed_ms = now_ms();
+    return signal_seen(the_keeper ? &keeper : &standby, SIGKILL);
+}
+
+static void massacre_begins(struct judge *j, uint32_t arena) {
+    j->arenas[arena].needs_repair = true;
+    j->arenas[arena].keeper_killed_ms = now_ms();
+    atomic_fetch_add(&board->arena[arena].attacked, 1);
+    atomic_fetch_add(&board->arena[arena].massacres, 1);
+}
+
+static void massacre_ends(uint32_t arena) {
+    atomic_fetch_add(&board->arena[arena].massacres, 1);
+}
+
+static bool kill_any_keeper(struct judge *j, uint32_t arena) {
+    struct seen *who = pick(j, arena, SEEN_KEEPER);
+    if (who == NULL) {
+        return false;
+    }
+    massacre_begins(j, arena);
+    bool done = signal_seen(who, SIGKILL);
+    await_end(who);
+    massacre_ends(arena);
+    return done;
+}
+
+/* All of some kinds, so that none of them can act upon the others' end: stopped first. */
+static void kill_all(uint32_t arena, const bool kinds[3]) {
+    for (int round = 0; round < 4; round++) {
+        int found = 0;
+        see(&sight);
+        for (int pass = 0; pass < 2; pass++) {
+            for (int i = 0; i < sight.count; i++) {
+                struct seen *who = &sight.list[i];
+                if (who->arena != arena || !kinds[who->kind]) {
+                    continue;
+                }
+                if (pass == 0 && who->kind != SEEN_KEEPER) {
+                    victim_add(arena, who->pid);
+                }
+                found += signal_seen(who, pass == 0 ? SIGSTOP : SIGKILL);
+            }
+        }
+        for (int i = 0; i < sight.count; i++) {
+            if (sight.list[i].arena == arena && kinds[sight.list[i].kind]) {
+                await_end(&sight.list[i]);
+            }
+        }
+        if (found == 0) {
+            return;
+        }
+    }
+}
+
+static bool kill_pair(struct judge *j, uint32_t arena) {
+    massacre_begins(j, arena);
+    kill_all(arena, (const bool[3]){[SEEN_KEEPER] = true});
+    massacre_ends(arena);
+    return true;
+}
+
+void massacre(struct judge *j, uint32_t arena) {
+    massacre_begins(j, arena);
+    kill_all(
+        arena,
+        (const bool[3]){
+            [SEEN_CLIENT] = true, [SEEN_KEEPER] = true, [SEEN_SERVICE] = chance(&j->dice, 50)});
+    massacre_ends(arena);
+}
+
+/* ---- which ---- */
+
+static bool deal(struct judge *j, uint32_t arena, enum blow blow) {
+    bool all = j->arenas[arena].cruelty == CRUELTY_ALL;
+    switch (blow) {
+    case BLOW_KILL_CLIENT: return kill_client(j, arena);
+    case BLOW_STOP_CLIENT: return stop_some(j, arena, SEEN_CLIENT);
+    case BLOW_KILL_KEEPER:
+    case BLOW_KILL_STANDBY:
+        return all && chance(&j->dice, 50) ? kill_any_keeper(j, arena)
+                                           : kill_single(j, arena, blow == BLOW_KILL_KEEPER);
+    case BLOW_STOP_KEEPER: return stop_some(j, arena, SEEN_KEEPER);
+    case BLOW_KILL_SERVICE: return kill_service(j, arena);
+    case BLOW_STOP_SERVICE: return stop_some(j, arena, SEEN_SERVICE);
+    case BLOW_KILL_PAIR: return all && kill_pair(j, arena);
+    case BLOW_MASSACRE:
+        if (all) {
+            massacre(j, arena);
+        }
+        return all;
+    case BLOW_REMOVE_SET: return remove_set(arena);
+    case BLOW_SPOIL_FILE: return spoil_file(j, arena);
+    case BLOW_LOAD: return load_cores(j);
+    default: return false;
+    }
+}
+
+void strike(struct judge *j, uint32_t arena) {
+    static const uint32_t weights[BLOW_COUNT] = {
+        [BLOW_KILL_CLIENT] = 30,  [BLOW_STOP_CLIENT] = 12, [BLOW_KILL_KEEPER] = 12,
+        [BLOW_KILL_STANDBY] = 12, [BLOW_STOP_KEEPER] = 8,  [BLOW_KILL_SERVICE] = 6,
+        [BLOW_STOP_SERVICE] = 5,  [BLOW_KILL_PAIR] = 3,    [BLOW_MASSACRE] = 2,
+        [BLOW_REMOVE_SET] = 4,    [BLOW_SPOIL_FILE] = 8,   [BLOW_LOAD] = 1,
+    };
+    struct arena *a = &j->arenas[arena];
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < BLOW_COUNT; i++) {
+        sum += weights[i];
+    }
+    if (a->cruelty == CRUELTY_NONE) {
+        return;
+    }
+    see(&sight);
+    for (int tries = 0; tries < 4; tries++) { /* not every blow finds somebody */
+        uint32_t blow = 0;
+        for (uint32_t n = roll(&a->dice, sum); n >= weights[blow]; blow++) {
+            n -= weights[blow];
+        }
+        if (deal(j, arena, (enum blow)blow)) {
+            j->blows[blow]++;
+            return;
+        }
+    }
+}

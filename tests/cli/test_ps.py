@@ -1,0 +1,173 @@
+"""procref ps: which services run, who holds them, why they are alive."""
+import fcntl
+import json
+import os
+import pty
+import signal
+import socket
+import struct
+import subprocess
+import termios
+import unittest
+
+from clients import SERVICE, ClientWorld, is_alive, record_page, state_of
+from support import PATIENCE, PROCREF
+
+MAGIC = 0x70726377 # of src/core/wire.h
+
+class Ps(ClientWorld):
+    def test_without_services_it_says_so_and_prints_an_empty_list(self):
+        alone = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--map-root-user"])]  # no services of other tests
+        run = lambda *words: subprocess.run([*alone, PROCREF, *words], capture_output=True, text=True, env=self.env)
+        if subprocess.run([*alone, "true"], capture_output=True).returncode != 0:
+            self.skipTest("no network namespace can be made here")
+        done = run("ps")
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", "procref ps: no services\n"))
+        self.assertEqual(json.loads(run("ps", "--json").stdout), [])
+
+    def test_each_holder_is_named_and_one_that_was_killed_no_more(self):
+        first, second = self.client("--one"), self.client("--two")
+        pid = first.hold(self.db, SERVICE)
+        second.hold(self.db, SERVICE)
+        line, = self.ps()
+        self.assertRegex(line, rf"^{self.db} +{pid} +- +1 +\d\.\d s +up +(user +)?{first.pid} \(client --one\) since "
+                               rf"\d\d:\d\d:\d\d, {second.pid} \(client --two\) since \d\d:\d\d:\d\d$")
+        second.kill()
+        service = self.service()
+        self.assertEqual([holder["pid"] for holder in service["holders"]], [first.pid])
+        self.assertEqual(service["references"], {"kernel": 1, "removed_counter": 0, "named": 1})
+        first.end()
+        self.assert_gone(self.db)
+        self.assertEqual(self.services(), [])
+
+    def test_all_services_are_listed_by_name_and_each_scope_is_told(self):
+        project = f"{self.work}/project"
+        os.mkdir(project, 0o700)
+        client = self.client()
+        client.hold(f"{self.db}-b", SERVICE)
+        client.hold(f"{self.db}-a", SERVICE, linger=60000)
+        client.hold(f"{self.db}-a", SERVICE, base_dir=project)
+        self.assertEqual([(s["name"], s["scope"]) for s in self.services()],
+                         [(f"{self.db}-a", "user"), (f"{self.db}-a", project), (f"{self.db}-b", "user")])
+        for line, scope in zip(self.ps(), ("user", "project", "user")):
+            self.assertRegex(line, rf" up +{scope} +{client.pid} \(client\)")
+        self.assertEqual(client.ask("release 1")["what"], "ok")
+        self.wait_until(lambda: self.services()[0]["state"] == "lingering")
+        self.assertRegex(self.services()[0]["because"], r"^alive because it lingers for 59 s more; nobody holds it$")
+        self.assertEqual(self.procref("stop", f"{self.db}-a").returncode, 0)
+        client.end()
+
+    def test_a_stopped_keeper_is_said_not_to_answer(self):
+        client = self.client()
+        pid = client.hold(self.db, SERVICE)
+        service = self.service()
+        keeper, standby = service["keeper"], service["standby"]
+        for process in (keeper, standby):
+            os.kill(process, signal.SIGSTOP)
+            self.addCleanup(lambda process=process: is_alive(process) and os.kill(process, signal.SIGCONT))
+            self.wait_until(lambda: state_of(process) == "T")
+        service = self.service()
+        self.assertEqual((service["name"], service["state"], service["pid"]), (self.db, "no answer", pid))
+        self.assertIn("stopped by a signal", service["because"])
+        self.assert_as_documented(service)
+        done = self.procref("stop", self.db, "--timeout", "1")
+        self.assertEqual(done.returncode, 111)
+        self.assertIn("does not answer", done.stderr)
+        for process in (keeper, standby):
+            os.kill(process, signal.SIGCONT)
+        self.assertEqual(self.services()[0]["state"], "up")
+        client.end()
+
+    def test_a_service_whose_keepers_were_killed_is_shown_without_one(self):
+        client = self.client()
+        pid = client.hold(self.db, SERVICE)
+        service = self.service()
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for process in (service["standby"], service["keeper"]):
+                os.kill(process, number)
+        self.wait_until(lambda: not is_alive(service["keeper"]) and not is_alive(service["standby"]))
+        orphan = self.service()
+        self.assertEqual((orphan["name"], orphan["pid"], orphan["state"], orphan["keeper"]),
+                         (self.db, pid, "no keeper", None))
+        self.assert_as_documented(orphan)
+        self.assertIn("the next acquire takes it over", self.ps()[0])
+        done = self.procref("stop", self.db)
+        self.assertEqual(done.returncode, 111)
+        self.assertIn("no keeper", done.stderr)
+        other = self.client()
+        self.assertEqual(other.hold(self.db, SERVICE), pid)
+        self.assertEqual(self.services()[0]["state"], "up")
+        client.end()
+        other.end()
+
+    def test_a_count_that_differs_is_shown_as_such(self):
+        first, second = self.client(), self.client()
+        first.hold(self.db, SERVICE)
+        second.hold(self.db, SERVICE)
+        with record_page(self.status(self.db)["keeper"]) as page:
+            page.seek(24)
+            self.assertEqual(struct.unpack("<I", page.read(4)[:4])[0] != 0, True)
+            page.seek(24)
+            page.write(b"\0" * 4)  # the first slot says no more that its process holds
+        service = self.service()
+        self.assertEqual(service["references"], {"kernel": 2, "removed_counter": 0, "named": 1})
+        self.assertIn("the kernel counts 2, the record page names 1", self.ps()[0])
+        self.assertIn("the kernel counts 2, the record page names 1", self.procref("status", self.db).stdout)
+        first.kill()
+        second.kill()
+
+    def test_control_characters_of_a_command_line_are_made_visible(self):
+        client = self.client("\033[31mred", "two\nlines", "it's", "grün")
+        client.hold(self.db, SERVICE)
+        line, = self.ps()
+        self.assertNotIn("\033", line)
+        command = self.services()[0]["holders"][0]["command"]
+        self.assertTrue(command.endswith(r"client '\033[31mred' 'two\nlines' 'it'\''s' grün"), command)
+        client.end()
+
+    def test_on_a_terminal_lines_are_cut_to_its_width(self):
+        client = self.client(*("x" * 50 for _ in range(4)))
+        client.hold(self.db, SERVICE)
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        subprocess.run([PROCREF, "ps"], stdout=slave, env=self.env, check=True, timeout=PATIENCE)
+        os.close(slave)
+        text = os.read(master, 65536).decode()
+        os.close(master)
+        for line in text.splitlines():
+            self.assertLessEqual(len(line), 80)
+        line, = [line for line in text.splitlines() if self.db in line]
+        self.assertTrue(line.endswith("…"), text)
+        client.end()
+
+    def test_a_keeper_of_another_version_is_named_as_such(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+            listener.bind(f"\0procref/{os.geteuid()}/{0x1234567890abcdef:016x}/0")
+            listener.listen()
+            process = subprocess.Popen([PROCREF, "ps", "--json"], stdout=subprocess.PIPE, env=self.env, text=True)
+            other, _ = listener.accept()
+            with other:
+                self.assertEqual(struct.unpack("<I", other.recv(4096)[:4])[0], MAGIC)
+                other.send(struct.pack("<II", MAGIC, 99) + bytes(200))
+                services = json.loads(process.communicate(timeout=PATIENCE)[0])
+        self.assert_as_documented(services)
+        self.assertIn((None, "other version"), [(one["name"], one["state"]) for one in services])
+
+    def test_asking_starts_nothing_and_keeps_nothing_alive(self):
+        self.procref("status", self.db)
+        self.assertEqual(self.services(), [])
+        client = self.client()
+        pid = client.hold(self.db, SERVICE, linger=300)
+        client.end()
+        while self.status(self.db)["state"] != "not running":  # asked again and again all the linger long
+            pass
+        self.assertFalse(is_alive(pid))
+
+    def test_an_operand_is_refused_with_what_was_meant(self):
+        done = self.procref("ps", self.db)
+        self.assertEqual(done.returncode, 100)
+        self.assertIn("procref status db", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
