@@ -217,11 +217,10 @@ class Requires(Files):
 
 
 class Health(Files):
-    def test_only_a_service_that_ran_already_is_asked(self):
+    def test_the_check_is_asked_with_the_commands_environment_by_each(self):
         self.unit("db.service", extension=[f"Health=echo $PROCREF_NAME $WHERE >> {self.dir}/asked", "Export=WHERE=here"])
-        self.told("db")
-        self.assertFalse(os.path.exists(f"{self.dir}/asked"))
-        result = self.procref("run", "db", "--", PROCREF, "run", "db", "--", "cat", f"{self.dir}/asked")
+        result = self.procref("run", "db", "--", "sh", "-c", f': > {self.dir}/asked; exec "$@"', "sh",
+                              PROCREF, "run", "db", "--", "cat", f"{self.dir}/asked")
         self.assertEqual(result.stdout, "db here\n", result.stderr)
 
     @unittest.skipUnless(shutil.which("redis-server") and shutil.which("redis-cli"), "redis is not installed")
