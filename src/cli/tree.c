@@ -118,16 +118,21 @@ static _Noreturn void be_caller(struct caller *p) {
 }
 
 /* Those that are ignored stay so, for COMMAND too. */
+void tree_add_handed_on(sigset_t *set) {
+    struct sigaction action;
+    for (size_t i = 0; i < sizeof handed_on / sizeof handed_on[0]; i++) {
+        if (sigaction(handed_on[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN) {
+            sigaddset(set, handed_on[i]);
+        }
+    }
+}
+
 static void block(sigset_t *ret_heard, struct tree *tree) {
-    struct sigaction action, normal = {.sa_handler = SIG_DFL};
+    struct sigaction normal = {.sa_handler = SIG_DFL};
     sigaction(SIGCHLD, &normal, &tree->on_child);
     sigemptyset(ret_heard);
     sigaddset(ret_heard, SIGCHLD);
-    for (size_t i = 0; i < sizeof handed_on / sizeof handed_on[0]; i++) {
-        if (sigaction(handed_on[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN) {
-            sigaddset(ret_heard, handed_on[i]);
-        }
-    }
+    tree_add_handed_on(ret_heard);
     sigprocmask(SIG_BLOCK, ret_heard, &tree->mask);
 }
 

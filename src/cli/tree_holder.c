@@ -83,10 +83,8 @@ struct holder {
 
 /* Everything that has a new state. False: nothing is left. */
 static bool on_children(struct holder *m) {
-    struct signalfd_siginfo s;
     pid_t pid;
     int status;
-    (void)!read(m->signals, &s, sizeof s);
     while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
         if (pid != m->command) {
             continue;
@@ -104,6 +102,21 @@ static bool on_children(struct holder *m) {
     return m->command != 0 || (pid == 0 && has_descendants());
 }
 
+/* False: nothing is left. P signals M itself until it knows that COMMAND runs. */
+static bool on_signal(struct holder *m) {
+    struct signalfd_siginfo s;
+    if (read(m->signals, &s, sizeof s) != sizeof s) {
+        return true;
+    }
+    if (s.ssi_signo == SIGCHLD) {
+        return on_children(m);
+    }
+    if (s.ssi_pid == (uint32_t)getppid() && m->command != 0) {
+        kill(m->command, (int)s.ssi_signo);
+    }
+    return true;
+}
+
 static void on_word(struct holder *m) {
     struct tree_word word;
     if (recv(m->line, &word, sizeof word, 0) != sizeof word) {
@@ -115,13 +128,14 @@ static void on_word(struct holder *m) {
 }
 
 void tree_run(struct tree *tree, char **argv, int (*become)(char **argv)) {
-    sigset_t all, child;
+    sigset_t all, heard;
     struct holder m = {.line = tree->line};
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL); /* M ends when all has ended, not before */
-    sigemptyset(&child);
-    sigaddset(&child, SIGCHLD);
-    m.signals = signalfd(-1, &child, SFD_CLOEXEC);
+    sigemptyset(&heard);
+    sigaddset(&heard, SIGCHLD);
+    tree_add_handed_on(&heard);
+    m.signals = signalfd(-1, &heard, SFD_CLOEXEC);
     if (m.signals < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || (m.command = fork()) < 0) {
         cli_say("no process for the command: %s", strerror(errno));
         exit(CLI_FAILED);
@@ -142,7 +156,7 @@ void tree_run(struct tree *tree, char **argv, int (*become)(char **argv)) {
         if (fds[1].revents != 0) {
             on_word(&m);
         }
-        left = fds[0].revents == 0 || on_children(&m);
+        left = fds[0].revents == 0 || on_signal(&m);
     }
     _exit(CLI_OK); /* gives the reference back */
 }

@@ -2,6 +2,8 @@
 #ifndef CLI_TREE_WORDS_H
 #define CLI_TREE_WORDS_H
 
+#include <signal.h>
+
 enum {
     TREE_STARTED, /* M: COMMAND runs */
     TREE_STOPPED, /* M: it was stopped (Ctrl-Z) */
@@ -12,6 +14,9 @@ enum {
 struct tree_word {
     int what, value;
 };
+
+/* Adds the signals that are handed on to COMMAND, but for those that this program ignores. */
+void tree_add_handed_on(sigset_t *set);
 
 /* Points stdin, stdout and stderr to /dev/null; closes all others but two (-1: none) if `first` is
  * not -1. */

@@ -119,6 +119,10 @@ class World(unittest.TestCase):
         """The test service as a command line for --command; what happens to it is in events()."""
         return " ".join([f"{HELPERS}/service", "--events", f"{self.dir}/events", *words])
 
+    def described(self, *words):
+        """Options for a test service that has begun its work when it counts as up."""
+        return ["--command", self.service("--notify", *words), "--ready", "notify"]
+
     def events(self, *kinds):
         """What happened to the test service, as "EVENT DETAIL"; of these kinds only."""
         if not os.path.exists(f"{self.dir}/events"):

@@ -20,7 +20,7 @@ class Hold(support.World):
 
     def test_it_holds_until_it_is_told_to_stop(self):
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            process, said = self.hold(self.db, "--command", self.service())
+            process, said = self.hold(self.db, *self.described())
             self.assertEqual(said, "\n")
             self.assertEqual((len(self.events("ready")), self.events("stop-signal")), (1, []))
             process.send_signal(number)
@@ -30,16 +30,15 @@ class Hold(support.World):
             os.unlink(f"{self.dir}/events")
 
     def test_killing_it_gives_the_reference_back(self):
-        process, _ = self.hold(self.db, "--command", self.service())
-        self.wait_until(lambda: self.events("ready")) # before that a signal just ends it
+        process, _ = self.hold(self.db, *self.described())
         process.kill()
         self.wait_until(lambda: self.events("exit"))
 
     def test_a_signal_that_is_ignored_stays_ignored(self):
-        process, _ = self.hold(self.db, "--command", self.service(),
+        process, _ = self.hold(self.db, *self.described(),
                                preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
         process.send_signal(signal.SIGHUP)
-        self.assertEqual(self.procref("run", self.db, "--timeout", "0", "--command", self.service(), "--",
+        self.assertEqual(self.procref("run", self.db, "--timeout", "0", *self.described(), "--",
                                       "true").returncode, 0)
         self.assertIsNone(process.poll())
         process.terminate()
@@ -47,7 +46,7 @@ class Hold(support.World):
 
     def test_it_ends_with_a_foreign_process(self):
         other = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
-        process, _ = self.hold(self.db, "--pid", str(other.pid), "--command", self.service())
+        process, _ = self.hold(self.db, "--pid", str(other.pid), *self.described())
         self.assertEqual(self.events("stop-signal"), [])
         other.stdin.close()
         other.wait()
@@ -58,12 +57,12 @@ class Hold(support.World):
         gone = subprocess.Popen(["true"])
         gone.wait()
         for pid in (str(gone.pid), "99999999999", "0"):
-            result = self.procref("hold", self.db, "--pid", pid, "--command", self.service())
+            result = self.procref("hold", self.db, "--pid", pid, *self.described())
             self.assertEqual((result.returncode, result.stderr), (111, f"procref hold: no process has the pid {pid}\n"))
         self.assertEqual(self.events(), [])
 
     def test_a_descriptor_that_is_not_open_starts_nothing(self):
-        result = self.procref("hold", self.db, "--ready-fd", "77", "--command", self.service())
+        result = self.procref("hold", self.db, "--ready-fd", "77", *self.described())
         self.assertEqual((result.returncode, result.stderr), (100, "procref hold: --ready-fd is 77, which is not open\n"))
         self.assertEqual(self.events(), [])
 
@@ -75,9 +74,9 @@ class Hold(support.World):
 
     def test_several_are_held_in_order_and_a_failure_gives_all_back(self):
         for name in ("one", "two", "bad"):
-            command = self.service().replace(f"{self.dir}/events", f"{self.dir}/{name}.events")
-            self.write(f"{name}.service", f"[Service]\nExecStart={command}{' --fail 3' if name == 'bad' else ''}\n"
-                       "[X-Procref]\nReady=notify\n".replace("notify", "log:never" if name == "bad" else "exec:true"))
+            command = self.service("--notify", *(["--fail", "3"] if name == "bad" else []))
+            self.write(f"{name}.service", "[Service]\nType=notify\nExecStart=" +
+                       command.replace(f"{self.dir}/events", f"{self.dir}/{name}.events"))
         process, said = self.hold("one", "./two.service")
         self.assertEqual(said, "\n")
         times = []

@@ -1,6 +1,7 @@
 """procref run: what COMMAND gets, how it ends, and what is said when the service cannot be had."""
 import os
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -32,18 +33,18 @@ class Command(support.World):
         self.assertEqual(result.stdout.split(), [self.db + "-inner", "none", "kept"], result.stderr)
 
     def test_the_command_has_procrefs_own_pid(self):
-        process = self.start("run", self.db, "--command", self.service(), "--", "sh", "-c", "echo $$",
+        process = self.start("run", self.db, *self.described(), "--", "sh", "-c", "echo $$",
                              stdout=subprocess.PIPE)
         self.assertEqual(int(process.communicate(timeout=PATIENCE)[0]), process.pid)
 
     def test_exit_statuses_are_the_commands_own(self):
         for status in (0, 1, 7, 100, 111, 255):
-            result = self.procref("run", self.db, "--command", self.service(), "--", "sh", "-c", f"exit {status}")
+            result = self.procref("run", self.db, *self.described(), "--", "sh", "-c", f"exit {status}")
             self.assertEqual((result.returncode, result.stderr), (status, ""))
 
     def test_deaths_by_signal_are_the_commands_own(self):
         for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGSEGV):
-            result = self.procref("run", self.db, "--command", self.service(), "--", "sh", "-c",
+            result = self.procref("run", self.db, *self.described(), "--", "sh", "-c",
                                   f"ulimit -c 0; kill -{int(number)} $$")
             self.assertEqual(result.returncode, -number)
 
@@ -68,7 +69,7 @@ class Command(support.World):
             how = {"cwd": self.work, "env": self.env, "preexec_fn": unusual, "pass_fds": [extra.fileno()],
                    "stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": PATIENCE}
             plain = subprocess.run(["sh", script], **how)
-            held = subprocess.run([PROCREF, "run", self.db, "--command", self.service(), "--", "sh", script], **how)
+            held = subprocess.run([PROCREF, "run", self.db, *self.described(), "--", "sh", script], **how)
         self.assertEqual(held.stderr, plain.stderr)
         self.assertEqual(held.stdout.splitlines(), plain.stdout.splitlines())
         self.assertIn("some-file", held.stdout)
@@ -77,7 +78,7 @@ class Command(support.World):
         fifo = f"{self.dir}/fifo"
         os.mkfifo(fifo)
         process = subprocess.Popen(
-            ["sh", "-c", f'exec "$@" <&- >&- 2>&-', "sh", PROCREF, "run", self.db, "--command", self.service(), "--",
+            ["sh", "-c", f'exec "$@" <&- >&- 2>&-', "sh", PROCREF, "run", self.db, *self.described(), "--",
              "sh", "-c", f"ls /proc/self/fd > {fifo}"], cwd=self.work, env=self.env)
         with open(fifo) as file:
             found = file.read().split()
@@ -94,8 +95,8 @@ class Command(support.World):
 
 class Sharing(support.World):
     def test_nested_runs_share_one_service(self):
-        inner = [PROCREF, "run", self.db, "--command", self.service(), "--", "sh", "-c", "echo $PROCREF_PID"]
-        result = self.procref("run", self.db, "--command", self.service(), "--", "sh", "-c",
+        inner = [PROCREF, "run", self.db, *self.described(), "--", "sh", "-c", "echo $PROCREF_PID"]
+        result = self.procref("run", self.db, *self.described(), "--", "sh", "-c",
                               'echo $PROCREF_PID; exec "$@"', "sh", *inner)
         first, second = result.stdout.split()
         self.assertEqual(first, second)
@@ -103,17 +104,17 @@ class Sharing(support.World):
         self.assertEqual(len(self.events("start")), 1)
 
     def test_the_service_stays_until_the_last_command_has_ended(self):
-        long = self.start("run", self.db, "--command", self.service(), "--", "sh", "-c", "echo up; read line",
+        long = self.start("run", self.db, *self.described(), "--", "sh", "-c", "echo up; read line",
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.assertEqual(long.stdout.readline(), "up\n")
         for _ in range(3):
-            self.assertEqual(self.procref("run", self.db, "--command", self.service(), "--", "true").returncode, 0)
+            self.assertEqual(self.procref("run", self.db, *self.described(), "--", "true").returncode, 0)
         self.assertEqual((len(self.events("start")), self.events("stop-signal")), (1, []))
         long.communicate("\n", timeout=PATIENCE)
         self.wait_until(lambda: self.events("stop-signal"))
 
     def test_killing_the_command_stops_the_service(self):
-        process = self.start("run", self.db, "--command", self.service(), "--", "sh", "-c", "echo up; read line",
+        process = self.start("run", self.db, *self.described(), "--", "sh", "-c", "echo up; read line",
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         process.stdout.readline()
         process.kill()
@@ -121,7 +122,7 @@ class Sharing(support.World):
 
     def test_a_service_lingers_for_the_next_command(self):
         for _ in range(2):
-            self.assertEqual(self.procref("run", self.db, "--command", self.service(), "--linger", "300ms", "--",
+            self.assertEqual(self.procref("run", self.db, *self.described(), "--linger", "300ms", "--",
                                           "true").returncode, 0)
         self.assertEqual(len(self.events("start")), 1)
         self.wait_until(lambda: self.events("stop-signal"))
@@ -191,20 +192,20 @@ class Shell(support.World):
                               timeout=PATIENCE, stdin=subprocess.DEVNULL)
 
     def test_a_command_substitution_does_not_wait_for_the_service(self):
-        result = self.shell(f"""x=$({PROCREF} run {self.db} --linger 5m --command '{self.service()}' -- echo said)
-                            echo "got $x"; kill $({PROCREF} run {self.db} --command '{self.service()}' -- """
+        result = self.shell(f"""x=$({PROCREF} run {self.db} --linger 5m {shlex.join(self.described())} -- echo said)
+                            echo "got $x"; kill $({PROCREF} run {self.db} {shlex.join(self.described())} -- """
                             """sh -c 'echo $PROCREF_PID')""")
         self.assertEqual((result.returncode, result.stdout), (0, "got said\n"), result.stderr)
 
     def test_a_pipe_that_is_closed_early_ends_the_command(self):
-        result = self.shell(f"{PROCREF} run {self.db} --command '{self.service()}' -- yes | head -1; echo ${{PIPESTATUS[0]}}")
+        result = self.shell(f"{PROCREF} run {self.db} {shlex.join(self.described())} -- yes | head -1; echo ${{PIPESTATUS[0]}}")
         self.assertEqual(result.stdout, "y\n141\n", result.stderr)
         self.wait_until(lambda: self.events("stop-signal"))
 
     def test_nohup_and_background_jobs_hold_on(self):
         fifo = f"{self.dir}/fifo"
         os.mkfifo(fifo)
-        result = self.shell(f"nohup {PROCREF} run {self.db} --command '{self.service()}' -- sh -c 'kill -HUP $$; read x < "
+        result = self.shell(f"nohup {PROCREF} run {self.db} {shlex.join(self.described())} -- sh -c 'kill -HUP $$; read x < "
                             f"{fifo}; echo alive > {self.dir}/alive' >/dev/null 2>&1 & echo started")
         self.assertEqual(result.stdout, "started\n")
         with open(fifo, "w") as file:
@@ -230,7 +231,7 @@ class Failures(support.World):
             self.wait_until(lambda: not support.marked(self.mark))
 
     def test_timeout_0_starts_nothing(self):
-        result = self.procref("run", self.db, "--timeout", "0", "--command", self.service(), "--", "true")
+        result = self.procref("run", self.db, "--timeout", "0", *self.described(), "--", "true")
         self.assertEqual(result.returncode, 111)
         self.assertIn(f"'{self.db}' is not running", result.stderr)
         self.assertEqual(self.events(), [])
@@ -238,7 +239,7 @@ class Failures(support.World):
     def test_a_command_that_cannot_be_run_starts_no_service(self):
         text = self.write("text", "no program\n")
         for name, status in (("no-such-program", 127), ("./no-such-program", 127), (text, 126), (self.work, 126)):
-            result = self.procref("run", self.db, "--command", self.service(), "--", name)
+            result = self.procref("run", self.db, *self.described(), "--", name)
             self.assertEqual((result.returncode, result.stdout), (status, ""), name)
             self.assertRegex(result.stderr, rf"^procref run: {name}: \w.*\n$")
             self.assertEqual(self.events(), [])

@@ -13,7 +13,8 @@ class Files(support.World):
         """A service file that runs the test service, with more lines."""
         os.makedirs(os.path.dirname(os.path.join(folder or self.work, path)), exist_ok=True)
         return self.write(os.path.join(folder or self.work, path), "\n".join(
-            ["[Service]", f"ExecStart={service or self.service()}", *lines, "[X-Procref]", *extension, ""]))
+            ["[Service]", f"ExecStart={service or self.service('--notify')}",
+             *(["Type=notify"] if service is None or "--notify" in service else []), *lines, "[X-Procref]", *extension, ""]))
 
     def told(self, name, *options, say="$WHERE", **more):
         result = self.procref("run", name, *options, "--", "sh", "-c", f"echo {say}", **more)
@@ -93,8 +94,8 @@ class Lookup(Files):
         path = self.unit("db.service", "PrivateTmp=yes", "Restart=perhaps")
         result = self.procref("run", "db", "--", "true")
         self.assertEqual(result.returncode, 100)
-        self.assertRegex(result.stderr, f"procref run: {os.path.realpath(path)}:3: .*PrivateTmp")
-        self.assertRegex(result.stderr, f"procref run: {os.path.realpath(path)}:4: .*Restart")
+        self.assertRegex(result.stderr, f"procref run: {os.path.realpath(path)}:4: .*PrivateTmp")
+        self.assertRegex(result.stderr, f"procref run: {os.path.realpath(path)}:5: .*Restart")
         self.unit("db.service", "PrivateTmp=yes")
         self.assertEqual(self.procref("run", "db", "--ignore", "PrivateTmp", "--", "true").returncode, 0)
 
@@ -162,7 +163,7 @@ class Environment(Files):
 class Requires(Files):
     def events_of(self, name):
         """The test service with a list of events of its own."""
-        return self.service().replace(f"{self.dir}/events", f"{self.dir}/{name}.events")
+        return self.service("--notify").replace(f"{self.dir}/events", f"{self.dir}/{name}.events")
 
     def times(self, name):
         with open(f"{self.dir}/{name}.events") as file:
@@ -181,7 +182,7 @@ class Requires(Files):
         self.assertLess(cache["exit"], db["stop-signal"])
 
     def test_what_is_required_can_be_shared_by_others(self):
-        self.unit("db.service", extension=["Linger=1s"])
+        self.unit("db.service", extension=["Linger=300ms"])
         self.unit("app.service", service="sleep 1000", extension=["Requires=db"])
         self.told("db")
         self.told("app")
@@ -217,11 +218,10 @@ class Requires(Files):
 
 
 class Health(Files):
-    def test_only_a_service_that_ran_already_is_asked(self):
+    def test_the_check_is_asked_with_the_commands_environment_by_each(self):
         self.unit("db.service", extension=[f"Health=echo $PROCREF_NAME $WHERE >> {self.dir}/asked", "Export=WHERE=here"])
-        self.told("db")
-        self.assertFalse(os.path.exists(f"{self.dir}/asked"))
-        result = self.procref("run", "db", "--", PROCREF, "run", "db", "--", "cat", f"{self.dir}/asked")
+        result = self.procref("run", "db", "--", "sh", "-c", f': > {self.dir}/asked; exec "$@"', "sh",
+                              PROCREF, "run", "db", "--", "cat", f"{self.dir}/asked")
         self.assertEqual(result.stdout, "db here\n", result.stderr)
 
     @unittest.skipUnless(shutil.which("redis-server") and shutil.which("redis-cli"), "redis is not installed")

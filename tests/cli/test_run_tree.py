@@ -1,5 +1,6 @@
 """procref run --tree: the service is held until all that COMMAND started has ended."""
 import os
+import shlex
 import signal
 import subprocess
 import unittest
@@ -15,7 +16,7 @@ class Tree(support.World):
         os.mkfifo(self.fifo)
 
     def words(self, *command, options=()):
-        return ["run", self.db, "--tree", *options, "--command", self.service(), "--", *command]
+        return ["run", self.db, "--tree", *options, *self.described(), "--", *command]
 
     def let_go(self):
         with open(self.fifo, "w") as file:
@@ -26,7 +27,7 @@ class Tree(support.World):
         daemon = f"setsid sh -c 'read x < {self.fifo} & true' </dev/null >/dev/null 2>&1 & exit 5"
         result = self.procref(*self.words("sh", "-c", daemon))
         self.assertEqual((result.returncode, result.stderr), (5, ""))
-        check = self.procref("run", self.db, "--timeout", "0", "--command", self.service(), "--", "true")
+        check = self.procref("run", self.db, "--timeout", "0", *self.described(), "--", "true")
         self.assertEqual(check.returncode, 0, check.stderr)
         self.assertEqual(self.events("stop-signal"), [])
         self.let_go()
@@ -34,7 +35,7 @@ class Tree(support.World):
         self.assertEqual(len(self.events("start")), 1)
 
     def test_a_command_substitution_does_not_wait_for_descendants(self):
-        script = f"x=$({PROCREF} " + " ".join(self.words()[:3]) + f" --command '{self.service()}' -- sh -c '(read x < " \
+        script = f"x=$({PROCREF} " + " ".join(self.words()[:3]) + f" {shlex.join(self.described())} -- sh -c '(read x < " \
                  f"{self.fifo}) >/dev/null 2>&1 & echo said'); echo got $x"
         result = subprocess.run(["bash", "-c", script], cwd=self.work, env=self.env, capture_output=True, text=True,
                                 timeout=PATIENCE, stdin=subprocess.DEVNULL)

@@ -1,6 +1,7 @@
 """procref run on a real terminal, below an interactive shell: Ctrl-C, Ctrl-Z and fg, a closed terminal, the spinner."""
 import os
 import re
+import shlex
 import signal
 import subprocess
 import unittest
@@ -32,7 +33,7 @@ class OnTerminal(support.World):
         shell.wait()
 
     def run_line(self, *words, options=""):
-        return f"{PROCREF} run {self.db} {options} --command '{self.service()}' -- " + " ".join(words) + "\n"
+        return f"{PROCREF} run {self.db} {options} {shlex.join(self.described())} -- " + " ".join(words) + "\n"
 
     def stopped(self):
         self.wait_until(lambda: self.events("stop-signal"))
@@ -52,7 +53,7 @@ class Keys(OnTerminal):
         self.leave(shell)
 
     def test_ctrl_c_does_not_reach_a_service_that_others_hold(self):
-        other = self.start("run", self.db, "--command", self.service(), "--", "sh", "-c", "echo up; read x",
+        other = self.start("run", self.db, *self.described(), "--", "sh", "-c", "echo up; read x",
                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         other.stdout.readline()
         shell = self.shell()
@@ -62,7 +63,7 @@ class Keys(OnTerminal):
         shell.expect("ready> ")
         shell.type("echo status=$?\n")
         shell.expect("status=130\r\n")
-        self.assertEqual(self.procref("run", self.db, "--command", self.service(), "--", "true").returncode, 0)
+        self.assertEqual(self.procref("run", self.db, *self.described(), "--", "true").returncode, 0)
         self.assertEqual((len(self.events("start")), self.events("stop-signal")), (1, []))
         other.communicate("\n", timeout=PATIENCE)
         self.stopped()
@@ -107,7 +108,7 @@ class Keys(OnTerminal):
     def test_a_closed_terminal_ends_the_command_and_the_service(self):
         for options in ("", "--tree"):
             with self.subTest(options):
-                terminal = self.terminal(PROCREF, "run", self.db, *options.split(), "--command", self.service(), "--",
+                terminal = self.terminal(PROCREF, "run", self.db, *options.split(), *self.described(), "--",
                                          "sh", "-c", "echo up; exec sleep 100")
                 terminal.expect("up\r\n")
                 terminal.close()
@@ -119,7 +120,7 @@ class Keys(OnTerminal):
     def test_a_command_under_nohup_survives_its_terminal(self):
         fifo = f"{self.dir}/fifo"
         os.mkfifo(fifo)
-        terminal = self.terminal("nohup", PROCREF, "run", self.db, "--command", self.service(), "--", "sh", "-c",
+        terminal = self.terminal("nohup", PROCREF, "run", self.db, *self.described(), "--", "sh", "-c",
                                  f"echo up >&2; read x < {fifo}; echo alive > {self.dir}/alive")
         self.wait_until(lambda: self.events("ready"))
         terminal.close()
@@ -133,7 +134,7 @@ class Keys(OnTerminal):
         words = ["sh", "-c", "tty; stty -a; ps -o stat=,tty= -p $$; ps -o pgid=,tpgid=,sid= -p $$ | "
                              "sed -E \"s/\\b$$\\b/SELF/g\""]
         plain = self.terminal(*words)
-        held = self.terminal(PROCREF, "run", self.db, "--command", self.service(), "--", *words)
+        held = self.terminal(PROCREF, "run", self.db, *self.described(), "--", *words)
         tty = "/dev/pts/[0-9]+"
         expected, found = plain.rest(), held.rest()
         self.assertRegex(found, tty)
