@@ -56,7 +56,7 @@ static void begin_round(struct judge *j, uint32_t arena) {
         a->cruelty = CRUELTY_NONE;
         a->end_by_killing = false;
         a->clients_most = (int)j->options.clients;
-        a->until_ms = now_ms() + 1500;
+        a->until_ms = now_ms() + (plant_needs_clients(j) ? 15000 : 1500);
     }
     atomic_store(&b->attacked, 0);
     atomic_store(&b->round, a->round);
