@@ -93,7 +93,7 @@ class Torture(support.World):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         folder = self.folder_of(done.stdout)
         with open(os.path.join(folder, "trace")) as file:
-            self.assertIn("client attach(1)", file.read())
+            self.assertIn("client asks for", file.read())
         self.assertEqual([name for name in os.listdir(os.path.join(folder, "base")) if not name.endswith(".log")], [])
 
     def test_what_makes_no_sense_is_refused(self):

@@ -8,7 +8,7 @@
 
 #include "cli/torture/torture.h"
 
-enum { NESTED_MOST = 4, HOLD_MS = 25 };
+enum { NESTED_MOST = 4, HOLD_MS = 25, EDGE_NS = 400000 };
 
 /* ---- the number of massacres under which this process's reference began ---- */
 
@@ -143,11 +143,26 @@ static void act_nested(struct worker *w) {
     }
 }
 
-/* Twenty, fast: nothing is looked at. */
+/* Many, fast. Back at once after a release that may have been the last: the keeper, on its way to
+ * stop the service, must see that. */
 static void act_burst(struct worker *w) {
     struct held held;
-    for (int i = 0; i < 20 && take(w, &held, board->acquire_ms); i++) {
+    for (int i = 1; i <= 20 && take(w, &held, board->acquire_ms); i++) {
+        if (i % 4 == 0) {
+            watch_held(&held, 1 + roll(&w->dice, 6));
+        }
         give(w, &held, false);
+    }
+}
+
+/* Back just when the keeper, woken by what may have been the last release, looks and decides. */
+static void act_edge(struct worker *w) {
+    struct held held;
+    for (int i = 0; i < 10 && take(w, &held, board->acquire_ms); i++) {
+        watch_held(&held, i % 2 == 0 ? 0 : 2);
+        give(w, &held, false);
+        for (int64_t until = now_ns() + (int64_t)roll(&w->dice, EDGE_NS); now_ns() < until;) {
+        }
     }
 }
 
@@ -211,7 +226,7 @@ void act(struct worker *w) {
     static void (*const acts[])(struct worker *) = {
         act_plain,      act_plain, act_plain, act_plain,  act_nested, act_nested,
         act_burst,      act_async, act_async, act_reopen, act_fork,   act_fork,
-        act_child_exec, act_keep,  act_plain, act_plain,
+        act_child_exec, act_keep,  act_edge,  act_edge,
     };
     if (chance(&w->dice, 1)) {
         act_exec(w);

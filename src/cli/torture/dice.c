@@ -33,10 +33,14 @@ struct dice dice_of(uint64_t seed, uint64_t a, uint64_t b) {
     return dice;
 }
 
-int64_t now_ms(void) {
+int64_t now_ns(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+int64_t now_ms(void) {
+    return now_ns() / 1000000;
 }
 
 int hold_process(pid_t pid) {

@@ -133,6 +133,7 @@ pid_t start_role(const char *role, const char *more);
 
 /* plant.c: makes a witness see what never should be */
 bool plant_known(const char *plant);
+bool plant_needs_clients(const struct judge *j);
 void plant_running(struct judge *j, uint32_t arena);
 void plant_settling(struct judge *j, uint32_t arena);
 

@@ -31,6 +31,10 @@ static bool is(const struct judge *j, const char *plant) {
     return j->options.plant != NULL && strcmp(j->options.plant, plant) == 0;
 }
 
+bool plant_needs_clients(const struct judge *j) {
+    return is(j, "two") || is(j, "unreachable") || is(j, "ended") || is(j, "hang");
+}
+
 static pid_t start_by_hand(const struct judge *j, uint32_t arena) {
     char more[64];
     snprintf(more, sizeof more, "arena=%u round=%u", (unsigned)arena,

@@ -46,7 +46,9 @@ static void begin_round(struct judge *j, uint32_t arena) {
     uint32_t cruelty = roll(&a->dice, 100);
     j->rounds++;
     a->cruelty = cruelty < 10 ? CRUELTY_NONE : cruelty < 60 ? CRUELTY_SINGLE : CRUELTY_ALL;
-    a->clients_most = 1 + (int)roll(&a->dice, (uint32_t)j->options.clients);
+    /* One alone is often the last, many seldom. */
+    a->clients_most =
+        chance(&a->dice, 25) ? 1 : 1 + (int)roll(&a->dice, (uint32_t)j->options.clients);
     a->end_by_killing = chance(&a->dice, 50);
     a->needs_repair = false;
     a->until_ms = now_ms() + 300 + roll(&a->dice, ROUND_MS);
@@ -54,7 +56,7 @@ static void begin_round(struct judge *j, uint32_t arena) {
         a->cruelty = CRUELTY_NONE;
         a->end_by_killing = false;
         a->clients_most = (int)j->options.clients;
-        a->until_ms = now_ms() + 1500;
+        a->until_ms = now_ms() + (plant_needs_clients(j) ? 15000 : 1500);
     }
     atomic_store(&b->attacked, 0);
     atomic_store(&b->round, a->round);

@@ -35,6 +35,7 @@ uint32_t roll(struct dice *dice, uint32_t sides); /* 0 … sides - 1 */
 bool chance(struct dice *dice, uint32_t percent);
 struct dice dice_of(uint64_t seed, uint64_t a, uint64_t b);
 
+int64_t now_ns(void);
 int64_t now_ms(void);
 int hold_process(pid_t pid); /* a pidfd, or -1: no such process */
 bool readable_within(int fd, int64_t ms);
