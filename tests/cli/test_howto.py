@@ -68,6 +68,19 @@ class HowTo(real.RealWorld):
         self.install_pytest()
         self.follow("pytest-xdist")
 
+    @unittest.skipUnless(real.HAS_REDIS, "needs redis-server")
+    def test_the_lines_of_the_readme(self):
+        with open(f"{real.SOURCE}/README.md") as file:
+            text = file.read()
+        self.write("cache.service", re.search(r"^```ini\n(# cache.service\n.*?)^```$", text, re.MULTILINE | re.DOTALL)[1])
+        lines = [line for line in re.findall(r"^    (procref run .*)$", text, re.MULTILINE) if "redis-cli" in line]
+        self.assertEqual(len(lines), 3)
+        result = subprocess.run(["sh", "-ec", "\n".join(lines)], cwd=self.work, env=self.env,
+                                preexec_fn=self.in_own_network, capture_output=True, text=True, timeout=120)
+        if result.returncode == real.NO_NETWORK:
+            self.skipTest("needs a network of its own, which is not allowed here")
+        self.assertEqual((result.returncode, result.stdout), (0, "PONG\n" * 3), result.stderr)
+
     def python(self):
         """One that the ordinary user may execute."""
         for python in (sys.executable, "/usr/bin/python3"):
