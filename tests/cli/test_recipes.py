@@ -1,6 +1,7 @@
 """The service files that ship, with the real Redis and the real PostgreSQL."""
 import glob
 import os
+import re
 import shutil
 import signal
 import socket
@@ -133,14 +134,19 @@ class Postgres(Together, real.RealWorld):
         self.assertIsNone(process.poll())
         return process
 
+    def kill(self, *pids):
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
     def test_after_a_kill_of_all_processes_while_the_data_are_made_8_at_a_time_share_one(self):
         self.while_data_are_made()
+        keeper, standby = re.search(r"keeper +(\d+), standby (\d+)", self.procref("status", "postgres").stdout).groups()
+        self.kill(int(standby), int(keeper))
         while found := support.marked(self.mark):
-            for pid in found:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
+            self.kill(*found)
         self.assertEqual(os.listdir(os.path.dirname(self.data)), ["postgres.new"])
         script = ('echo "$PROCREF_PID"; read go; psql -Atc "select 1";'
                   'psql "$DATABASE_URL" -Atc "select current_user = session_user and current_database() = \'postgres\'";'
