@@ -4,6 +4,7 @@
 #   make test                    every test, through CTest
 #   make bench                   the figures of the README, on this machine, beside the Rust crate if cargo is there
 #   make figures                 puts what make bench measured into README.md and docs/*.svg
+#   make pictures                records the terminal pictures of the README: docs/run.svg, docs/ps.svg
 #   make install [PREFIX=…]      the release build, into /usr/local or PREFIX, below DESTDIR if that is set
 #   make uninstall               removes the files that make install put there
 #   make clean                   removes build/
@@ -13,7 +14,7 @@
 SERVICE ?= server
 PREFIX ?= /usr/local
 
-.PHONY: demo test bench figures install uninstall clean help
+.PHONY: demo test bench figures pictures install uninstall clean help
 help:
 	@sed -n 's/^#   //p' Makefile
 
@@ -35,6 +36,11 @@ bench:
 figures:
 	@python3 bench/plot.py build/bench/results.json docs
 	@python3 bench/readme.py build/bench/results.json README.md
+
+pictures:
+	@tools/setup.sh build redis postgres
+	@tools/build.sh release
+	@python3 -B tools/record.py build/release/procref docs
 
 install:
 	@tools/setup.sh build

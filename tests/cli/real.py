@@ -53,11 +53,11 @@ class RealWorld(support.World):
         user = ordinary_user()
         super().setUp()
         self.env["PATH"] = f"{self.dir}/bin:" + os.environ["PATH"]
-        self.env["PROCREF_RECIPES"] = f"{self.dir}/services"
+        self.env["PROCREF_RECIPES"] = f"{self.dir}/pg"  # short, for it is in the paths of sockets
         # Copies, for the folder of the build may be closed to others.
         os.mkdir(f"{self.dir}/bin")
         shutil.copy(support.PROCREF, f"{self.dir}/bin/procref")
-        shutil.copytree(RECIPES, f"{self.dir}/services")
+        shutil.copytree(RECIPES, self.env["PROCREF_RECIPES"])
         self.become = {}
         if user is not None:
             for folder in (".", "home", "run", "work"):

@@ -34,7 +34,9 @@ def read(page):
 
 
 def pattern(output):
-    return re.compile(re.escape(output).replace("…\n", "(.*\n)?").replace("…", ".*"), re.DOTALL)
+    """A line "…" is any number of lines, elsewhere it is anything."""
+    lines = "(.*\n)?".join(re.escape(part) for part in re.split(r"^…\n", output, flags=re.MULTILINE))
+    return re.compile(lines.replace("…", ".*"), re.DOTALL)
 
 
 class HowTo(real.RealWorld):
@@ -46,7 +48,7 @@ class HowTo(real.RealWorld):
         script = "".join(f"{{ {command}\n}} >{self.dir}/home/{i}.out 2>&1; echo $? >{self.dir}/home/{i}.status\n"
                          for i, (command, _) in enumerate(commands))
         result = subprocess.run(["sh", "-c", script], cwd=self.work, env=self.env, preexec_fn=self.in_own_network,
-                                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+                                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=200)
         if result.returncode == real.NO_NETWORK:
             self.skipTest("needs a network of its own, which is not allowed here")
         for i, (command, output) in enumerate(commands):
@@ -67,6 +69,23 @@ class HowTo(real.RealWorld):
     def test_pytest_xdist(self):
         self.install_pytest()
         self.follow("pytest-xdist")
+
+    @unittest.skipUnless(real.HAS_REDIS and real.HAS_POSTGRES, "needs redis-server and a PostgreSQL server")
+    def test_editors_and_mcp_servers(self):
+        self.follow("editor")
+
+    @unittest.skipUnless(real.HAS_REDIS, "needs redis-server")
+    def test_the_lines_of_the_readme(self):
+        with open(f"{real.SOURCE}/README.md") as file:
+            text = file.read()
+        self.write("cache.service", re.search(r"^```ini\n(# cache.service\n.*?)^```$", text, re.MULTILINE | re.DOTALL)[1])
+        lines = [line for line in re.findall(r"^    (procref run .*)$", text, re.MULTILINE) if "redis-cli" in line]
+        self.assertEqual(len(lines), 3)
+        result = subprocess.run(["sh", "-ec", "\n".join(lines)], cwd=self.work, env=self.env,
+                                preexec_fn=self.in_own_network, capture_output=True, text=True, timeout=120)
+        if result.returncode == real.NO_NETWORK:
+            self.skipTest("needs a network of its own, which is not allowed here")
+        self.assertEqual((result.returncode, result.stdout), (0, "PONG\n" * 3), result.stderr)
 
     def python(self):
         """One that the ordinary user may execute."""

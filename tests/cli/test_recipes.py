@@ -1,6 +1,7 @@
 """The service files that ship, with the real Redis and the real PostgreSQL."""
 import glob
 import os
+import re
 import shutil
 import signal
 import socket
@@ -59,7 +60,7 @@ class Redis(Recipes):
         result = self.procref("run", "redis", "--", "redis-cli", "ping", preexec_fn=real.own_network)
         if result.returncode == real.NO_NETWORK:
             self.skipTest("needs a network of its own, which is not allowed here")
-        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "PONG\n", ""))
+        self.assertEqual((result.returncode, result.stdout), (0, "PONG\n"), result.stderr)
 
     def test_who_has_the_port_is_not_taken_for_redis(self):
         with socket.socket() as taken:
@@ -133,14 +134,19 @@ class Postgres(Together, real.RealWorld):
         self.assertIsNone(process.poll())
         return process
 
+    def kill(self, *pids):
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
     def test_after_a_kill_of_all_processes_while_the_data_are_made_8_at_a_time_share_one(self):
         self.while_data_are_made()
+        keeper, standby = re.search(r"keeper +(\d+), standby (\d+)", self.procref("status", "postgres").stdout).groups()
+        self.kill(int(standby), int(keeper))
         while found := support.marked(self.mark):
-            for pid in found:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
+            self.kill(*found)
         self.assertEqual(os.listdir(os.path.dirname(self.data)), ["postgres.new"])
         script = ('echo "$PROCREF_PID"; read go; psql -Atc "select 1";'
                   'psql "$DATABASE_URL" -Atc "select current_user = session_user and current_database() = \'postgres\'";'
@@ -195,6 +201,18 @@ class Postgres(Together, real.RealWorld):
         result = self.procref("run", "postgres", "--", "sh", "-c", inner)
         self.assertEqual(result.stdout.split(), ["111", "1"], result.stderr)
         self.assertIn("postmaster.pid", result.stderr)
+
+    def test_data_that_no_server_here_can_read_are_left_alone(self):
+        for name, text, said in (("PG_VERSION", "7.4\n", "no server of PostgreSQL 7.4, which made"),
+                                 ("letter", "precious\n", "is no folder of a PostgreSQL")):
+            os.makedirs(self.data)
+            with open(f"{self.data}/{name}", "w") as file:
+                file.write(text)
+            result = self.procref("run", "postgres", "--", "true")
+            self.assertEqual(result.returncode, 111)
+            self.assertIn(said, result.stderr)
+            self.assertEqual(os.listdir(self.data), [name])
+            shutil.rmtree(f"{self.dir}/home/.local")
 
     @unittest.skipUnless(os.geteuid() == 0, "root is told something else than others")
     def test_root_is_told_what_to_do(self):
