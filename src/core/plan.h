@@ -24,6 +24,7 @@ enum pri_step_list {
 enum {
     PRI_STEP_IGNORE = 1,  /* "-": its failure counts as success */
     PRI_STEP_LITERAL = 2, /* ":": variables are not replaced */
+    PRI_STEP_IN_ROOT = 4, /* run in "/": it makes the working directory */
 };
 
 struct pri_step {

@@ -144,8 +144,8 @@ static void folders_are_made_first_and_removed_last(void **state) {
         assert_string_equal(words(steps[i].argv, text), expected[i]);
         assert_true(i == 0 || steps[i].list >= steps[i - 1].list);
     }
-    assert_int_equal(steps[0].flags, PRI_STEP_LITERAL);
-    assert_int_equal(steps[6].flags, PRI_STEP_LITERAL | PRI_STEP_IGNORE);
+    assert_int_equal(steps[0].flags, PRI_STEP_LITERAL | PRI_STEP_IN_ROOT);
+    assert_int_equal(steps[6].flags, PRI_STEP_LITERAL | PRI_STEP_IGNORE | PRI_STEP_IN_ROOT);
     assert_string_equal(words(unit->config.environment, text),
                         "RUNTIME_DIRECTORY=/run/user/7/a/b:/run/user/7/%c");
     unit_free(unit);

@@ -98,6 +98,8 @@ static bool span(struct loader *l, const char *value, int64_t *ret_ms) {
     bool valid = cli_timespan(value, ret_ms);
     if (!valid) {
         unit_bad(l, value, "a time such as 30, 500ms, '1min 30s' or infinity");
+    } else if (*ret_ms > UNIT_FOREVER_MS) {
+        *ret_ms = -1;
     }
     return valid;
 }
