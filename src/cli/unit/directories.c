@@ -125,15 +125,6 @@ static const char *join(struct loader *l, const char *root, const char *path) {
     return to;
 }
 
-static void add_command(struct loader *l, enum pri_step_list list, uint32_t flags,
-                        const char *const words[5]) {
-    struct texts argv = {0};
-    for (int i = 0; i < 5 && words[i] != NULL; i++) {
-        texts_add(l, &argv, words[i]);
-    }
-    unit_add_step(l, list, PRI_STEP_LITERAL | PRI_STEP_IN_ROOT | flags, argv.list[0], argv.list);
-}
-
 /* "/a:/b" */
 static const char *with_colons(struct loader *l, const struct texts *texts) {
     size_t size = 0, used = 0;
@@ -150,6 +141,15 @@ static const char *with_colons(struct loader *l, const struct texts *texts) {
         used += length;
     }
     return to;
+}
+
+static void add_command(struct loader *l, enum pri_step_list list, uint32_t flags,
+                        const char *const words[5]) {
+    struct texts argv = {0};
+    for (int i = 0; i < 5 && words[i] != NULL; i++) {
+        texts_add(l, &argv, words[i]);
+    }
+    unit_add_step(l, list, PRI_STEP_LITERAL | PRI_STEP_IN_ROOT | flags, argv.list[0], argv.list);
 }
 
 static void add_kind(struct loader *l, enum directory_kind kind) {
