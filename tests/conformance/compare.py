@@ -264,7 +264,7 @@ def run(procref, dump, paths, keys=()):
             if reference.returncode == 77:
                 print("skipped: there is no systemd 252 here to compare with")
                 sys.exit(77)
-            ours = subprocess.run([procref, "check", "--json", "-f", copy, *(f"--ignore={key}" for key in keys)], env=env,
+            ours = subprocess.run([procref, "check", "--json", "--scope", "user", "-f", copy, *(f"--ignore={key}" for key in keys)], env=env,
                                   capture_output=True, text=True, timeout=60)
             if ours.returncode not in (0, 100) or not ours.stdout:
                 sys.exit(f"{path}: procref check ended with {ours.returncode}: {ours.stderr}")
