@@ -100,7 +100,8 @@ class Unit:
     def environment(self):
         env = [e for e in self.ours["environment"] if not re.match(r"(RUNTIME|STATE|CACHE|LOGS|CONFIGURATION)_DIRECTORY=", e)]
         if "EnvironmentFile" not in self.values:
-            self.same("Environment", env, self.values.get("Environment", []))
+            unset = self.values.get("UnsetEnvironment", [])  # systemd takes these out when it starts the process, we at once
+            self.same("Environment", env, [e for e in self.values.get("Environment", []) if e not in unset and e.split("=")[0] not in unset])
         self.same("UnsetEnvironment", self.ours["unset"], self.values.get("UnsetEnvironment", []))
 
     def folders(self):

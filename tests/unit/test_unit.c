@@ -265,6 +265,16 @@ static void environment_files_overrule_and_may_be_missing(void **state) {
     unit_free(unit);
 }
 
+static void what_is_unset_is_not_set_by_the_same_file(void **state) {
+    char text[512];
+    (void)state;
+    struct unit *unit = good("[Service]\nExecStart=x\nEnvironment=A=1 AB=2 C=3 D=4\n"
+                             "UnsetEnvironment=A C=3 D=5\n");
+    assert_string_equal(words(unit->config.environment, text), "AB=2|D=4");
+    assert_string_equal(words(unit->plan.unset, text), "A|C=3|D=5");
+    unit_free(unit);
+}
+
 static void a_file_that_others_can_write_is_not_read(void **state) {
     struct unit *unit = NULL;
     procref_error error = PROCREF_ERROR_INIT;
@@ -332,6 +342,7 @@ int main(void) {
         TEST(a_template_needs_an_instance),
         TEST(drop_ins_are_read_in_order_and_the_instances_own_wins),
         TEST(environment_files_overrule_and_may_be_missing),
+        TEST(what_is_unset_is_not_set_by_the_same_file),
         TEST(a_file_that_others_can_write_is_not_read),
         TEST(variables_are_replaced_within_one_word),
         TEST(times_are_those_of_systemd),

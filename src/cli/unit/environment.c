@@ -65,15 +65,12 @@ void unit_parse_unset_environment(struct loader *l, const char *value) {
     }
     for (size_t i = 0; i < words.count; i++) {
         const char *word = words.list[i];
-        if (unit_env_name(word, strlen(word))) {
+        if (unit_env_name(word, strlen(word)) || unit_env_valid(word)) {
             add_once(l, &l->set.unset, word);
-        } else if (unit_env_valid(word)) {
-            unit_find(l, UNIT_REFUSED,
-                      "UnsetEnvironment=: '%.200s' unsets one value only, which is not carried "
-                      "out: use the name alone",
-                      word);
         } else {
-            unit_find(l, UNIT_ERROR, "UnsetEnvironment=: '%.200s' is no variable's name", word);
+            unit_find(l, UNIT_ERROR,
+                      "UnsetEnvironment=: '%.200s' is neither a variable's name nor NAME=VALUE",
+                      word);
         }
     }
 }

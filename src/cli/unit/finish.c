@@ -77,6 +77,19 @@ static void finish_steps(struct loader *l) {
     l->unit->config.command = set->steps[PRI_STEPS_START].list[0].argv;
 }
 
+/* UnsetEnvironment= has the last word: a name, or a name with one value. */
+static bool is_unset(const struct loader *l, const char *assignment) {
+    size_t length = strcspn(assignment, "=");
+    for (size_t i = 0; i < l->set.unset.count; i++) {
+        const char *unset = l->set.unset.list[i];
+        if (strcmp(unset, assignment) == 0 ||
+            (strncmp(unset, assignment, length) == 0 && unset[length] == '\0')) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The folders' names, then Environment=, then EnvironmentFile=: the last one of a name counts. */
 static void finish_environment(struct loader *l) {
     const struct texts *lists[] = {&l->set.directory_environment, &l->set.environment,
@@ -95,6 +108,15 @@ static void finish_environment(struct loader *l) {
                 texts_add(l, &all, assignment);
             }
         }
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < all.count; i++) {
+        if (!is_unset(l, all.list[i])) {
+            all.list[kept++] = all.list[i];
+        }
+    }
+    if (kept < all.count) {
+        all.list[kept] = NULL;
     }
     l->unit->config.environment = all.list;
     l->unit->plan.unset = l->set.unset.count > 0 ? l->set.unset.list : NULL;
