@@ -19,6 +19,10 @@ enum unit_level {
     UNIT_ERROR,   /* not a unit, or not a value */
 };
 
+/* A hundred years: a span that has no end, where -1 means something else. Longer ones become it, or
+ * -1, so that nobody's nanoseconds overflow. */
+#define UNIT_FOREVER_MS INT64_C(3155760000000)
+
 struct unit_finding {
     enum unit_level level;
     char *file;

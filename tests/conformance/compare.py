@@ -100,7 +100,8 @@ class Unit:
     def environment(self):
         env = [e for e in self.ours["environment"] if not re.match(r"(RUNTIME|STATE|CACHE|LOGS|CONFIGURATION)_DIRECTORY=", e)]
         if "EnvironmentFile" not in self.values:
-            self.same("Environment", env, self.values.get("Environment", []))
+            unset = self.values.get("UnsetEnvironment", [])  # systemd takes these out when it starts the process, we at once
+            self.same("Environment", env, [e for e in self.values.get("Environment", []) if e not in unset and e.split("=")[0] not in unset])
         self.same("UnsetEnvironment", self.ours["unset"], self.values.get("UnsetEnvironment", []))
 
     def folders(self):
@@ -264,7 +265,7 @@ def run(procref, dump, paths, keys=()):
             if reference.returncode == 77:
                 print("skipped: there is no systemd 252 here to compare with")
                 sys.exit(77)
-            ours = subprocess.run([procref, "check", "--json", "-f", copy, *(f"--ignore={key}" for key in keys)], env=env,
+            ours = subprocess.run([procref, "check", "--json", "--scope", "user", "-f", copy, *(f"--ignore={key}" for key in keys)], env=env,
                                   capture_output=True, text=True, timeout=60)
             if ours.returncode not in (0, 100) or not ours.stdout:
                 sys.exit(f"{path}: procref check ended with {ours.returncode}: {ours.stderr}")

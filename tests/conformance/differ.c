@@ -16,6 +16,10 @@
 
 #include "cli/cli.h"
 #include "cli/unit/loader.h"
+#if __has_include("core/expand.h")
+#include "core/expand.h" /* how the keeper replaces variables in command lines */
+#define HAS_EXPAND
+#endif
 
 #define LIBRARY "libsystemd-shared-252.so"
 
@@ -32,6 +36,7 @@ static struct {
     int (*load_env_file)(FILE *f, const char *fname, char ***rl);
     bool (*env_assignment_is_valid)(const char *e);
     char *(*replace_env_n)(const char *format, size_t n, char **env, unsigned flags);
+    char **(*replace_env_argv)(char **argv, char **env);
 } theirs;
 
 static bool load_theirs(void) {
@@ -65,6 +70,7 @@ static bool load_theirs(void) {
     FIND(load_env_file)
     FIND(env_assignment_is_valid)
     FIND(replace_env_n)
+    FIND(replace_env_argv)
 #undef FIND
     return true;
 }
@@ -173,6 +179,11 @@ static void compare_scalars(const char *text) {
     compare_number("exit status", text, ok, (uint64_t)number, code >= 0, (uint64_t)code);
 }
 
+/* 290,000 years and more: we count in 63 bits. */
+static bool too_long(rlim_t time) {
+    return time != RLIM_INFINITY && time > INT64_MAX / 1000000;
+}
+
 static void compare_limits(const char *text) {
     uint64_t size = 0, their_size = 0;
     int code = theirs.parse_size(text, 1024, &their_size);
@@ -183,9 +194,9 @@ static void compare_limits(const char *text) {
         uint64_t soft = 0, hard = 0;
         char what[32];
         code = theirs.rlimit_parse(resource, text, &limit);
-        if (code >= 0 && (resource == RLIMIT_CPU || resource == RLIMIT_RTTIME) &&
-            limit.rlim_max != RLIM_INFINITY && limit.rlim_max > INT64_MAX / 1000000) {
-            continue; /* 290,000 years and more */
+        bool time = resource == RLIMIT_CPU || resource == RLIMIT_RTTIME;
+        if (code >= 0 && time && (too_long(limit.rlim_cur) || too_long(limit.rlim_max))) {
+            continue;
         }
         ok = unit_limit(resource, text, &soft, &hard);
         snprintf(what, sizeof what, "soft limit %d", resource);
@@ -265,6 +276,33 @@ static void compare_expansion(const char *text) {
     free(reference);
 }
 
+/* One word of a command line, which becomes any number of words. */
+static void compare_command_word(const char *text) {
+#ifdef HAS_EXPAND
+    static const char *env[] = {"A=1",   "B=two words",   "FOO=", "Q=a 'b c' \"d\"e \\f g\\ h",
+                                "S= \t", "C_1=$A '${A}'", NULL};
+    char room[8 * TEXT_SIZE], ours[8 * TEXT_SIZE] = "", reference[8 * TEXT_SIZE] = "";
+    struct pri_writer w = {room, 0};
+    const char *argv[] = {text, NULL}, *at = room;
+    size_t count = pri_expand_words(&w, text, env);
+    char **words = theirs.replace_env_argv((char **)(uintptr_t)argv, (char **)(uintptr_t)env);
+    for (size_t i = 0; i < count; i++, at += strlen(at) + 1) {
+        strcat(strcat(ours, at), "|");
+    }
+    for (size_t i = 0; words != NULL && words[i] != NULL; i++) {
+        strcat(strcat(reference, words[i]), "|");
+        free(words[i]);
+    }
+    free(words);
+    compared++;
+    if (strcmp(ours, reference) != 0) {
+        differ("command word", text, ours, reference);
+    }
+#else
+    (void)text;
+#endif
+}
+
 static void compare_assignment(const char *text) {
     compare_number("assignment", text, unit_env_valid(text), 0,
                    theirs.env_assignment_is_valid(text), 0);
@@ -315,6 +353,11 @@ static void round_of_all(void) {
                      "$B", "$$", ":"),
               10);
     compare_expansion(text);
+    make_text(text,
+              PIECES("$A", "$B", "$FOO", "$Q", "$S", "$C_1", "${A}", "${B}", "${Q}", "${NONE}",
+                     "$$", "A", "_", " ", "}", ":", "x"),
+              4);
+    compare_command_word(text);
     make_text(text, PIECES("A", "_", "1", "=", "b", " ", "\n", "ä", "\xff", "-", "."), 6);
     compare_assignment(text);
 }

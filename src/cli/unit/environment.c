@@ -7,9 +7,15 @@
 #include "cli/unit/loader.h"
 #include "core/ident.h"
 
+enum { VARIABLES_MOST = 16384 }; /* more do not fit beside the words of a command */
+
 /* The last assignment to a name wins, in the place of the first. */
 static void set_variable(struct loader *l, struct texts *texts, const char *assignment) {
     size_t length = strcspn(assignment, "=") + 1;
+    if (texts->count == VARIABLES_MOST) {
+        unit_find(l, UNIT_ERROR, "more than %d variables", VARIABLES_MOST);
+        return;
+    }
     for (size_t i = 0; i < texts->count; i++) {
         if (strncmp(texts->list[i], assignment, length) == 0) {
             texts->list[i] = assignment;
@@ -59,15 +65,12 @@ void unit_parse_unset_environment(struct loader *l, const char *value) {
     }
     for (size_t i = 0; i < words.count; i++) {
         const char *word = words.list[i];
-        if (unit_env_name(word, strlen(word))) {
+        if (unit_env_name(word, strlen(word)) || unit_env_valid(word)) {
             add_once(l, &l->set.unset, word);
-        } else if (unit_env_valid(word)) {
-            unit_find(l, UNIT_REFUSED,
-                      "UnsetEnvironment=: '%.200s' unsets one value only, which is not carried "
-                      "out: use the name alone",
-                      word);
         } else {
-            unit_find(l, UNIT_ERROR, "UnsetEnvironment=: '%.200s' is no variable's name", word);
+            unit_find(l, UNIT_ERROR,
+                      "UnsetEnvironment=: '%.200s' is neither a variable's name nor NAME=VALUE",
+                      word);
         }
     }
 }

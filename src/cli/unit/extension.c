@@ -38,7 +38,7 @@ void unit_parse_linger(struct loader *l, const char *value) {
         unit_bad(l, value, "a time such as 30, 500ms or '1min 30s'");
         return;
     }
-    l->unit->config.linger_ms = ms;
+    l->unit->config.linger_ms = ms < UNIT_FOREVER_MS ? ms : UNIT_FOREVER_MS;
 }
 
 void unit_parse_export(struct loader *l, const char *value) {

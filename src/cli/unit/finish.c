@@ -10,6 +10,8 @@ static void finish_type(struct loader *l) {
     struct settings *set = &l->set;
     struct unit *unit = l->unit;
     bool starts = set->steps[PRI_STEPS_START].count > 0;
+    l->file = set->type_file != NULL ? set->type_file : unit->path;
+    l->line = set->type_line > 0 ? set->type_line : 1;
     if (set->type == TYPE_NONE && set->bus_name) {
         l->key = unit_key_named("Service", "Type");
         unit_parse_type(l, "dbus");
@@ -21,10 +23,9 @@ static void finish_type(struct loader *l) {
     unit->plan.type = set->type == TYPE_FORKING   ? PRI_TYPE_FORKING
                       : set->type == TYPE_ONESHOT ? PRI_TYPE_ONESHOT
                                                   : PRI_TYPE_SIMPLE;
-    l->file = set->type_file != NULL ? set->type_file : unit->path;
-    l->line = set->type_line > 0 ? set->type_line : 1;
     l->key = unit_key_named("Service", "ExecStart");
-    if (!starts && (set->type != TYPE_ONESHOT || set->steps[PRI_STEPS_STOP].count == 0)) {
+    bool undone = set->type == TYPE_ONESHOT && set->remain_after_exit; /* needs no start */
+    if (!starts && (!undone || set->steps[PRI_STEPS_STOP].count == 0)) {
         unit_find(l, UNIT_ERROR, "[Service] has no ExecStart=: nothing says what to run");
         return;
     }
@@ -76,6 +77,19 @@ static void finish_steps(struct loader *l) {
     l->unit->config.command = set->steps[PRI_STEPS_START].list[0].argv;
 }
 
+/* UnsetEnvironment= has the last word: a name, or a name with one value. */
+static bool is_unset(const struct loader *l, const char *assignment) {
+    size_t length = strcspn(assignment, "=");
+    for (size_t i = 0; i < l->set.unset.count; i++) {
+        const char *unset = l->set.unset.list[i];
+        if (strcmp(unset, assignment) == 0 ||
+            (strncmp(unset, assignment, length) == 0 && unset[length] == '\0')) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The folders' names, then Environment=, then EnvironmentFile=: the last one of a name counts. */
 static void finish_environment(struct loader *l) {
     const struct texts *lists[] = {&l->set.directory_environment, &l->set.environment,
@@ -94,6 +108,15 @@ static void finish_environment(struct loader *l) {
                 texts_add(l, &all, assignment);
             }
         }
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < all.count; i++) {
+        if (!is_unset(l, all.list[i])) {
+            all.list[kept++] = all.list[i];
+        }
+    }
+    if (kept < all.count) {
+        all.list[kept] = NULL;
     }
     l->unit->config.environment = all.list;
     l->unit->plan.unset = l->set.unset.count > 0 ? l->set.unset.list : NULL;
