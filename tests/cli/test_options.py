@@ -132,8 +132,8 @@ class Frame(World):
             if kind is not None and kind[1] == "TIME":
                 self.assertRegex(self.mistake(name, option, "soon"), rf"{option} is 'soon': use a time such as")
             elif kind is not None and kind[1] in ("N", "PID", "LINES"):
-                self.assertRegex(self.mistake(name, option, "-3"), rf"{option} is '-3': use a whole number")
-                self.assertRegex(self.mistake(name, option, "3x"), rf"{option} is '3x': use a whole number")
+                self.assertRegex(self.mistake(name, option, "-3"), rf"{option} is '-3': use a (whole number|time)")
+                self.assertRegex(self.mistake(name, option, "3x"), rf"{option} is '3x': use a (whole number|time)")
                 self.assertRegex(self.mistake(name, option, "99999999999999999999999"), rf"{option} is '9+': ")
 
     def test_a_hundred_values_of_one_option_are_refused_in_one_line(self):
