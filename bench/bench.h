@@ -51,6 +51,7 @@ void bench_idle(void);  /* idle.c: what a running pair costs */
 void bench_herd(void);  /* herd.c: up to 1,000 clients at once */
 void bench_parts(void); /* parts.c: what the hot path's parts cost; only when asked for */
 void bench_raw(void);   /* raw.c: the raw counter */
+void bench_run(void);   /* run.c: what `procref run` adds to a command, beside flock(1) */
 
 /* ---- Tools (world.c) ------------------------------------------------------------------------- */
 

@@ -24,6 +24,7 @@ static const struct {
     {"hot", bench_hot},     {"crate", bench_crate},       {"start", bench_start},
     {"stop", bench_stop},   {"idle", bench_idle},         {"herd", bench_herd},
     {"scale", bench_scale}, {"parts", bench_parts, true}, {"raw", bench_raw},
+    {"run", bench_run},
 };
 enum { GROUPS = sizeof groups / sizeof groups[0], RESULTS = 256 };
 
@@ -260,7 +261,7 @@ int main(int argc, char **argv) {
             json = argv[++i];
         } else {
             fprintf(stderr, "usage: procref-bench [--json FILE] "
-                            "[hot|crate|start|stop|idle|herd|scale|raw|parts]...\n");
+                            "[hot|crate|start|stop|idle|herd|scale|raw|run|parts]...\n");
             return 2;
         }
     }

@@ -19,6 +19,7 @@ if(PROCREF_STATIC)
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT procref-static)
   install(EXPORT procref-static NAMESPACE procref:: DESTINATION ${cmake_dir} COMPONENT procref-static)
 endif()
+
 configure_package_config_file(cmake/procref-config.cmake.in ${PROJECT_BINARY_DIR}/procref-config.cmake
   INSTALL_DESTINATION ${cmake_dir} NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/procref-config-version.cmake

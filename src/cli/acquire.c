@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 
+#include "cli/health.h"
 #include "cli/spinner.h"
 
 static int64_t at_least_one(int64_t ms) {
@@ -25,6 +26,10 @@ int cli_acquire_configure(const struct cli_acquire_options *options, struct cli_
     }
     if (options->stop_timeout_ms != CLI_NOT_GIVEN) {
         config->stop_timeout_ms = at_least_one(options->stop_timeout_ms);
+    }
+    if (target->unit != NULL && target->unit->health != NULL) {
+        config->on_health_check = health_check;
+        config->user_data = target;
     }
     return -1;
 }
@@ -63,14 +68,15 @@ static int start_and_wait(procref_service *service, const struct cli_target *tar
 }
 
 int cli_acquire(const struct cli_target *target, const struct cli_acquire_options *options,
-                procref_handle **ret_handle, bool *ret_was_up) {
+                procref_handle **ret_handle) {
     procref_error error = PROCREF_ERROR_INIT;
     procref_service *service = NULL;
     int code = cli_target_open(target, &service, &error);
-    *ret_was_up = false;
     if (code == 0) { /* first without a wait: what is up is up already */
-        code = procref_service_acquire(service, 0, ret_handle, &error);
-        *ret_was_up = code == 0;
+        bool asks = target->config.on_health_check != NULL; /* once is enough */
+        code = asks && options->timeout_ms != 0
+                   ? PROCREF_E_TIMEOUT
+                   : procref_service_acquire(service, 0, ret_handle, &error);
         if (code == PROCREF_E_TIMEOUT && options->timeout_ms != 0) {
             code = start_and_wait(service, target, options, ret_handle, &error);
         }

@@ -39,9 +39,9 @@ int cli_acquire_configure(const struct cli_acquire_options *options, struct cli_
 
 /*
  * Takes a reference, waiting as the options say. -1: held; otherwise the exit status, and stderr
- * says why. *ret_was_up: it ran before this acquire.
+ * says why.
  */
 int cli_acquire(const struct cli_target *target, const struct cli_acquire_options *options,
-                procref_handle **ret_handle, bool *ret_was_up);
+                procref_handle **ret_handle);
 
 #endif

@@ -1,28 +1,53 @@
 /* procref check: reads a service file and says what was understood. */
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
+#include "cli/check.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/target.h"
-#include "os/folder.h"
 
-static const char *const list_names[PRI_STEPS_COUNT] = {[PRI_STEPS_START_PRE] = "ExecStartPre",
-                                                        [PRI_STEPS_START] = "ExecStart",
-                                                        [PRI_STEPS_START_POST] = "ExecStartPost",
-                                                        [PRI_STEPS_STOP] = "ExecStop",
-                                                        [PRI_STEPS_STOP_POST] = "ExecStopPost"};
+#pragma weak cli_target_find
+
+const char *const check_levels[] = {[UNIT_IGNORED] = "ignored",
+                                    [UNIT_WARNING] = "warning",
+                                    [UNIT_REFUSED] = "refused",
+                                    [UNIT_ERROR] = "error"};
+const char *const check_lists[] = {[PRI_STEPS_START_PRE] = "ExecStartPre",
+                                   [PRI_STEPS_START] = "ExecStart",
+                                   [PRI_STEPS_START_POST] = "ExecStartPost",
+                                   [PRI_STEPS_STOP] = "ExecStop",
+                                   [PRI_STEPS_STOP_POST] = "ExecStopPost"};
+const char *const check_types[] = {
+    [PRI_TYPE_SIMPLE] = "simple", [PRI_TYPE_FORKING] = "forking", [PRI_TYPE_ONESHOT] = "oneshot"};
+const char *const check_kill_modes[] = {
+    [PRI_KILL_GROUP] = "control-group", [PRI_KILL_MIXED] = "mixed", [PRI_KILL_PROCESS] = "process"};
+const char *const check_limits[CHECK_LIMITS] = {
+    [RLIMIT_CPU] = "CPU",           [RLIMIT_FSIZE] = "FSIZE", [RLIMIT_DATA] = "DATA",
+    [RLIMIT_STACK] = "STACK",       [RLIMIT_CORE] = "CORE",   [RLIMIT_RSS] = "RSS",
+    [RLIMIT_NOFILE] = "NOFILE",     [RLIMIT_AS] = "AS",       [RLIMIT_NPROC] = "NPROC",
+    [RLIMIT_MEMLOCK] = "MEMLOCK",   [RLIMIT_LOCKS] = "LOCKS", [RLIMIT_SIGPENDING] = "SIGPENDING",
+    [RLIMIT_MSGQUEUE] = "MSGQUEUE", [RLIMIT_NICE] = "NICE",   [RLIMIT_RTPRIO] = "RTPRIO",
+    [RLIMIT_RTTIME] = "RTTIME"};
+
+const char *check_signal_name(int signal, char text[32]) {
+    const char *name = signal == SIGIO ? "IO" : sigabbrev_np(signal);
+    if (name != NULL) {
+        snprintf(text, 32, "SIG%s", name);
+    } else if (signal >= SIGRTMIN) {
+        snprintf(text, 32, "SIGRTMIN+%d", signal - SIGRTMIN);
+    } else {
+        snprintf(text, 32, "%d", signal);
+    }
+    return text;
+}
 
 static void print_findings(const struct unit *unit) {
-    static const char *const levels[] = {[UNIT_IGNORED] = "ignored",
-                                         [UNIT_WARNING] = "warning",
-                                         [UNIT_REFUSED] = "refused",
-                                         [UNIT_ERROR] = "error"};
     for (size_t i = 0; i < unit->finding_count; i++) {
         const struct unit_finding *finding = &unit->findings[i];
-        printf("%s:%d: %s: %s\n", finding->file, finding->line, levels[finding->level],
+        printf("%s:%d: %s: %s\n", finding->file, finding->line, check_levels[finding->level],
                finding->message);
     }
 }
@@ -46,7 +71,7 @@ static void print_word(const char *word) {
 }
 
 static void print_step(const struct pri_step *step) {
-    printf("  %-18s ", list_names[step->list]);
+    printf("  %-18s ", check_lists[step->list]);
     if (step->flags & PRI_STEP_IGNORE) {
         putchar('-');
     }
@@ -92,78 +117,157 @@ static void print_time(const char *name, int64_t ms) {
 static void print_limits(const struct pri_plan *plan) {
     for (size_t i = 0; i < plan->limit_count; i++) {
         const struct pri_plan_limit *limit = &plan->limits[i];
-        char name[32];
-        snprintf(name, sizeof name, "Limit %d", (int)limit->resource);
-        printf("  %-18s %lld:%lld\n", name, (long long)limit->soft, (long long)limit->hard);
+        char name[32], text[2][24];
+        for (int j = 0; j < 2; j++) {
+            uint64_t value = j == 0 ? limit->soft : limit->hard;
+            snprintf(text[j], sizeof text[j], value == PRI_LIMIT_INFINITY ? "infinity" : "%llu",
+                     (unsigned long long)value);
+        }
+        snprintf(name, sizeof name, "Limit%s", check_limits[limit->resource]);
+        printf("  %-18s %s:%s\n", name, text[0], text[1]);
     }
 }
 
-static void print_unit(const struct unit *unit) {
-    static const char *const types[] = {"simple", "forking", "oneshot"};
-    static const char *const kill_modes[] = {"control-group", "mixed", "process"};
+static void print_restarts(const struct pri_plan *plan) {
+    printf("  %-18s", "Restart");
+    if (plan->restarts == 0) {
+        puts(" no");
+        return;
+    }
+    printf(" after%s%s%s%s", plan->restarts & PRI_RESTART_CLEAN ? " success" : "",
+           plan->restarts & PRI_RESTART_UNCLEAN ? " failure" : "",
+           plan->restarts & PRI_RESTART_SIGNAL ? " signal" : "",
+           plan->restarts & PRI_RESTART_TIMEOUT ? " timeout" : "");
+    if (plan->start_interval_ms > 0 && plan->start_burst > 0) {
+        printf(", at most %d starts", (int)plan->start_burst);
+        if (plan->start_interval_ms != INT64_MAX) {
+            printf(" in %lld ms", (long long)plan->start_interval_ms);
+        }
+    }
+    putchar('\n');
+    print_time("RestartSec", plan->restart_ms);
+}
+
+static void print_service(const struct unit *unit) {
     const procref_service_config *config = &unit->config;
     const struct pri_plan *plan = &unit->plan;
-    printf("%s, from %s\n", unit->name, unit->path);
-    print_text("Type", types[plan->type]);
+    char signal[32];
+    print_text("Type", check_types[plan->type]);
     for (size_t i = 0; i < plan->step_count; i++) {
         print_step(&plan->steps[i]);
     }
     print_text("PIDFile", plan->pid_file);
-    print_text("Ready", config->ready);
-    if (config->port != 0) {
-        printf("  %-18s %u\n", "Port", (unsigned)config->port);
-    } else if (plan->wants_port) {
-        print_text("Port", "a free one");
-    }
     print_text("WorkingDirectory", config->working_dir);
     print_list("Environment", config->environment);
     print_list("UnsetEnvironment", plan->unset);
-    print_text("StandardOutput", plan->output);
+    print_text("StandardOutput", plan->output != NULL ? plan->output : "log");
     print_text("StandardError", plan->error);
     print_time("TimeoutStartSec", config->start_timeout_ms);
     print_time("TimeoutStopSec", config->stop_timeout_ms);
-    printf("  %-18s SIG%s\n", "KillSignal", sigabbrev_np(config->stop_signal));
-    print_text("KillMode", kill_modes[plan->kill_mode]);
+    print_restarts(plan);
+    print_text("KillSignal", check_signal_name(config->stop_signal, signal));
+    print_text("KillMode", check_kill_modes[plan->kill_mode]);
+    print_text("SendSIGKILL", plan->never_kill ? "no" : NULL);
+    if (plan->umask >= 0) {
+        printf("  %-18s %04o\n", "UMask", (unsigned)plan->umask);
+    }
+    if (plan->nice != 0) {
+        printf("  %-18s %d\n", "Nice", (int)plan->nice);
+    }
     print_limits(plan);
-    print_time("Linger", config->linger_ms);
+}
+
+static void print_unit(const struct unit *unit) {
+    const procref_service_config *config = &unit->config;
+    printf("%s, from %s\n", unit->name, unit->path);
+    print_service(unit);
+    print_text("Ready", config->ready);
+    if (config->port != 0) {
+        printf("  %-18s %u\n", "Port", (unsigned)config->port);
+    } else if (unit->plan.wants_port) {
+        print_text("Port", "a free one");
+    }
+    if (config->linger_ms > 0) {
+        print_time("Linger", config->linger_ms);
+    }
     print_list("Export", (const char *const *)unit->exports);
     print_list("Requires", (const char *const *)unit->requires);
     print_text("Health", unit->health);
 }
 
-int cli_check(const struct cli_command *command, int argc, char **argv) {
-    const char *file = NULL;
-    struct cli_texts ignore = {0};
-    const struct cli_option options[] = {
-        {"file", 'f', CLI_TEXT, "FILE", "the service file", &file},
-        {"ignore", 0, CLI_TEXTS, "KEY", "go on without this key of the service file", &ignore},
-        {0}};
-    const char *keys[sizeof ignore.list / sizeof ignore.list[0] + 1] = {NULL};
-    char dir[PRI_PATH_SIZE];
+static bool can_run(const struct unit *unit) {
+    for (size_t i = 0; i < unit->finding_count; i++) {
+        if (unit->findings[i].level >= UNIT_REFUSED) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A template's file with an instance; and any file in a build without target.c. */
+static int load_file(const struct cli_target_options *wanted, struct unit **ret_unit) {
+    const char *keys[sizeof wanted->ignore.list / sizeof wanted->ignore.list[0] + 1] = {NULL};
     procref_error error = PROCREF_ERROR_INIT;
+    memcpy(keys, wanted->ignore.list, sizeof wanted->ignore.list);
+    const struct unit_options options = {wanted->name, NULL, keys};
+    unit_load(wanted->file, &options, ret_unit, &error);
+    if (*ret_unit == NULL) {
+        cli_say_error(NULL, &error);
+        return CLI_USAGE;
+    }
+    return -1;
+}
+
+/* The unit, in its scope and with its folders as run has them; also one that cannot be run. */
+static int find_unit(const struct cli_target_options *wanted, struct unit **ret_unit) {
+    struct cli_target target = {0};
+    if (wanted->file != NULL && (wanted->name != NULL || cli_target_find == NULL)) {
+        return load_file(wanted, ret_unit);
+    }
+    int status = cli_target_find != NULL ? cli_target_find(wanted, false, &target) : CLI_USAGE;
+    *ret_unit = target.unit;
+    if (status < 0 && target.unit == NULL) {
+        cli_say("there is no service file for '%s'", wanted->name != NULL ? wanted->name : "");
+        return CLI_USAGE;
+    }
+    return status;
+}
+
+int cli_check(const struct cli_command *command, int argc, char **argv) {
+    struct cli_target_options wanted = {0};
+    bool json = false;
+    const struct cli_option options[] = {
+        CLI_TARGET_OPTIONS(wanted),
+        {"json", 0, CLI_FLAG, NULL, "one JSON object: see procref-check(1)", &json},
+        {0}};
+    struct unit *unit = NULL;
     int operands;
     char **after;
     int status = cli_parse(command, options, argc, argv, &operands, &after);
     if (status >= 0) {
         return status;
     }
-    if (file == NULL || operands > 1) {
+    if (wanted.file == NULL && operands == 0) {
         cli_say("name a service, or a file with -f: see %s --help", cli_name);
         return CLI_USAGE;
     }
-    memcpy(keys, ignore.list, (size_t)ignore.count * sizeof *keys); /* the rest is NULL */
-    pri_folder_default(dir);
-    const struct unit_options unit_options = {operands == 1 ? argv[1] : NULL, dir, keys};
-    struct unit *unit = NULL;
-    int code = unit_load(file, &unit_options, &unit, &error);
-    if (unit == NULL) {
-        cli_say_error(NULL, &error);
+    if (operands > 1 || after != NULL) {
+        cli_say("one service at a time: '%s' is one too many", operands > 1 ? argv[2] : "--");
         return CLI_USAGE;
     }
+    wanted.name = operands == 1 ? argv[1] : NULL;
+    status = find_unit(&wanted, &unit);
+    if (status >= 0) {
+        return status;
+    }
+    bool runs = can_run(unit);
+    if (json) {
+        status = check_print_json(unit, runs);
+        return status != CLI_OK ? status : runs ? CLI_OK : CLI_USAGE;
+    }
     print_findings(unit);
-    if (code == 0) {
+    if (runs) {
         print_unit(unit);
     }
-    unit_free(unit);
-    return code == 0 ? CLI_OK : CLI_USAGE;
+    return runs ? CLI_OK : CLI_USAGE;
 }

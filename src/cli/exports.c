@@ -7,8 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#pragma weak unit_expand
-
 /* The number as the variable's value; without a number the variable is taken out: an outer
  * service's would be a lie. */
 static bool set_number(const char *name, uint64_t number) {
@@ -20,13 +18,12 @@ static bool set_number(const char *name, uint64_t number) {
     return setenv(name, text, 1) == 0;
 }
 
-static bool set_plain(const struct cli_target *target, const procref_handle *handle) {
-    uint16_t port = procref_handle_port(handle);
+static bool set_plain(const struct cli_target *target, const procref_info *info) {
+    uint16_t port = procref_info_port(info);
     return (port == 0 || set_number("PORT", port)) && /* PORT itself may be anybody's */
            setenv("PROCREF_NAME", target->config.name, 1) == 0 &&
-           set_number("PROCREF_PORT", port) &&
-           set_number("PROCREF_PID", procref_handle_pid(handle)) &&
-           set_number("PROCREF_GENERATION", procref_info_generation(procref_handle_info(handle)));
+           set_number("PROCREF_PORT", port) && set_number("PROCREF_PID", procref_info_pid(info)) &&
+           set_number("PROCREF_GENERATION", procref_info_generation(info));
 }
 
 /* A copy of text with ${PORT}, ${NAME} and ${DIR} as the keeper replaces them in a service's own
@@ -77,18 +74,25 @@ static bool add(struct list *list, const char *item) {
     return item != NULL;
 }
 
+/* What procref itself says to the service's processes; the service's own value of it does not count
+ * there, nor here. */
+static bool is_ours(const char *entry, uint16_t port) {
+    return (port != 0 && strncmp(entry, "PORT=", 5) == 0) ||
+           strncmp(entry, "PROCREF_NAME=", 13) == 0;
+}
+
 /* Each sees this process's environment with PORT and PROCREF_…, the service's own, and those before
  * it. */
-static bool set_exports(const struct cli_target *target, const procref_handle *handle) {
+static bool set_exports(const struct cli_target *target, const procref_info *info) {
     struct list seen = {NULL, 0, 0};
     const char *const *own = target->config.environment;
-    uint16_t port = procref_handle_port(handle);
+    uint16_t port = procref_info_port(info);
     bool ok = true;
     for (char **e = environ; ok && *e != NULL; e++) {
         ok = add(&seen, *e);
     }
     for (size_t i = 0; ok && own != NULL && own[i] != NULL; i++) {
-        ok = add(&seen, as_keeper(own[i], target, port));
+        ok = is_ours(own[i], port) || add(&seen, as_keeper(own[i], target, port));
     }
     for (char **e = target->unit->exports; ok && *e != NULL; e++) {
         char *value = unit_expand(*e, seen.items);
@@ -98,8 +102,8 @@ static bool set_exports(const struct cli_target *target, const procref_handle *h
     return ok;
 }
 
-bool cli_exports_set(const struct cli_target *target, const procref_handle *handle) {
-    bool none = target->unit == NULL || target->unit->exports == NULL ||
-                target->unit->exports[0] == NULL || unit_expand == NULL;
-    return set_plain(target, handle) && (none || set_exports(target, handle));
+bool cli_exports_set(const struct cli_target *target, const procref_info *info) {
+    bool none =
+        target->unit == NULL || target->unit->exports == NULL || target->unit->exports[0] == NULL;
+    return set_plain(target, info) && (none || set_exports(target, info));
 }

@@ -5,6 +5,6 @@
 #include "cli/target.h"
 
 /* Puts them into this process's environment. False without memory. */
-bool cli_exports_set(const struct cli_target *target, const procref_handle *handle);
+bool cli_exports_set(const struct cli_target *target, const procref_info *info);
 
 #endif

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/exports.h"
 #include "os/clock.h"
 #include "os/process.h"
 
@@ -51,36 +52,32 @@ static int await(pid_t pid) {
 }
 
 /* What it says; 0: it works. */
-static int ask(const char *command) {
+static int ask(const struct cli_target *target, const procref_info *info) {
     /* Who ignores SIGCHLD cannot wait; the command gets it as it was. */
     struct sigaction before, normal = {.sa_handler = SIG_DFL};
     sigaction(SIGCHLD, &normal, &before);
     pid_t pid = fork();
     if (pid == 0) {
-        be_check(command);
+        if (!cli_exports_set(target, info)) {
+            _exit(CLI_FAILED);
+        }
+        be_check(target->unit->health);
     }
     int status = pid > 0 ? await(pid) : -1;
     sigaction(SIGCHLD, &before, NULL);
     return status;
 }
 
-int health_check(const struct cli_target *target) {
-    const char *command = target->unit != NULL ? target->unit->health : NULL;
-    if (command == NULL) {
-        return -1;
-    }
-    int status = ask(command);
-    if (status == 0) {
-        return -1;
-    }
-    /* To tell the keeper, which would start it anew, is still to come. */
+bool health_check(const procref_info *info, void *user_data) {
+    const struct cli_target *target = user_data;
+    int status = ask(target, info);
     if (status == -1) {
-        cli_say("%s runs, but its health check did not end within %d s: %s", target->config.name,
-                HEALTH_MS / 1000, command);
-    } else {
-        cli_say("%s says it is not healthy (%s %d): %s", target->config.name,
+        cli_say("the health check of %s did not end within %d s: %s", target->config.name,
+                HEALTH_MS / 1000, target->unit->health);
+    } else if (status != 0) {
+        cli_say("%s is not healthy (%s %d): %s", target->config.name,
                 WIFEXITED(status) ? "exit status" : "signal",
-                WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), command);
+                WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), target->unit->health);
     }
-    return CLI_FAILED;
+    return status == 0;
 }

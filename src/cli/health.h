@@ -4,8 +4,8 @@
 
 #include "cli/target.h"
 
-/* -1: it works, or nothing says how to find out; otherwise the exit status, and stderr says why.
- * Call it with the command's environment set. */
-int health_check(const struct cli_target *target);
+/* An on_health_check (procref.h) whose user_data is the struct cli_target; stderr says what is
+ * wrong. The keeper then starts the service anew. */
+bool health_check(const procref_info *info, void *user_data);
 
 #endif

@@ -4,13 +4,17 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "cli/acquire.h"
 #include "cli/commands.h"
+#include "os/folder.h"
 #include "os/process.h"
+#include "os/tree.h"
 
 enum { HOLD_MOST = 64, NO_NUMBER = -1 };
 
@@ -84,9 +88,42 @@ static int say_ready(int64_t fd) {
     return -1;
 }
 
+/* Readable when the parent ends, if that is a keeper: this process holds what its service requires.
+ */
+static procref_waitable watch_keeper(void) {
+    procref_waitable gone = -1;
+    char path[64], environment[4096];
+    pid_t parent = getppid();
+    snprintf(path, sizeof path, "/proc/%d/environ", (int)parent);
+    ptrdiff_t length = pri_read_text(path, environment, sizeof environment);
+    bool keeper = length > 0 && memmem(environment, (size_t)length, PRI_KEEPER_MARK,
+                                       strlen(PRI_KEEPER_MARK)) != NULL;
+    if (!keeper || pri_process_hold((uint32_t)parent, &gone) < 0) {
+        return -1;
+    }
+    if (getppid() != parent) { /* it ended meanwhile, and its number may be another's */
+        close(gone);
+        return watch_keeper();
+    }
+    return gone;
+}
+
+/* A pair's other member takes over from a keeper that dies; with the last of them this ends. */
 static void wait_for_the_end(int signals, int gone) {
-    struct pollfd fds[2] = {{.fd = signals, .events = POLLIN}, {.fd = gone, .events = POLLIN}};
-    while (poll(fds, 2, -1) < 0 && errno == EINTR) {
+    bool for_keeper = getenv("PROCREF_KEEPER") != NULL;
+    procref_waitable keeper = for_keeper ? watch_keeper() : -1;
+    while (!for_keeper || keeper >= 0) {
+        struct pollfd fds[3] = {{.fd = signals, .events = POLLIN},
+                                {.fd = gone, .events = POLLIN},
+                                {.fd = keeper, .events = POLLIN}};
+        if (poll(fds, 3, -1) < 0) {
+            continue; /* EINTR */
+        }
+        if (fds[0].revents != 0 || fds[1].revents != 0) {
+            return;
+        }
+        close(keeper);
+        keeper = watch_keeper();
     }
 }
 
@@ -99,11 +136,10 @@ static int hold_all(struct wanted *w, const char *const *names, int count) {
     status = status < 0 ? watch_process(w->pid, &gone) : status;
     for (; status < 0 && held < count; held++) {
         struct cli_target target;
-        bool was_up;
         w->target.name = names[held];
         status = cli_target_find(&w->target, true, &target);
         status = status < 0 ? cli_acquire_configure(&w->how, &target) : status;
-        status = status < 0 ? cli_acquire(&target, &w->how, &handles[held], &was_up) : status;
+        status = status < 0 ? cli_acquire(&target, &w->how, &handles[held]) : status;
         if (status >= 0) {
             break;
         }

@@ -89,9 +89,12 @@ static size_t last_lines(const struct text *text, int64_t lines) {
 }
 
 static void remember(struct follower *f, const struct text *text) {
-    if (text->size > 0) {
-        f->known_size = text->size < KNOWN_SIZE ? text->size : KNOWN_SIZE;
-        memcpy(f->known, text->bytes + text->size - f->known_size, f->known_size);
+    size_t fresh = text->size < KNOWN_SIZE ? text->size : KNOWN_SIZE;
+    size_t kept = f->known_size < KNOWN_SIZE - fresh ? f->known_size : KNOWN_SIZE - fresh;
+    if (fresh > 0) {
+        memmove(f->known, f->known + f->known_size - kept, kept);
+        memcpy(f->known + kept, text->bytes + text->size - fresh, fresh);
+        f->known_size = kept + fresh;
     }
 }
 
@@ -126,6 +129,17 @@ static void read_cut_off(const struct follower *f, struct text *text) {
     free(before.bytes);
 }
 
+/* Shorter than what was printed of it, or not what was printed: it may have grown long again. */
+static bool was_cut(const struct follower *f) {
+    char there[KNOWN_SIZE];
+    size_t size = (off_t)f->known_size < f->at ? f->known_size : (size_t)f->at;
+    if (f->fd < 0 || size == 0) {
+        return false;
+    }
+    return pread(f->fd, there, size, f->at - (off_t)size) != (ssize_t)size ||
+           memcmp(there, f->known + f->known_size - size, size) != 0;
+}
+
 static bool was_replaced(const struct follower *f) {
     struct stat ours, there;
     return f->fd < 0 || (lstat(f->path, &there) == 0 && fstat(f->fd, &ours) == 0 &&
@@ -134,9 +148,8 @@ static bool was_replaced(const struct follower *f) {
 
 /* Prints what is new. */
 static bool step(struct follower *f) {
-    struct stat status;
     struct text text = {0};
-    if (f->fd >= 0 && fstat(f->fd, &status) == 0 && status.st_size < f->at) {
+    if (was_cut(f)) {
         read_cut_off(f, &text);
         f->at = 0;
     }

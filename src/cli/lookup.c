@@ -141,19 +141,6 @@ static bool in_folder(const char *folder, const char *name, char ret_path[PRI_PA
     return length > 0 && length < PRI_PATH_SIZE && stat(ret_path, ret_status) == 0;
 }
 
-static bool believable(const char *path, const struct stat *status) {
-    if (status->st_uid != geteuid() && status->st_uid != 0) {
-        cli_say("%s belongs to user %u: if you trust it, name it by -f %s", path,
-                (unsigned)status->st_uid, path);
-        return false;
-    }
-    if ((status->st_mode & S_IWOTH) != 0) {
-        cli_say("%s can be written by every user: chmod o-w it, or name it by -f %s", path, path);
-        return false;
-    }
-    return true;
-}
-
 /* ---- Not found ------------------------------------------------------------------------------- */
 
 /* Of all that could have been meant the nearest name; it is kept until the next call. */
@@ -184,10 +171,10 @@ static int not_found(const struct lookup *l, const char *name, const char *requi
         pri_format(where + length, sizeof where - length, "%s%s", i > 0 ? ", " : "", l->places[i]);
     }
     const char *meant = nearest(l, name);
-    cli_say("no service file '%s%s'%s%s%s%s%s; looked in %s", name, suffix,
+    cli_say("no service file '%s%s'%s%s%s%s%s. Looked in %s", name, suffix,
             required_by != NULL ? ", which is required by " : "",
-            required_by != NULL ? required_by : "", meant != NULL ? ": is '" : "",
-            meant != NULL ? meant : "", meant != NULL ? "' meant?" : "", where);
+            required_by != NULL ? required_by : "", meant != NULL ? "; the nearest is '" : "",
+            meant != NULL ? meant : "", meant != NULL ? "'" : "", where);
     return CLI_USAGE;
 }
 
@@ -205,7 +192,7 @@ int lookup_name(const char *name, const char *required_by, bool quiet,
     list_places(&l, required_by != NULL ? first : NULL);
     for (int i = 0; i < l.count && result == 0; i++) {
         if (in_folder(l.places[i], name, ret_path, &status)) {
-            result = believable(ret_path, &status) ? -1 : CLI_USAGE;
+            result = -1;
         }
     }
     if (result == 0) {

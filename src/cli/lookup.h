@@ -18,8 +18,7 @@ struct lookup {
 /*
  * The file of NAME, in the places above; before them in the folder of the file that requires it
  * (NULL: none does). -1: found; otherwise the exit status, and stderr says where it was looked for.
- * quiet: says nothing if there is none. What belongs to another user is not believed: somebody else
- * may have put it there.
+ * quiet: says nothing if there is none.
  */
 int lookup_name(const char *name, const char *required_by, bool quiet,
                 char ret_path[PRI_PATH_SIZE]);

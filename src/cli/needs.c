@@ -9,9 +9,6 @@
 #include "cli/lookup.h"
 #include "core/fail.h"
 
-#pragma weak unit_load
-#pragma weak unit_free
-
 /* From a file that is being looked through back to the first one. */
 struct link {
     const struct link *by;

@@ -10,7 +10,6 @@
 #include "cli/acquire.h"
 #include "cli/commands.h"
 #include "cli/exports.h"
-#include "cli/health.h"
 #include "cli/tree.h"
 
 static int status_of(int os) {
@@ -96,13 +95,12 @@ static int check_operands(int operands, char **argv, char **after,
 /* Holds, and has the command's environment. */
 static int prepare(struct cli_target *target, const struct cli_acquire_options *how) {
     procref_handle *handle;
-    bool was_up;
-    int status = cli_acquire(target, how, &handle, &was_up);
-    if (status < 0 && !cli_exports_set(target, handle)) {
+    int status = cli_acquire(target, how, &handle);
+    if (status < 0 && !cli_exports_set(target, procref_handle_info(handle))) {
         cli_say("out of memory");
         status = CLI_FAILED;
     }
-    return status < 0 && was_up ? health_check(target) : status;
+    return status;
 }
 
 int cli_run(const struct cli_command *command, int argc, char **argv) {

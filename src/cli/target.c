@@ -13,12 +13,6 @@
 #include "cli/words.h"
 #include "core/fail.h"
 
-/* Until both are in every build. */
-#pragma weak unit_load
-#pragma weak unit_free
-int pri_service_open_plan(const procref_service_config *config, const struct pri_plan *plan,
-                          procref_service **ret_service, procref_error *err) __attribute__((weak));
-
 /* The scope: base_dir, where its files are, and who it is. folder: of the service file; or NULL. */
 static int set_scope(const struct cli_target_options *options, const char *folder,
                      struct cli_target *t) {
@@ -119,10 +113,6 @@ static int load(const struct cli_target_options *options, const char *path, cons
     memcpy(ignore, options->ignore.list, sizeof options->ignore.list);
     runtime_dir(t, runtime);
     struct unit_options how = {.name = name, .runtime_dir = runtime, .ignore = ignore};
-    if (unit_load == NULL) {
-        cli_say("%s: this build reads no service files", path);
-        return CLI_USAGE;
-    }
     int code = unit_load(path, &how, &t->unit, &error);
     if (code == PROCREF_E_INVALID && t->unit != NULL && !needs_command) {
         return -1; /* what runs can be asked for, whatever its file says by now */
@@ -218,13 +208,6 @@ int cli_target_open(const struct cli_target *target, procref_service **ret, proc
                 return code;
             }
         }
-    }
-    if (target->plan == NULL) {
-        return procref_service_open(&target->config, ret, err);
-    }
-    if (pri_service_open_plan == NULL) {
-        return pri_fail(err, PROCREF_E_UNSUPPORTED, 0, "",
-                        "this build's keeper cannot carry out a service file");
     }
     return pri_service_open_plan(&target->config, target->plan, ret, err);
 }

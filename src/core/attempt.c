@@ -44,10 +44,7 @@ static void hang_up(struct pri_attempt *a) {
     }
 }
 
-/*
- * Beginning again is at once, at first: the keeper died, or the service was just being stopped. Who
- * has just started the service is not sent away while the keeper's word is on its way.
- */
+/* Beginning again is at once, at first: the keeper died, or the service was just being stopped. */
 static int begin_again(struct pri_attempt *a, procref_error *err) {
     hang_up(a);
     int64_t now_ns = pri_clock_ns();
@@ -75,7 +72,7 @@ static int reach(struct pri_attempt *a, procref_error *err) {
     }
     if (a->spawned >= SPAWNS_MOST) {
         return pri_fail(err, PROCREF_E_PLATFORM, 0, "execveat",
-                        "the keeper of '%s' ends before it answers, %d times in a row", name_of(a),
+                        "the keeper of '%s' ends before it answers, %d times by now", name_of(a),
                         (int)SPAWNS_MOST);
     }
     code = pri_spawn_pair(a->terms->config, &a->link, err);
@@ -147,7 +144,9 @@ static int start(struct pri_attempt *a, const struct pri_answer *answer, procref
     if (code == PROCREF_E_AGAIN) {
         return begin_again(a, err);
     }
-    if (code == 0) { /* the callback may have taken all the time there was */
+    if (code == 0) {
+        /* The callback may have taken all the time there was: who has just started the service is
+         * not sent away while the keeper's word is on its way. */
         int64_t grace_ns = pri_deadline(GRACE_MS);
         a->deadline_ns = a->deadline_ns > grace_ns ? a->deadline_ns : grace_ns;
     }
@@ -210,6 +209,19 @@ static int check(struct pri_attempt *a, procref_error *err) {
             name_of(a));
     }
     return begin_again(a, err);
+}
+
+int pri_attempt_may_begin(const struct pri_shared *shared, int64_t timeout_ms, procref_error *err) {
+    if (timeout_ms < -1) {
+        return pri_fail(err, PROCREF_E_INVALID, 0, "",
+                        "timeout_ms is %lld: use -1 to wait for ever", (long long)timeout_ms);
+    }
+    if (pri_call_is_inside(&shared->ident)) {
+        return pri_fail(err, PROCREF_E_INVALID, 0, "",
+                        "'%s' is acquired inside one of its own callbacks, which it would wait for",
+                        shared->ident.name);
+    }
+    return 0;
 }
 
 void pri_attempt_begin(struct pri_attempt *a, struct pri_shared *shared, struct pri_terms *terms,
@@ -283,7 +295,6 @@ int pri_attempt(struct pri_shared *shared, struct pri_terms *terms, int64_t time
     struct pri_attempt a;
     int code;
     pri_attempt_begin(&a, shared, terms, timeout_ms);
-    a.stage = PRI_TRY;
     a.may_block = true;
     while ((code = pri_attempt_step(&a, ret_handle, err)) == PROCREF_E_AGAIN) {
         pri_link_wait(a.link, a.wake_ns);

@@ -26,6 +26,10 @@ struct pri_attempt {
 void pri_attempt_begin(struct pri_attempt *a, struct pri_shared *shared, struct pri_terms *terms,
                        int64_t timeout_ms);
 
+/* What every acquire is refused for: 0, or INVALID (a timeout below -1, or
+ * inside a callback of the same service). */
+int pri_attempt_may_begin(const struct pri_shared *shared, int64_t timeout_ms, procref_error *err);
+
 /* As far as the keeper has been asked, or is not needed; runs no callback. 0 or AGAIN: go on with
  * pri_attempt_step(); else it failed. */
 int pri_attempt_ask(struct pri_attempt *a, procref_error *err);

@@ -271,7 +271,8 @@ static int run_start(struct call *call, struct pri_terms *terms, const struct pr
                    ? failed(error, result, "on_recover", name, PROCREF_E_SERVICE_RECOVERY)
                    : failed(error, result, "on_first_acquire", name, PROCREF_E_SERVICE_START);
     }
-    if (naming->failed != 0) {
+    if (naming->failed != 0 &&
+        naming->epoch == pri_fork_epoch()) { /* a forked child ends nothing */
         end_unnamed(&info->process, terms->config);
         return naming->failed == PROCREF_E_TIMEOUT
                    ? pri_fail(error, PROCREF_E_TIMEOUT, 0, "",

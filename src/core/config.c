@@ -70,12 +70,15 @@ static int check(const procref_service_config *from, procref_error *err) {
     if (code < 0) {
         return code;
     }
-    bool callbacks = from->on_first_acquire != NULL || from->on_last_release != NULL ||
-                     from->on_health_check != NULL || from->on_recover != NULL;
+    bool starts =
+        from->on_first_acquire != NULL || from->on_last_release != NULL || from->on_recover != NULL;
+    bool callbacks = starts || (from->on_health_check != NULL && from->command == NULL);
     bool command = from->command != NULL && from->command[0] != NULL && from->command[0][0] != '\0';
-    if (from->command != NULL && callbacks) {
-        return pri_fail(err, PROCREF_E_INVALID, 0, "",
-                        "give the service '%s' a command or functions, not both", from->name);
+    if (from->command != NULL && starts) {
+        return pri_fail(
+            err, PROCREF_E_INVALID, 0, "",
+            "give the service '%s' a command or functions that start and stop it, not both",
+            from->name);
     }
     if (callbacks && from->on_first_acquire == NULL) {
         return pri_fail(err, PROCREF_E_INVALID, 0, "",

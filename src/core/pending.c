@@ -56,14 +56,9 @@ static procref_pending *free_pending(procref_pending *p) {
 
 int procref_service_acquire_start(procref_service *s, int64_t timeout_ms,
                                   procref_pending **ret_pending, procref_error *err) {
-    if (timeout_ms < -1) {
-        return pri_fail(err, PROCREF_E_INVALID, 0, "",
-                        "timeout_ms is %lld: use -1 to wait for ever", (long long)timeout_ms);
-    }
-    if (pri_call_is_inside(&s->shared->ident)) {
-        return pri_fail(err, PROCREF_E_INVALID, 0, "",
-                        "'%s' is acquired inside one of its own callbacks, which it would wait for",
-                        s->shared->ident.name);
+    int code = pri_attempt_may_begin(s->shared, timeout_ms, err);
+    if (code < 0) {
+        return code;
     }
     procref_pending *p = calloc(1, sizeof *p);
     if (p == NULL) {
@@ -71,7 +66,7 @@ int procref_service_acquire_start(procref_service *s, int64_t timeout_ms,
                         s->shared->ident.name);
     }
     p->poller = p->alarm = p->watched = -1;
-    int code = pri_poller_open(&p->poller);
+    code = pri_poller_open(&p->poller);
     code = code == 0 ? pri_alarm_open(&p->alarm) : code;
     code = code == 0 ? pri_poller_add(p->poller, p->alarm, 0) : code;
     if (code < 0) {

@@ -72,22 +72,16 @@ const char *procref_service_name(const procref_service *s) {
 
 int procref_service_acquire(procref_service *s, int64_t timeout_ms, procref_handle **ret_handle,
                             procref_error *err) {
-    if (timeout_ms < -1) {
-        return pri_fail(err, PROCREF_E_INVALID, 0, "",
-                        "timeout_ms is %lld: use -1 to wait for ever", (long long)timeout_ms);
-    }
-    if (s->terms->given.on_first_acquire == NULL) { /* nothing is to be called: the hot path */
-        int code = pri_shared_try(s->shared, s->terms, ret_handle, err);
+    const procref_service_config *given = &s->terms->given;
+    if (timeout_ms >= -1 && given->on_first_acquire == NULL && given->on_health_check == NULL) {
+        int code = pri_shared_try(s->shared, s->terms, ret_handle,
+                                  err); /* nothing is to be called: the hot path */
         if (code != PROCREF_E_AGAIN) {
             return code;
         }
     }
-    if (pri_call_is_inside(&s->shared->ident)) {
-        return pri_fail(err, PROCREF_E_INVALID, 0, "",
-                        "'%s' is acquired inside one of its own callbacks, which it would wait for",
-                        s->shared->ident.name);
-    }
-    return pri_attempt(s->shared, s->terms, timeout_ms, ret_handle, err);
+    int code = pri_attempt_may_begin(s->shared, timeout_ms, err);
+    return code < 0 ? code : pri_attempt(s->shared, s->terms, timeout_ms, ret_handle, err);
 }
 
 int procref_service_count(procref_service *s, uint32_t *ret_count, procref_error *err) {

@@ -115,6 +115,10 @@ void pri_run_end_tree(struct pri_keeper *k) {
         pri_keeper_push(k, PRI_E_TREE_GONE);
         return;
     }
+    if (plan_of(k) != NULL && !k->log_open) { /* its start was a predecessor's */
+        pri_run_open_files(k);
+        k->port = k->pair->page->port;
+    }
     if (plan_of(k) != NULL && k->pair->page->stop_due) {
         k->ended_by_us = k->ended_by_us || pri_process_alive(&k->pair->page->main);
         k->end_stage = PRI_END_STOP;

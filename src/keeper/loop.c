@@ -394,8 +394,15 @@ static void recall(struct pri_keeper *k) {
     k->dir = pri_directory_open(pri_config_text(k->pair->config, k->pair->config->dir), NULL);
     m->phase_from_hint = true;
     page->scattered = true;
-    if (k->dir >= 0 && pri_hint_read(k->dir, ident_of(k)->name, &hint) &&
-        hint.key == ident_of(k)->hash && may_run(&hint)) {
+    bool hinted = k->dir >= 0 && pri_hint_read(k->dir, ident_of(k)->name, &hint) &&
+                  hint.key == ident_of(k)->hash;
+    bool begun = pri_counter_find(ident_of(k), &counter, NULL) == 0 &&
+                 pri_counter_read(&counter, PRI_REG_GEN) > 0;
+    /* What a plan's start had made is undone, whatever of it is left; twice is better than never.
+     */
+    page->post_due = hinted || begun;
+    page->stop_due = !hinted && begun && pri_config_has_no_process(k->pair->config);
+    if (hinted && may_run(&hint)) {
         page->main = hint.process;
         page->port = hint.port;
         page->since_ms = page->up_ms = hint.since_ms;
@@ -407,10 +414,7 @@ static void recall(struct pri_keeper *k) {
         PRI_TRACE("the hint says %s(%u), pid %u", hint.phase, (unsigned)hint.generation,
                   (unsigned)hint.process.pid);
         page->stop_due = m->phase == PRI_PHASE_UP;
-        page->post_due = true;
-    } else if (pri_counter_find(ident_of(k), &counter, NULL) == 0 &&
-               pri_counter_read(&counter, PRI_REG_GEN) > 0 &&
-               pri_tree_find_by_token(k->pair->token, &page->main)) {
+    } else if (begun && pri_tree_find_by_token(k->pair->token, &page->main)) {
         PRI_TRACE("no hint, but %u carries our token", (unsigned)page->main.pid);
     }
 }

@@ -389,7 +389,7 @@ void pri_run_keep_old(struct pri_keeper *k) {
 static bool awaits_steps(const struct pri_keeper *k) {
     const struct pri_plan_block *plan = pri_config_plan(k->pair->config);
     return plan != NULL && k->machine.state == PRI_S_STARTING &&
-           (k->steps.running || k->start.envp == NULL || k->holder_told >= 0 ||
+           (k->launch_failed || k->steps.running || k->start.envp == NULL || k->holder_told >= 0 ||
             (plan->type == PRI_TYPE_FORKING && !k->forked));
 }
 

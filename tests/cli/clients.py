@@ -80,7 +80,7 @@ class ClientWorld(World):
         self.clients = []
 
     def tearDown(self):
-        for client in self.clients: # of a test that failed
+        for client in self.clients:  # those that the test has not ended
             client.kill()
         super().tearDown()
 
@@ -111,6 +111,10 @@ class ClientWorld(World):
 
     def assert_as_documented(self, value):
         self.assertEqual(schema.errors(value, SCHEMA), [])
+
+    def read(self, name):
+        with open(f"{self.work}/{name}") as file:
+            return file.read()
 
     def assert_gone(self, name):
         self.wait_until(lambda: self.status(name)["state"] == "not running")

@@ -8,6 +8,7 @@ What the tests of the command share. Each test file here is a program of Python'
 A World is one test's: a home, a runtime folder and a working folder of its own, and the check at the end that
 nothing is left: no process that carries the world's mark, no semaphore set, no file but logs.
 """
+import contextlib
 import ctypes
 import os
 import shutil
@@ -81,7 +82,8 @@ class World(unittest.TestCase):
         left = self.wait_until(lambda: not marked(self.mark), fail=False) or marked(self.mark)
         if left is not True:
             for pid in left:
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         new = set(sets()) - self.sets_before
         sets_left = self.wait_until(lambda: not orphaned(new), fail=False)
         shutil.rmtree(self.dir)

@@ -88,7 +88,7 @@ def examples(compiler, include, twenty, *pages):
         text = example_of(read(path))
         if os.path.basename(path) == "procref.7" and text != read(twenty):
             faults.append(f"{path}: its example is not {twenty}")
-        if not text:
+        if not text or path.endswith(".1"):  # a shell's, not C
             continue
         count += 1
         with tempfile.NamedTemporaryFile("w", suffix=".c", encoding="utf-8") as source:

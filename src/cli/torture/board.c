@@ -60,6 +60,9 @@ void violate(const char *witness, int arena, const char *format, ...) {
     char text[700], line[900];
     struct timespec t;
     va_list arguments;
+    if (atomic_load(&board->over) != 0) {
+        return;
+    }
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);

@@ -13,7 +13,7 @@
 #include <sys/sem.h>
 #include <unistd.h>
 
-#include "cli/torture/torture.h"
+#include "cli/torture/judge.h"
 
 enum { SWEEPS_MOST = 200, SWEEP_AGAIN_MS = 10 };
 
@@ -21,6 +21,7 @@ enum { SWEEPS_MOST = 200, SWEEP_AGAIN_MS = 10 };
 void sweep(void) {
     static struct sight sight;
     int empty = 0;
+    atomic_store(&board->over, 1);
     for (int round = 0; round < SWEEPS_MOST && empty < 2; round++) {
         see(&sight);
         for (int i = 0; i < sight.count; i++) {

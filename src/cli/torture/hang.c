@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "cli/torture/torture.h"
+#include "cli/torture/judge.h"
 
 /* 'T' and the like: proc_pid_stat(5); 0: no such process. */
 static char state_of(pid_t pid) {

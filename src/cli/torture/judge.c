@@ -10,11 +10,10 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "cli/torture/torture.h"
+#include "cli/torture/judge.h"
 
 enum {
     TICK_MS = 10,
-    BLOW_EVERY_MS = 15,
     PROGRESS_MS = 10000,
     TRACE_LIMIT = 256 * 1024 * 1024,
     VIOLATIONS_MOST = 200,
@@ -56,7 +55,7 @@ static bool prepare(struct judge *j) {
     board->judge = (uint32_t)getpid();
     board->arenas = j->arenas_count;
     board->acquire_ms = planted ? 3000 : ACQUIRE_MS;
-    board->margin_ms = planted ? 1000 : MARGIN_MS;
+    board->margin_ms = planted ? 500 : MARGIN_MS;
     board->reach_ms = planted ? 1500 : REACH_MS;
     board->settle_ms = planted ? 2500 : SETTLE_MS;
     snprintf(board->run, sizeof board->run, "torture-%s", strrchr(dir, '-') + 1);
@@ -97,26 +96,14 @@ static bool all_rest(const struct judge *j) {
     return true;
 }
 
-/* One blow to an arena whose round is on. */
-static int64_t strike_somewhere(struct judge *j) {
-    uint32_t arena = roll(&j->dice, j->arenas_count);
-    if (j->arenas[arena].phase == PHASE_RUN && j->arenas[arena].cruelty != CRUELTY_NONE) {
-        strike(j, arena);
-    }
-    return now_ms() + roll(&j->dice, 2 * BLOW_EVERY_MS);
-}
-
 static void run(struct judge *j) {
-    int64_t progress = j->began_ms + PROGRESS_MS, blow = j->began_ms, look = j->began_ms;
+    int64_t progress = j->began_ms + PROGRESS_MS, look = j->began_ms;
     while (!interrupted && !(j->over && all_rest(j))) {
         poll(NULL, 0, TICK_MS);
         reap(j);
         continue_stopped(j, -1);
         for (uint32_t i = 0; i < j->arenas_count; i++) {
             arena_step(j, i);
-        }
-        if (now_ms() >= blow) {
-            blow = strike_somewhere(j);
         }
         if (now_ms() >= look) {
             look = now_ms() + 100;

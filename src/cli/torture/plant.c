@@ -10,8 +10,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "cli/torture/torture.h"
+#include "cli/torture/judge.h"
 #include "os/linux/sets.h"
+
+enum { ENDED_AFTER_MS = 100 };
 
 static const char *const plants[] = {"two",      "unreachable", "ended", "hang",
                                      "leftover", "set",         "file",  "socket"};
@@ -36,7 +38,29 @@ static pid_t start_by_hand(const struct judge *j, uint32_t arena) {
     return start_role("service", more);
 }
 
-/* Once a service runs. */
+/*
+ * As if procref had stopped it while it is held: nobody is told of this blow. Again and again,
+ * since it may have met a moment at which nobody held; but no service that is just starting.
+ */
+static void end_unattacked(uint32_t arena, const struct sight *sight) {
+    static pid_t pid;
+    static int64_t since_ms;
+    for (int i = 0; i < sight->count; i++) {
+        const struct seen *seen = &sight->list[i];
+        if (seen->arena != arena || seen->kind != SEEN_SERVICE) {
+            continue;
+        }
+        if (seen->pid != pid) {
+            pid = seen->pid;
+            since_ms = now_ms();
+        } else if (now_ms() - since_ms > ENDED_AFTER_MS) {
+            signal_seen(seen, SIGKILL);
+        }
+        return;
+    }
+}
+
+/* Once a service runs and a client has had its answer. */
 void plant_running(struct judge *j, uint32_t arena) {
     static struct sight sight;
     if (j->options.plant == NULL) {
@@ -45,7 +69,11 @@ void plant_running(struct judge *j, uint32_t arena) {
     see(&sight);
     if (seen_in(&sight, arena, SEEN_SERVICE) == 0 ||
         atomic_load(&board->tallies[TALLY_CHECKED]) == 0) {
-        return; /* until a client has had its answer */
+        return;
+    }
+    if (is(j, "ended")) {
+        end_unattacked(arena, &sight);
+        return;
     }
     j->arenas[arena].planted = true;
     if (is(j, "two")) {
@@ -54,12 +82,6 @@ void plant_running(struct judge *j, uint32_t arena) {
         atomic_store(&board->arena[arena].deaf, 1);
     } else if (is(j, "hang")) {
         atomic_store(&board->arena[arena].mute, 1);
-    } else if (is(j, "ended")) { /* as if procref had stopped it */
-        for (int i = 0; i < sight.count; i++) {
-            if (sight.list[i].arena == arena && sight.list[i].kind == SEEN_SERVICE) {
-                signal_seen(&sight.list[i], SIGKILL);
-            }
-        }
     }
 }
 

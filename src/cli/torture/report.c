@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "cli/torture/torture.h"
+#include "cli/torture/judge.h"
 
 enum { EVIDENCE_MOST = 20, TRACE_TAIL = 4 * 1024 * 1024 };
 
@@ -186,9 +186,9 @@ int report_verdict(struct judge *j, bool interrupted) {
         printf("  %10llu %s\n", (unsigned long long)witnessed[i], witnesses[i].text);
     }
     if (j->violations > 0) {
-        printf("FAIL: %llu violations. What was seen is in %s; again with --seed %llu%s\n",
-               (unsigned long long)j->violations, board_dir, (unsigned long long)board->seed,
-               j->options.trace ? "" : " --trace");
+        printf("FAIL: %llu violation%s. What was seen is in %s; again with --seed %llu%s\n",
+               (unsigned long long)j->violations, j->violations == 1 ? "" : "s", board_dir,
+               (unsigned long long)board->seed, j->options.trace ? "" : " --trace");
         return CLI_NO;
     }
     printf("PASS: no promise was broken%s\n", interrupted ? " until it was interrupted" : "");

@@ -12,9 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cli/torture/torture.h"
+#include "cli/torture/judge.h"
 
-enum { ROUND_MS = 3000, NO_ROUND = 0 };
+enum { ROUND_MS = 3000, BLOW_EVERY_MS = 50, NO_ROUND = 0 };
 
 static struct sight sight;
 
@@ -41,17 +41,19 @@ static void start_client(struct judge *j, uint32_t arena, int at) {
 static void begin_round(struct judge *j, uint32_t arena) {
     struct arena *a = &j->arenas[arena];
     struct arena_board *b = &board->arena[arena];
-    uint32_t cruelty = roll(&j->dice, 100);
     a->round++;
+    a->dice = dice_of(board->seed, 2000 + arena, a->round);
+    uint32_t cruelty = roll(&a->dice, 100);
     j->rounds++;
     a->cruelty = cruelty < 10 ? CRUELTY_NONE : cruelty < 60 ? CRUELTY_SINGLE : CRUELTY_ALL;
-    a->clients_most = 1 + (int)roll(&j->dice, (uint32_t)j->options.clients);
-    a->end_by_killing = chance(&j->dice, 50);
+    a->clients_most = 1 + (int)roll(&a->dice, (uint32_t)j->options.clients);
+    a->end_by_killing = chance(&a->dice, 50);
     a->needs_repair = false;
-    a->until_ms = now_ms() + 300 + roll(&j->dice, ROUND_MS);
+    a->until_ms = now_ms() + 300 + roll(&a->dice, ROUND_MS);
     if (j->options.plant != NULL) {
         a->cruelty = CRUELTY_NONE;
         a->end_by_killing = false;
+        a->clients_most = (int)j->options.clients;
         a->until_ms = now_ms() + 1500;
     }
     atomic_store(&b->attacked, 0);
@@ -65,7 +67,7 @@ static void end_round(struct judge *j, uint32_t arena) {
     continue_stopped(j, arena);
     a->phase = PHASE_END;
     a->until_ms = now_ms() + board->acquire_ms + 2 * board->margin_ms;
-    if (a->end_by_killing && a->cruelty == CRUELTY_ALL && chance(&j->dice, 30)) {
+    if (a->end_by_killing && a->cruelty == CRUELTY_ALL && chance(&a->dice, 30)) {
         massacre(j, arena);
         j->blows[BLOW_MASSACRE]++;
     } else if (a->end_by_killing && a->cruelty != CRUELTY_NONE) {
@@ -204,8 +206,12 @@ void arena_step(struct judge *j, uint32_t arena) {
     case PHASE_RUN:
         if (now_ms() >= a->until_ms || j->over) {
             end_round(j, arena);
-        } else {
-            fill(j, arena);
+            break;
+        }
+        fill(j, arena);
+        if (now_ms() >= a->blow_ms) {
+            a->blow_ms = now_ms() + roll(&a->dice, 2 * BLOW_EVERY_MS);
+            strike(j, arena);
         }
         break;
     case PHASE_END: await_clients(j, arena); break;

@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "cli/torture/torture.h"
+#include "cli/torture/judge.h"
 #include "os/linux/sets.h"
 
 #ifndef SYS_pidfd_send_signal

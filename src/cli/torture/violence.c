@@ -1,18 +1,10 @@
 /* The blows. Who is struck is decided by the dice; only processes of this run are, each looked at
  * again while a pidfd holds it (signal_seen). */
-#include <dirent.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ipc.h>
-#include <sys/prctl.h>
-#include <sys/sem.h>
 #include <unistd.h>
 
-#include "cli/torture/torture.h"
+#include "cli/torture/judge.h"
 
 enum {
     STOP_MS = 300,        /* most are short … */
@@ -211,92 +203,6 @@ void massacre(struct judge *j, uint32_t arena) {
     massacre_ends(arena);
 }
 
-static bool remove_set(uint32_t arena) {
-    int id = see_set(arena);
-    return id >= 0 && semctl(id, 0, IPC_RMID) == 0;
-}
-
-static void spoil(struct judge *j, const char *path) {
-    unsigned char noise[256];
-    uint32_t how = roll(&j->dice, 3);
-    if (how == 0) {
-        unlink(path);
-        return;
-    }
-    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0) {
-        return;
-    }
-    if (how == 1) {
-        how = (uint32_t)ftruncate(fd, roll(&j->dice, 100));
-    } else {
-        for (size_t i = 0; i < sizeof noise; i++) {
-            noise[i] = (unsigned char)roll(&j->dice, 256);
-        }
-        ssize_t n = pwrite(fd, noise, roll(&j->dice, sizeof noise), roll(&j->dice, 300));
-        (void)n;
-    }
-    close(fd);
-}
-
-/*
- * A service with callbacks carries no token in its environment, since procref does not start it:
- * after both keepers the hint alone knows it. Where both may be killed, that file is left alone.
- */
-static bool spoil_file(struct judge *j, uint32_t arena) {
-    struct terms terms = terms_of(arena, j->arenas[arena].round);
-    if (terms_call_back(&terms) && j->arenas[arena].cruelty == CRUELTY_ALL) {
-        return false;
-    }
-    char paths[8][PATH_ROOM + 300];
-    uint32_t count = 0;
-    DIR *dir = opendir(board_path("base"));
-    size_t length = strlen(arena_names[arena].name);
-    for (struct dirent *entry; dir != NULL && count < 8 && (entry = readdir(dir)) != NULL;) {
-        if (strncmp(entry->d_name, arena_names[arena].name, length) == 0 &&
-            entry->d_name[length] == '.') {
-            snprintf(paths[count++], sizeof paths[0], "%s/base/%s", board_dir, entry->d_name);
-        }
-    }
-    if (dir != NULL) {
-        closedir(dir);
-    }
-    if (count > 0) {
-        spoil(j, paths[roll(&j->dice, count)]);
-    }
-    return count > 0;
-}
-
-/* Two processes that keep both cores busy for less than half a second. */
-static bool load(struct judge *j) {
-    int64_t until = now_ms() + 50 + roll(&j->dice, 350);
-    pid_t judge = getpid();
-    for (int i = 0; i < SPINS_MOST; i++) {
-        if (j->spins[i].pid != 0) {
-            return false;
-        }
-    }
-    for (int i = 0; i < 2; i++) {
-        pid_t pid = fork();
-        if (pid == 0) {
-            prctl(PR_SET_PDEATHSIG, SIGKILL);
-            while (now_ms() < until && getppid() == judge) {
-            }
-            _exit(0);
-        }
-        j->spins[i].pid = pid > 0 ? pid : 0;
-    }
-    return true;
-}
-
-void spins_reap(struct judge *j, pid_t pid) {
-    for (int i = 0; i < SPINS_MOST; i++) {
-        if (j->spins[i].pid == pid) {
-            j->spins[i].pid = 0;
-        }
-    }
-}
-
 /* ---- which ---- */
 
 static bool deal(struct judge *j, uint32_t arena, enum blow blow) {
@@ -319,7 +225,7 @@ static bool deal(struct judge *j, uint32_t arena, enum blow blow) {
         return all;
     case BLOW_REMOVE_SET: return remove_set(arena);
     case BLOW_SPOIL_FILE: return spoil_file(j, arena);
-    case BLOW_LOAD: return load(j);
+    case BLOW_LOAD: return load_cores(j);
     default: return false;
     }
 }
@@ -331,14 +237,18 @@ void strike(struct judge *j, uint32_t arena) {
         [BLOW_STOP_SERVICE] = 5,  [BLOW_KILL_PAIR] = 3,    [BLOW_MASSACRE] = 2,
         [BLOW_REMOVE_SET] = 4,    [BLOW_SPOIL_FILE] = 8,   [BLOW_LOAD] = 1,
     };
+    struct arena *a = &j->arenas[arena];
     uint32_t sum = 0;
     for (uint32_t i = 0; i < BLOW_COUNT; i++) {
         sum += weights[i];
     }
+    if (a->cruelty == CRUELTY_NONE) {
+        return;
+    }
     see(&sight);
     for (int tries = 0; tries < 4; tries++) { /* not every blow finds somebody */
         uint32_t blow = 0;
-        for (uint32_t n = roll(&j->dice, sum); n >= weights[blow]; blow++) {
+        for (uint32_t n = roll(&a->dice, sum); n >= weights[blow]; blow++) {
             n -= weights[blow];
         }
         if (deal(j, arena, (enum blow)blow)) {

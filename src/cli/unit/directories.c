@@ -132,7 +132,7 @@ static void add_command(struct loader *l, enum pri_step_list list, uint32_t flag
     for (int i = 0; i < 5 && words[i] != NULL; i++) {
         texts_add(l, &argv, words[i]);
     }
-    unit_add_step(l, list, PRI_STEP_LITERAL | flags, argv.list[0], argv.list);
+    unit_add_step(l, list, PRI_STEP_LITERAL | PRI_STEP_IN_ROOT | flags, argv.list[0], argv.list);
 }
 
 static void add_kind(struct loader *l, enum directory_kind kind) {

@@ -39,6 +39,15 @@ void unit_parse_environment(struct loader *l, const char *value) {
     }
 }
 
+static void add_once(struct loader *l, struct texts *texts, const char *word) {
+    for (size_t i = 0; i < texts->count; i++) {
+        if (strcmp(texts->list[i], word) == 0) {
+            return;
+        }
+    }
+    texts_add(l, texts, word);
+}
+
 void unit_parse_unset_environment(struct loader *l, const char *value) {
     struct texts words = {0};
     if (*value == '\0') {
@@ -51,7 +60,7 @@ void unit_parse_unset_environment(struct loader *l, const char *value) {
     for (size_t i = 0; i < words.count; i++) {
         const char *word = words.list[i];
         if (unit_env_name(word, strlen(word))) {
-            texts_add(l, &l->set.unset, word);
+            add_once(l, &l->set.unset, word);
         } else if (unit_env_valid(word)) {
             unit_find(l, UNIT_REFUSED,
                       "UnsetEnvironment=: '%.200s' unsets one value only, which is not carried "
@@ -119,7 +128,7 @@ static void read_one(struct loader *l, const struct env_file *file, const char *
 }
 
 void unit_read_env_files(struct loader *l) {
-    l->key = NULL;
+    l->key = unit_key_named("Service", "EnvironmentFile");
     for (size_t i = 0; i < l->set.env_file_count; i++) {
         const struct env_file *file = &l->set.env_files[i];
         glob_t found;
@@ -142,6 +151,7 @@ void unit_read_env_files(struct loader *l) {
             globfree(&found);
         }
     }
+    l->key = NULL;
 }
 
 static const char *look_up(const char *name, size_t length, const char *const *env) {

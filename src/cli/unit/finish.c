@@ -23,18 +23,20 @@ static void finish_type(struct loader *l) {
                                                   : PRI_TYPE_SIMPLE;
     l->file = set->type_file != NULL ? set->type_file : unit->path;
     l->line = set->type_line > 0 ? set->type_line : 1;
+    l->key = unit_key_named("Service", "ExecStart");
     if (!starts && (set->type != TYPE_ONESHOT || set->steps[PRI_STEPS_STOP].count == 0)) {
         unit_find(l, UNIT_ERROR, "[Service] has no ExecStart=: nothing says what to run");
         return;
     }
+    if (set->type != TYPE_ONESHOT && set->steps[PRI_STEPS_START].count > 1) {
+        unit_find(l, UNIT_ERROR, "several ExecStart= are for Type=oneshot only");
+    }
+    l->key = unit_key_named("Service", "Type");
     if (set->type == TYPE_ONESHOT && !set->remain_after_exit) {
         unit_find(
             l, UNIT_ERROR,
             "Type=oneshot needs RemainAfterExit=yes: without it there is nothing to hold once "
             "the command has ended");
-    }
-    if (set->type != TYPE_ONESHOT && set->steps[PRI_STEPS_START].count > 1) {
-        unit_find(l, UNIT_ERROR, "several ExecStart= are for Type=oneshot only");
     }
     if (set->type == TYPE_ONESHOT && (unit->plan.restarts & PRI_RESTART_CLEAN) != 0) {
         unit_find(l, UNIT_ERROR,
@@ -47,8 +49,8 @@ static void finish_type(struct loader *l) {
         unit_find(l, UNIT_REFUSED,
                   "RemainAfterExit=yes is carried out for Type=oneshot only: the service is gone "
                   "when its process is");
-        l->key = NULL;
     }
+    l->key = NULL;
 }
 
 static void finish_steps(struct loader *l) {
@@ -185,6 +187,7 @@ void unit_finish(struct loader *l) {
     struct unit *unit = l->unit;
     l->key = NULL;
     finish_type(l);
+    l->key = NULL;
     l->file = unit->path;
     l->line = 1;
     finish_steps(l);

@@ -128,6 +128,18 @@ static void read_drop_ins(struct loader *l, const char *folder) {
     }
 }
 
+/* A link to a file elsewhere has its drop-ins beside it, as in systemd's folders. */
+static void read_drop_ins_of_link(struct loader *l, const char *path) {
+    char real[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    const char *folder = slash == NULL   ? "."
+                         : slash == path ? "/"
+                                         : unit_copy(l, path, (size_t)(slash - path));
+    if (realpath(folder, real) != NULL && strcmp(real, l->unit->folder) != 0) {
+        read_drop_ins(l, unit_copy(l, real, strlen(real)));
+    }
+}
+
 static bool worth_it(const struct unit *unit) {
     for (size_t i = 0; i < unit->finding_count; i++) {
         if (unit->findings[i].level >= UNIT_REFUSED) {
@@ -169,6 +181,7 @@ static int load(struct loader *l, const char *path, procref_error *err) {
     take_name(l, path);
     unit_parse_text(l, text, length, unit_assign);
     read_drop_ins(l, l->unit->folder);
+    read_drop_ins_of_link(l, path);
     unit_read_env_files(l);
     unit_finish(l);
     if (worth_it(l->unit)) {

@@ -1,0 +1,123 @@
+"""
+A keeper is killed at every crash point of a plan's execution (PRI_CRASH_POINT("plan: …") in src/keeper), and both of a
+pair in the middle of each list. The service is a resource that cannot be made twice (mkdir) nor undone twice (rmdir), so a
+list that is left out or run once too often shows.
+"""
+import glob
+import os
+import re
+import signal
+import subprocess
+import unittest
+
+from support import PROCREF, World
+
+SOURCES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../src/keeper/*.c")
+POINTS = sorted({point for file in glob.glob(SOURCES) for point in
+                 re.findall(r'PRI_CRASH_POINT\("(plan: [^"]*)"', open(file).read())})
+HAS_POINTS = b"PROCREF_CRASH" in open(PROCREF, "rb").read()
+
+
+class ServiceCrashes(World):
+    def setUp(self):
+        super().setUp()
+        self.write("db.service", "[Service]\nExecStart=sleep 1000\n")
+        self.went_wrong = f"{self.work}/wrong"
+
+    def unit(self, kind, slow=""):
+        """A resource that is made, used by two more, and undone; each step says when it finds the world otherwise."""
+        def step(name, words):
+            wait = f"touch {self.work}/{name}.begun; sleep 0.2; " if name == slow else ""
+            return f"/bin/sh -c '{wait}{words} || {{ echo {name} >>{self.went_wrong}; exit 1; }}'"
+        res = f"{self.work}/res"
+        self.ended_well(check=False)
+        main = ("ExecStart=/bin/sh -c 'test -d %s && exec sleep 1001'" % res if kind == "exec" else
+                "Type=oneshot\nRemainAfterExit=yes\nExecStart=" + step("start", f"mkdir {res}/up"))
+        self.write("it.service", f"""[Service]
+ExecStartPre={step("pre", f"mkdir {res}")}
+{main}
+ExecStartPost={step("post", f"mkdir {res}/post")}
+ExecStop={step("stop", f"test -d {res}")}
+ExecStopPost={step("stoppost", f"rm -rf {res}")}
+[X-Procref]
+Requires=db
+""")
+
+    def hold(self):
+        read, write = os.pipe()
+        holder = self.start("hold", "it", "--ready-fd", str(write), pass_fds=[write], stderr=subprocess.PIPE)
+        os.close(write)
+        with os.fdopen(read) as ready:
+            self.assertEqual(ready.read(), "\n", "it is not held")
+        return holder
+
+    def all_is_well(self):
+        """It is up once, ends with its last user, and what it made is gone."""
+        self.assertEqual(self.procref("run", "it", "--", "test", "-d", f"{self.work}/res/post").returncode, 0)
+
+    def ended_well(self, check=True):
+        if check:
+            for name in ("it", "db"):
+                self.assertEqual(self.procref("wait", name).returncode, 0)
+        wrong = []
+        if os.path.exists(self.went_wrong):
+            with open(self.went_wrong) as file:
+                wrong = file.read().split()
+        left = os.path.exists(f"{self.work}/res")
+        subprocess.run(["rm", "-rf", f"{self.work}/res", self.went_wrong], check=True)
+        if check:
+            self.assertEqual((left, wrong), (False, []))
+
+    @unittest.skipUnless(HAS_POINTS, "needs a build with PROCREF_CRASH_POINTS=ON")
+    def test_a_keeper_killed_at_any_point_changes_nothing(self):
+        self.assertGreater(len(POINTS), 5)
+        for kind in ("exec", "oneshot"):
+            for point in POINTS:
+                with self.subTest(kind=kind, point=point):
+                    self.unit(kind)
+                    killed = f"{self.work}/killed"
+                    self.env["PROCREF_CRASH"] = f"{point}@{killed}"
+                    holder = self.hold()
+                    self.all_is_well()
+                    holder.kill()
+                    self.wait_until(lambda: self.procref("wait", "it").returncode == 0)
+                    self.wait_until(lambda: os.path.exists(killed))
+                    self.ended_well()
+                    os.unlink(killed)
+
+    def pair(self):
+        import json
+        status = json.loads(self.procref("status", "it", "--json").stdout)
+        return [status["keeper"], status["standby"]]
+
+    def test_both_keepers_killed_in_the_middle_of_a_list_leave_nothing_wrong(self):
+        for kind in ("exec", "oneshot"):
+            for slow in ("pre", "post", "stop", "stoppost") + (("start",) if kind == "oneshot" else ()):
+                with self.subTest(kind=kind, slow=slow):
+                    self.unit(kind, slow)
+                    begun = f"{self.work}/{slow}.begun"
+                    holder = self.start("run", "--quiet", "it", "--", "true")
+                    self.wait_until(lambda: os.path.exists(begun))
+                    pair = self.pair()
+                    for pid in pair:
+                        os.kill(pid, signal.SIGSTOP)
+                    for pid in pair:
+                        os.kill(pid, signal.SIGKILL)
+                    holder.wait()
+                    self.all_is_well()
+                    self.ended_well()
+                    os.unlink(begun)
+
+    def test_a_stopped_keeper_acts_when_it_goes_on(self):
+        self.unit("oneshot")
+        holder = self.hold()
+        keeper = self.pair()[0]
+        os.kill(keeper, signal.SIGSTOP)
+        holder.kill()
+        holder.wait()
+        os.kill(keeper, signal.SIGCONT)
+        self.ended_well()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,431 @@
+"""
+How the keeper carries out a service file, on real processes: lists of commands and their order, kinds of
+services, ends, limits, restarts, what is required. What the parser understands is test_check.py's.
+"""
+import os
+import signal
+import unittest
+
+from support import World
+
+
+class ServiceFile(World):
+    def setUp(self):
+        super().setUp()
+        self.log = f"{self.work}/said"
+
+    def unit(self, service, extension="", name="it", unit=""):
+        """A service file; SAY in it is a shell that appends its words to the log."""
+        text = f"[Unit]\nDescription=test\n{unit}\n[Service]\n{service}\n[X-Procref]\n{extension}\n"
+        text = text.replace("SAY", f"/bin/sh -c 'echo \"$$*\" >>{self.log}' say")
+        return self.write(f"{name}.service", text)
+
+    def said(self):
+        try:
+            with open(self.log) as file:
+                return file.read().splitlines()
+        except FileNotFoundError:
+            return []
+
+    def hold(self, name="it", *more):
+        """A process that holds the service; it is up when this returns."""
+        read, write = os.pipe()
+        process = self.start("hold", name, "--ready-fd", str(write), *more, pass_fds=[write])
+        os.close(write)
+        with os.fdopen(read) as ready:
+            self.assertEqual(ready.read(), "\n", "it is not held")
+        return process
+
+    def let_go(self, process, how=signal.SIGTERM, name="it"):
+        process.send_signal(how)
+        process.wait()
+        self.assertEqual(self.procref("wait", name).returncode, 0)
+
+    def run_it(self, *command, name="it"):
+        done = self.procref("run", name, "--", *command)
+        self.assertEqual(self.procref("wait", name).returncode, 0)
+        return done
+
+    def status(self, name="it"):
+        import json
+        return json.loads(self.procref("status", name, "--json").stdout)
+
+    def pair(self, name="it"):
+        status = self.status(name)
+        return status["keeper"], status["standby"]
+
+    # ---- Lists ----
+
+    def test_the_lists_run_in_their_order_and_once(self):
+        self.unit("Type=exec\nExecStart=sleep 1000\n"
+                  "ExecStopPost=SAY post\nExecStop=SAY stop one\nExecStop=SAY stop two\n"
+                  "ExecStartPost=SAY started\nExecStartPre=SAY pre one\nExecStartPre=SAY pre two")
+        self.assertEqual(self.run_it("true").returncode, 0)
+        self.assertEqual(self.said(), ["pre one", "pre two", "started", "stop one", "stop two", "post"])
+
+    def test_a_step_that_fails_fails_the_start_and_only_the_last_list_is_run(self):
+        self.unit("ExecStartPre=SAY one\nExecStartPre=/bin/sh -c 'echo why; exit 3'\nExecStartPre=SAY three\n"
+                  "ExecStart=sleep 1000\nExecStop=SAY stop\nExecStopPost=SAY post")
+        done = self.run_it("true")
+        self.assertEqual(done.returncode, 111)
+        self.assertIn("ExecStartPre= of 'it' failed: '/bin/sh': it exited with status 3", done.stderr)
+        self.assertIn("why", done.stderr)
+        self.assertEqual(self.said(), ["one", "post"])
+
+    def test_a_step_with_a_minus_may_fail(self):
+        self.unit("ExecStartPre=-/bin/false\nExecStartPre=-/no/such/program\nExecStart=sleep 1000\nExecStop=-/bin/false\n"
+                  "ExecStop=SAY stop")
+        self.assertEqual(self.run_it("true").returncode, 0)
+        self.assertEqual(self.said(), ["stop"])
+
+    def test_a_program_that_is_not_there_is_named(self):
+        self.unit("ExecStartPre=/no/such/program\nExecStart=sleep 1000")
+        done = self.run_it("true")
+        self.assertEqual(done.returncode, 111)
+        self.assertIn("/no/such/program", done.stderr)
+
+    def test_a_failing_start_post_fails_the_start_and_ends_the_service(self):
+        self.unit("ExecStart=sleep 1000\nExecStartPost=/bin/false\nExecStop=SAY stop\nExecStopPost=SAY post")
+        done = self.run_it("true")
+        self.assertEqual(done.returncode, 111)
+        self.assertIn("ExecStartPost=", done.stderr)
+        self.assertEqual(self.said(), ["post"])
+
+    def test_variables_follow_the_rules_of_systemd(self):
+        self.unit("Environment=\"WORDS=a 'b c' d\" ONE=x\n"
+                  "ExecStartPre=SAY $WORDS | ${WORDS} | pre${ONE}post $$ONE in$ONE $UNSET ${UNSET}.\n"
+                  "ExecStartPre=:/bin/sh -c 'echo \"$1\" >>%s' say ${ONE}\n"
+                  "ExecStartPre=@/bin/sh other -c 'echo \"$$0 $$1\" >>%s' named arg\n"
+                  "ExecStart=sleep 1000" % (self.log, self.log))
+        self.assertEqual(self.run_it("true").returncode, 0)
+        self.assertEqual(self.said(), ["a b c d | a 'b c' d | prexpost $ONE in$ONE .", "${ONE}", "named arg"])
+
+    def test_steps_know_the_main_process_and_how_it_ended(self):
+        self.unit("ExecStart=sleep 1000\nExecStartPost=SAY $MAINPID\nExecStop=SAY $MAINPID\n"
+                  "ExecStopPost=SAY $SERVICE_RESULT $EXIT_CODE $EXIT_STATUS ${MAINPID}.")
+        pid = self.run_it("sh", "-c", "echo $PROCREF_PID").stdout.strip()
+        self.assertEqual(self.said(), [pid, pid, "success killed 15 ."])
+
+    def test_a_step_that_hangs_ends_with_the_start_timeout(self):
+        self.unit("ExecStartPre=sleep 1000\nExecStart=sleep 1000\nTimeoutStartSec=300ms\nExecStopPost=SAY post")
+        done = self.run_it("true")
+        self.assertEqual(done.returncode, 111)
+        self.assertIn("300 ms", done.stderr)
+        self.assertEqual(self.said(), ["post"])
+
+    def test_a_stop_step_that_hangs_ends_with_the_stop_timeout(self):
+        self.unit("ExecStart=sleep 1000\nExecStop=sleep 1000\nTimeoutStopSec=300ms\nExecStopPost=SAY post")
+        self.assertEqual(self.run_it("true").returncode, 0)
+        self.assertEqual(self.said(), ["post"])
+
+    # ---- Kinds ----
+
+    ONESHOT = ("Type=oneshot\nRemainAfterExit=yes\nExecStart=SAY up\nExecStart=SAY and more\nExecStop=SAY down\n"
+               "ExecStopPost=SAY post")
+
+    def test_a_oneshot_is_up_without_a_process(self):
+        self.unit(self.ONESHOT)
+        holder = self.hold()
+        self.assertEqual(self.said(), ["up", "and more"])
+        second = self.hold()
+        second.kill()
+        second.wait()
+        self.assertEqual(self.said(), ["up", "and more"])
+        self.let_go(holder, signal.SIGKILL)
+        self.assertEqual(self.said(), ["up", "and more", "down", "post"])
+
+    def test_a_oneshot_that_fails_is_not_up(self):
+        self.unit(self.ONESHOT + "\nExecStart=/bin/false")
+        self.assertEqual(self.run_it("true").returncode, 111)
+        self.assertEqual(self.said(), ["up", "and more", "post"])
+
+    def test_a_oneshot_survives_its_keeper(self):
+        self.unit(self.ONESHOT)
+        holder = self.hold()
+        for _ in range(3):
+            keeper, _standby = self.pair()
+            os.kill(keeper, signal.SIGKILL)
+            self.wait_until(lambda: self.pair()[0] not in (None, keeper))
+        self.assertEqual(self.procref("run", "it", "--", "true").returncode, 0)
+        self.assertEqual(self.said(), ["up", "and more"])
+        self.let_go(holder)
+        self.assertEqual(self.said(), ["up", "and more", "down", "post"])
+
+    def test_a_oneshot_survives_both_keepers(self):
+        self.unit(self.ONESHOT)
+        holder = self.hold()
+        self.kill_pair()
+        self.assertEqual(self.procref("run", "it", "--", "true").returncode, 0)
+        self.assertEqual(self.said(), ["up", "and more"])
+        self.let_go(holder)
+        self.assertEqual(self.said(), ["up", "and more", "down", "post"])
+
+    def kill_pair(self):
+        pair = self.pair()
+        for pid in pair:
+            os.kill(pid, signal.SIGSTOP)
+        for pid in pair:
+            os.kill(pid, signal.SIGKILL)
+        self.wait_until(lambda: not any(self.lives(pid) for pid in pair))
+
+    @staticmethod
+    def lives(pid):
+        try:
+            with open(f"/proc/{pid}/stat") as file:
+                return file.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+        except FileNotFoundError:
+            return False
+
+    def test_what_a_massacre_left_of_a_oneshot_is_undone_by_the_next(self):
+        self.unit(self.ONESHOT)
+        holder = self.hold()
+        pair = self.pair()
+        for pid in pair:
+            os.kill(pid, signal.SIGSTOP)
+        holder.kill()
+        holder.wait()
+        for pid in pair:
+            os.kill(pid, signal.SIGKILL)
+        self.wait_until(lambda: not any(self.lives(pid) for pid in pair))
+        self.assertEqual(self.run_it("true").returncode, 0)
+        said = self.said()
+        self.assertEqual(said.count("up") - said.count("down"), 0, said)
+        self.assertEqual(said[-2:], ["down", "post"])
+
+    DAEMON = "/bin/sh -c '(echo $$BASHPID >/dev/null; exec sleep 1000) & echo $$! >%s/pid'"
+
+    def test_a_forking_service_is_the_process_of_its_pid_file(self):
+        self.unit(f"Type=forking\nPIDFile={self.work}/pid\nExecStart=" + self.DAEMON % self.work)
+        done = self.run_it("sh", "-c", "echo $PROCREF_PID; cat pid; cat /proc/$PROCREF_PID/comm")
+        pid, told, name = done.stdout.split()
+        self.assertEqual((pid, name), (told, "sleep"))
+
+    def test_a_pid_file_that_comes_late_is_waited_for(self):
+        self.unit(f"Type=forking\nPIDFile={self.work}/pid\n"
+                  "ExecStart=/bin/sh -c '(sleep 0.3; sleep 1000 & echo $$! >tmp; mv tmp pid; wait) &'\n"
+                  f"WorkingDirectory={self.work}")
+        done = self.run_it("sh", "-c", "echo $PROCREF_PID; cat pid")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        pid, told = done.stdout.split()
+        self.assertEqual(pid, told)
+
+    def test_a_pid_file_that_names_a_stranger_is_not_believed(self):
+        self.unit(f"Type=forking\nPIDFile={self.work}/pid\nTimeoutStartSec=500ms\n"
+                  f"ExecStart=/bin/sh -c 'sleep 1000 & echo {os.getpid()} >{self.work}/pid'")
+        done = self.run_it("true")
+        self.assertEqual(done.returncode, 111)
+
+    def test_a_forking_service_without_a_pid_file_is_what_is_left(self):
+        self.unit("Type=forking\nExecStart=/bin/sh -c 'sleep 1000 &'\nExecStop=SAY $MAINPID")
+        done = self.run_it("sh", "-c", "echo $PROCREF_PID; cat /proc/$PROCREF_PID/comm")
+        pid, name = done.stdout.split()
+        self.assertIn(name, ("sh", "sleep")) # it may not have executed it yet
+        self.assertEqual(self.said(), [pid])
+
+    def test_a_forking_service_that_leaves_nothing_has_failed(self):
+        self.unit("Type=forking\nExecStart=/bin/true")
+        self.assertEqual(self.run_it("true").returncode, 111)
+
+    def test_a_notifying_service_is_up_when_it_says_so(self):
+        from support import HELPERS
+        self.unit(f"Type=notify\nExecStart={HELPERS}/service --notify --start-delay-ms 200 --events {self.work}/events\n"
+                  "ExecStartPost=SAY ready")
+        self.assertEqual(self.run_it("true").returncode, 0)
+        self.assertEqual(self.said(), ["ready"])
+
+    # ---- Ends ----
+
+
+    def end_of_tree(self, mode):
+        tree = ("/bin/sh -c 'trap \"echo main >>%s; exit 0\" TERM; sh %s/child & wait'" % (self.log, self.work))
+        self.write("child", f"trap 'echo child >>{self.log}; exit 0' TERM\necho $$ >{self.work}/child.pid\n"
+                            f"echo up >{self.work}/up\nwhile :; do sleep 0.01; done\n")
+        self.unit(f"ExecStart={tree}\nKillMode={mode}\nTimeoutStopSec=5", f"Ready=exec:test -e {self.work}/up")
+        self.assertEqual(self.run_it("true").returncode, 0)
+        with open(f"{self.work}/child.pid") as file:
+            return int(file.read())
+
+    def test_kill_mode_control_group_asks_all_at_once(self):
+        child = self.end_of_tree("control-group")
+        self.assertEqual(sorted(self.said()), ["child", "main"])
+        self.assertFalse(self.lives(child))
+
+    def test_kill_mode_mixed_kills_what_the_main_process_leaves(self):
+        child = self.end_of_tree("mixed")
+        self.assertEqual(self.said(), ["main"])
+        self.assertFalse(self.lives(child))
+
+    def test_kill_mode_process_leaves_the_rest_alone(self):
+        child = self.end_of_tree("process")
+        self.assertEqual(self.said(), ["main"])
+        self.assertTrue(self.lives(child))
+        os.kill(child, signal.SIGKILL)
+
+    def test_the_kill_signal_is_the_one_of_the_file(self):
+        self.unit("ExecStart=sleep 1000\nKillSignal=SIGINT\nExecStopPost=SAY $EXIT_STATUS")
+        self.run_it("true")
+        self.assertEqual(self.said(), ["2"])
+
+    # ---- Restarts ----
+
+    def lives_on(self, restart, how, more=""):
+        """Whether a service that ends by `how` (a shell's words) is started again while it is held."""
+        self.write("once", f"echo start >>{self.log}\n"
+                           f"test $(wc -l <{self.log}) -gt 1 && exec sleep 1000\nsleep 0.05\n{how}\n")
+        self.unit(f"ExecStart=/bin/sh {self.work}/once\nRestart={restart}\nRestartSec=1ms\n{more}")
+        holder = self.hold()
+        self.wait_until(lambda: len(self.said()) == 2 or self.status()["state"] == "gave up")
+        result = len(self.said()) == 2
+        self.let_go(holder)
+        os.unlink(self.log)
+        return result
+
+    def test_restart_is_decided_by_how_it_ended(self):
+        ends = {"exit 0": "clean", "exit 3": "unclean", "kill -SEGV $$": "signal", "kill -TERM $$": "clean"}
+        policies = {"no": [], "always": ["clean", "unclean", "signal"], "on-success": ["clean"],
+                    "on-failure": ["unclean", "signal"], "on-abnormal": ["signal"], "on-abort": ["signal"]}
+        for policy, restarted in policies.items():
+            for how, kind in ends.items():
+                with self.subTest(policy=policy, how=how):
+                    self.assertEqual(self.lives_on(policy, how), kind in restarted)
+
+    def test_success_exit_status_makes_an_end_a_clean_one(self):
+        self.assertFalse(self.lives_on("on-failure", "exit 42", "SuccessExitStatus=42 SIGUSR1"))
+        self.assertFalse(self.lives_on("on-failure", "kill -USR1 $$", "SuccessExitStatus=42 SIGUSR1"))
+        self.assertTrue(self.lives_on("on-failure", "exit 42", "SuccessExitStatus=43"))
+
+    def test_the_start_limit_ends_the_restarts(self):
+        self.unit("ExecStart=/bin/sh -c 'echo start >>%s; sleep 0.02; exit 1'\nRestart=always\nRestartSec=1ms" % self.log,
+                  unit="StartLimitBurst=3\nStartLimitIntervalSec=10")
+        holder = self.hold()
+        self.wait_until(lambda: self.status()["state"] == "gave up")
+        self.assertEqual(len(self.said()), 3)
+        self.let_go(holder)
+
+    # ---- How processes are run ----
+
+    def test_limits_umask_nice_and_folder_are_set(self):
+        self.unit("ExecStart=/bin/sh -c 'ulimit -Sn; ulimit -Hn; ulimit -c; umask; nice; pwd; exec sleep 1000'\n"
+                  f"LimitNOFILE=100:200\nLimitCORE=0\nUMask=0077\nNice=5\nWorkingDirectory={self.dir}/home\n"
+                  f"StandardOutput=file:{self.log}", f"Ready=exec:test -s {self.log}")
+        self.assertEqual(self.run_it("true").returncode, 0)
+        self.assertEqual(self.said(), ["100", "200", "0", "0077", "5", f"{self.dir}/home"])
+
+    def test_output_goes_where_the_file_says(self):
+        self.write("said", "before\n")
+        self.unit("ExecStartPre=echo pre\nExecStart=/bin/sh -c 'echo out; echo err >&2; exec sleep 1000'\n"
+                  f"StandardOutput=append:{self.log}\nStandardError=null")
+        self.run_it("sh", "-c", f"until grep -q out {self.log}; do sleep 0.01; done")
+        self.assertEqual(self.said(), ["before", "pre", "out"])
+
+    def test_the_runtime_directory_is_made_and_removed(self):
+        self.unit("RuntimeDirectory=a b/c\nRuntimeDirectoryMode=0700\nWorkingDirectory=%t/a\n"
+                  "ExecStartPre=SAY $RUNTIME_DIRECTORY\nExecStart=/bin/sh -c 'echo x >file; exec sleep 1000'",
+                  "Ready=exec:test -e file")
+        done = self.run_it("sh", "-c", "stat -c %%a %s/run/procref/*/a %s/run/procref/*/b/c" % (self.dir, self.dir))
+        self.assertEqual(done.stdout.split(), ["700", "700"], done.stderr)
+        self.assertEqual(len(self.said()), 1)
+        for folder in self.said()[0].split(":"):
+            self.assertFalse(os.path.exists(folder), folder)
+
+    def test_a_port_is_picked_when_one_is_used(self):
+        from support import HELPERS
+        self.unit(f"ExecStart={HELPERS}/service --port ${{PORT}}", "Ready=tcp\nExport=URL=tcp://127.0.0.1:${PORT}/%p")
+        done = self.run_it("sh", "-c", "echo $PORT $URL")
+        port, url = done.stdout.split()
+        self.assertEqual(url, f"tcp://127.0.0.1:{port}/it")
+
+    def test_a_changed_file_is_another_service(self):
+        self.unit("ExecStart=sleep 1000\nExecStop=SAY one")
+        holder = self.hold()
+        self.unit("ExecStart=sleep 1000\nExecStop=SAY two")
+        done = self.procref("run", "it", "--", "true")
+        self.assertEqual(done.returncode, 111)
+        self.assertIn("service file", done.stderr)
+        self.assertEqual(self.procref("run", "it", "--share", "--", "true").returncode, 0)
+        self.let_go(holder)
+        self.assertEqual(self.said(), ["one"])
+
+    # ---- Health ----
+
+    def test_an_unhealthy_service_is_started_anew_by_who_finds_out(self):
+        self.unit("ExecStartPre=SAY start\nExecStart=sleep 1000", f"Health=test ! -e {self.work}/ill")
+        holder = self.hold()
+        pid = self.status()["pid"]
+        self.assertEqual(self.procref("run", "it", "--", "true").stderr, "")
+        self.assertEqual(self.status()["pid"], pid)
+        self.write("ill", "")
+        self.unit("ExecStartPre=SAY start\nExecStart=sleep 1000", f"Health=test ! -e {self.work}/ill || ! rm {self.work}/ill")
+        done = self.procref("run", "it", "--", "sh", "-c", "echo $PROCREF_PID $PROCREF_GENERATION")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("not healthy", done.stderr)
+        self.assertNotEqual(int(done.stdout.split()[0]), pid)
+        self.assertEqual(self.said(), ["start", "start"])
+        self.let_go(holder)
+
+    def test_a_service_that_stays_unhealthy_is_an_error(self):
+        self.unit("ExecStart=sleep 1000", "Health=echo it is ill >&2; exit 3")
+        done = self.procref("run", "it", "--", "true")
+        self.assertEqual(done.returncode, 111)
+        self.assertIn("it is ill", done.stderr)
+        self.assertIn("health check fails", done.stderr)
+
+    # ---- What it requires ----
+
+    def two(self, more=""):
+        self.unit("ExecStart=sleep 1000\nExecStartPost=SAY db up\nExecStopPost=SAY db down", name="db")
+        self.unit("ExecStart=sleep 1001\nExecStartPre=SAY app up\nExecStopPost=SAY app down\n" + more, "Requires=db", name="app")
+
+    def test_what_is_required_starts_first_and_stops_after(self):
+        self.two()
+        self.assertEqual(self.run_it("true", name="app").returncode, 0)
+        self.assertEqual(self.procref("wait", "db").returncode, 0)
+        self.assertEqual(self.said(), ["db up", "app up", "app down", "db down"])
+
+    def test_what_is_required_survives_the_keeper_of_who_requires(self):
+        self.two()
+        holder = self.hold("app")
+        db = self.status("db")["pid"]
+        for _ in range(2):
+            keeper, _standby = self.pair("app")
+            os.kill(keeper, signal.SIGKILL)
+            self.wait_until(lambda: self.pair("app")[0] not in (None, keeper))
+        self.assertEqual(self.status("db")["pid"], db)
+        self.let_go(holder, name="app")
+        self.assertEqual(self.procref("wait", "db").returncode, 0)
+        self.assertEqual(self.said(), ["db up", "app up", "app down", "db down"])
+
+    def test_without_what_holds_the_required_the_service_is_started_anew(self):
+        self.two("Restart=always")
+        holder = self.hold("app")
+        [needs] = self.status("db")["holders"]
+        os.kill(needs["pid"], signal.SIGKILL)
+        self.wait_until(lambda: self.said().count("app up") == 2 and self.status("app")["state"] == "up")
+        self.assertEqual(len(self.status("db")["holders"]), 1)
+        self.let_go(holder, name="app")
+        self.assertEqual(self.procref("wait", "db").returncode, 0)
+
+    def test_what_cannot_be_had_fails_who_requires_it(self):
+        self.two()
+        self.unit("ExecStartPre=/bin/sh -c 'echo no database today; exit 1'\nExecStart=sleep 1000", name="db")
+        done = self.run_it("true", name="app")
+        self.assertEqual(done.returncode, 111)
+        self.assertIn("no database today", done.stderr)
+
+    def test_killing_both_keepers_of_who_requires_lets_the_required_go(self):
+        self.two()
+        holder = self.hold("app")
+        pair = self.pair("app")
+        for pid in pair:
+            os.kill(pid, signal.SIGSTOP)
+        holder.kill()
+        holder.wait()
+        for pid in pair:
+            os.kill(pid, signal.SIGKILL)
+        self.assertEqual(self.procref("wait", "db").returncode, 0)
+        self.assertEqual(self.run_it("true", name="app").returncode, 0) # and what was left of it is ended
+        self.assertEqual(self.procref("wait", "db").returncode, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

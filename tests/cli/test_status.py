@@ -1,0 +1,150 @@
+"""procref status: one service, its holders, and why it is alive."""
+import os
+import signal
+import unittest
+
+from clients import SERVICE, ClientWorld, is_alive
+
+
+class Status(ClientWorld):
+    def assert_sentence(self, pattern):
+        service = self.status(self.db)
+        self.assert_as_documented(service)
+        self.assertRegex(service["because"], pattern)
+        self.assertTrue(self.procref("status", self.db).stdout.startswith(f"{self.db}: "))
+        return service
+
+    def test_what_does_not_run_is_said_and_the_exit_status_is_1(self):
+        done = self.procref("status", self.db)
+        self.assertEqual((done.returncode, done.stdout), (1, f"{self.db}: not running\n"))
+        self.assertFalse(self.assert_sentence("^not running$")["running"])
+
+    def test_everything_about_a_service_is_told(self):
+        client = self.client("-n", "8")
+        client.open(self.db, SERVICE, "--port", "${PORT}", ready="tcp", linger=90000)
+        held = client.ask("acquire 20000")
+        done = self.procref("status", self.db)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        service = self.status(self.db)
+        self.assertRegex(done.stdout, "\n".join((
+            rf"^{self.db}: alive because 1 process holds it: {client.pid} \(client -n 8\) since \d\d:\d\d:\d\d",
+            rf"  command    {SERVICE} --port '\${{PORT}}'",
+            rf"  pid        {held['pid']}",
+            rf"  port       {held['port']}",
+            r"  generation 1",
+            r"  up since   \d\d:\d\d:\d\d \(\d\.\d s ago\)",
+            r"  linger     1 min",
+            r"  restarts   0",
+            rf"  keeper     {service['keeper']}, standby {service['standby']}",
+            rf"  log        {self.dir}/run/procref/{self.db}.log",
+            rf"  held by    {client.pid} \(.*/client -n 8\) since \d\d:\d\d:\d\d \(\d\.\d s ago\)\n$")))
+        self.assertEqual(service["command"], [SERVICE, "--port", "${PORT}"])
+        self.assertEqual((service["linger_ms"], service["generation"], service["running"]), (90000, 1, True))
+        self.assertEqual(service["error"], None)
+        self.assert_as_documented(service)
+        client.end()
+        self.assertEqual(self.procref("stop", self.db).returncode, 0)
+
+    def test_a_start_says_what_it_waits_for(self):
+        client = self.client()
+        client.open(self.db, SERVICE, "--ready-file", f"{self.work}/never", ready=f"exec:test -e {self.work}/ever",
+                    start_timeout=60000)
+        client.tell("acquire -1")
+        self.wait_until(lambda: self.status(self.db)["state"] == "starting" and self.status(self.db)["pid"])
+        service = self.assert_sentence(r"^starting: waits until it is ready \(exec:test -e .*/ever\), for 59 s more at most$")
+        self.assertTrue(service["running"])
+        self.write("ever", "")
+        self.assertEqual(client.answer()["what"], "held")
+        client.end()
+
+    def test_a_restart_is_counted_with_why_it_was_needed(self):
+        client = self.client()
+        pid = client.hold(self.db, SERVICE)
+        os.kill(pid, signal.SIGKILL)
+        self.wait_until(lambda: self.status(self.db)["restarts"] == 1)
+        service = self.assert_sentence("^alive because 1 process holds it")
+        self.assertNotEqual(service["pid"], pid)
+        self.assertEqual((service["generation"], service["failures"]), (2, 1))
+        self.assertIn("killed by signal 9", service["error"])
+        client.end()
+
+    def test_one_that_gave_up_says_why_and_who_keeps_it(self):
+        client = self.client()
+        pid = client.hold(self.db, SERVICE, restart="never")
+        os.kill(pid, signal.SIGKILL)
+        self.wait_until(lambda: self.status(self.db)["state"] == "gave up")
+        service = self.assert_sentence(rf"^gave up: .*killed by signal 9.*; its keeper stays because 1 process holds "
+                                       rf"it: {client.pid} \(client\)")
+        self.assertEqual((service["running"], service["pid"], service["port"]), (False, None, None))
+        self.assertEqual(self.procref("status", self.db).returncode, 1)
+        client.end()
+
+    def test_a_service_of_functions_is_told_of_as_well(self):
+        client = self.client()
+        pid = client.hold(self.db, SERVICE, "--port", "${PORT}", callbacks=1)
+        service = self.assert_sentence("^alive because 1 process holds it")
+        self.assertEqual((service["pid"], service["command"], service["log"]), (pid, None, None))
+        self.assertIn("started by a client's functions", self.procref("status", self.db).stdout)
+        client.end()
+
+    def test_since_when_it_is_held_is_kept_when_the_keeper_is_replaced(self):
+        client = self.client()
+        client.hold(self.db, SERVICE)
+        before = self.status(self.db)
+        os.kill(before["keeper"], signal.SIGKILL)
+        self.wait_until(lambda: not is_alive(before["keeper"]))
+        after = self.status(self.db)
+        self.assertNotEqual(after["keeper"], before["keeper"])
+        for key in ("pid", "generation", "up_since", "started", "holders", "references", "restarts"):
+            self.assertEqual(after[key], before[key])
+        client.end()
+
+    def test_a_holder_whose_counter_was_removed_is_still_named(self):
+        client = self.client()
+        client.hold(self.db, SERVICE)
+        ours = self.own_set(client.pid)
+        self.assertEqual(os.system(f"ipcrm -s {ours}"), 0)
+        other = self.client()
+        other.hold(self.db, SERVICE)
+        service = self.status(self.db)
+        self.assert_as_documented(service)
+        self.assertEqual(service["references"], {"kernel": 1, "removed_counter": 1, "named": 2})
+        self.assertEqual({holder["pid"]: holder["removed_counter"] for holder in service["holders"]},
+                         {client.pid: True, other.pid: False})
+        self.assertIn("in a counter that somebody removed", self.procref("status", self.db).stdout)
+        client.end()
+        other.end()
+
+    def own_set(self, pid):
+        """The set whose reference count this process changed last."""
+        with open("/proc/sysvipc/sem") as file:
+            ids = [line.split()[1] for line in file.readlines()[1:]]
+        import subprocess
+        found = set()
+        for number in ids:
+            text = subprocess.run(["ipcs", "-s", "-i", number], capture_output=True, text=True).stdout
+            found.update(number for line in text.splitlines() if line.split()[-1:] == [str(pid)])
+        self.assertEqual(len(found), 1, "more or less than one set was used by this client")
+        return found.pop()
+
+    def test_a_base_dir_is_a_scope_of_its_own(self):
+        folder = f"{self.work}/own"
+        os.mkdir(folder, 0o700)
+        client = self.client()
+        client.hold(self.db, SERVICE, base_dir=folder)
+        self.assertEqual(self.procref("status", self.db).returncode, 1)
+        done = self.procref("status", self.db, "--base-dir", folder)
+        self.assertEqual(done.returncode, 0)
+        self.assertIn(f"log        {folder}/{self.db}.log", done.stdout)
+        client.end()
+
+    def test_the_command_line_is_checked(self):
+        for words, text in (((), "which service"), ((self.db, "two"), "'two' is one too many"),
+                            ((self.db, "--jsn"), "is '--json' meant?")):
+            done = self.procref("status", *words)
+            self.assertEqual(done.returncode, 100)
+            self.assertIn(text, done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
