@@ -223,7 +223,7 @@ char *because_sentence(const struct look *look) {
         fprintf(to, "its keeper is of another version of procref, which this one cannot ask");
         break;
     case LOOK_UNKEPT:
-        fprintf(to, "alive, but without a keeper (killed?): the next acquire takes it over");
+        fprintf(to, "up, but without a keeper (killed?): the next acquire takes it over");
         break;
     case LOOK_NOTHING: fprintf(to, "not running"); break;
     }

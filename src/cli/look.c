@@ -123,12 +123,18 @@ static void look_at_listener(struct look *look) {
     }
 }
 
-/* The hint is believed as far as its process runs. */
+/* The hint is believed as far as its process runs; one without a process (a mount, a container) is
+ * up for all that one can see. */
+static bool may_run(const struct pri_hint *hint) {
+    return hint->process.pid != 0 ? pri_process_alive(&hint->process)
+                                  : strcmp(hint->phase, "up") == 0;
+}
+
 static bool take_hint(struct look *look, const char *dir, const char *name) {
     struct pri_hint hint;
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     bool found = fd >= 0 && pri_hint_read(fd, name, &hint) &&
-                 (look->hash == 0 || look->hash == hint.key) && pri_process_alive(&hint.process);
+                 (look->hash == 0 || look->hash == hint.key) && may_run(&hint);
     pri_link_close(fd);
     if (!found) {
         return false;
@@ -139,7 +145,7 @@ static bool take_hint(struct look *look, const char *dir, const char *name) {
     look->status.port = hint.port;
     look->status.generation = hint.generation;
     look->status.launched_ms = hint.since_ms;
-    look->status.alive = 1;
+    look->status.alive = hint.process.pid != 0;
     pri_format(look->name, sizeof look->name, "%s", name);
     pri_format(look->dir, sizeof look->dir, "%s", dir);
     return true;

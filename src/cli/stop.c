@@ -73,9 +73,10 @@ static int say_unanswered(const struct look *look) {
         status = CLI_OK;
         break;
     case LOOK_UNKEPT:
-        cli_say("'%s' (pid %u) has no keeper that could stop it: both were killed. The next "
-                "'procref run' takes it over",
-                look->name, (unsigned)look->status.pid);
+        cli_say(
+            "'%s' has no keeper that could stop it: both were killed. The next 'procref run' takes "
+            "it over",
+            look->name);
         status = CLI_FAILED;
         break;
     case LOOK_SILENT:
@@ -89,39 +90,37 @@ static int say_unanswered(const struct look *look) {
     return status;
 }
 
-/* Whether what was to be stopped still runs: another that was started since is not ours to stop. */
-static bool still_runs(const struct look *first, const struct look *now) {
-    const struct pri_status *a = &first->status, *b = &now->status;
-    if (now->found == LOOK_NOTHING) {
-        return false;
-    }
-    return a->pid != 0 ? a->pid == b->pid && a->start == b->start && b->alive
-                       : b->pid == 0 && a->generation == b->generation;
+/* Whether what was to be stopped has ended: another that was started since is not ours to stop. */
+static bool has_ended(const struct look *first, const struct look *now) {
+    return now->found == LOOK_NOTHING ||
+           (now->found == LOOK_KEPT && first->status.launched_ms != 0 &&
+            now->status.launched_ms != first->status.launched_ms);
 }
 
 static int stop(const struct cli_target *target, bool force, int64_t deadline_ns) {
     struct look first, now;
     look_at(&target->ident, target->dir, false, pri_deadline(LOOK_ANSWER_MS), &first);
     int status = say_unanswered(&first);
-    now = first;
     while (status < 0) {
         enum outcome outcome = ask(&target->ident, force, deadline_ns);
         look_at(&target->ident, target->dir, false, pri_deadline(LOOK_ANSWER_MS), &now);
         if (outcome == STOPPED) {
             status = say_stopped(&now);
-        } else if (!still_runs(&first, &now)) {
+        } else if (has_ended(&first, &now)) {
             status = CLI_OK;
         } else if (outcome == REFUSED || (outcome == AGAIN && !force && now.status.refs > 0)) {
             status = say_held(&now);
-        } else if (pri_clock_ns() >= deadline_ns || outcome == TIMED_OUT) {
-            cli_say("'%s' was not stopped in time: 'procref status' tells why", first.name);
-            status = CLI_FAILED;
         } else if (now.found != LOOK_KEPT) {
             status = say_unanswered(&now);
+        } else if (outcome == TIMED_OUT || pri_clock_ns() >= deadline_ns) {
+            cli_say("'%s' was not stopped in time: 'procref status' tells why", first.name);
+            status = CLI_FAILED;
         } else { /* its keeper was replaced, or a holder came and went */
             pri_link_wait(-1, pri_deadline(AGAIN_MS));
         }
+        look_free(&now);
     }
+    look_free(&first);
     return status;
 }
 

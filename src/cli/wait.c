@@ -1,6 +1,7 @@
 /* procref wait: until a service is gone. */
-#include <string.h>
+#include <stdlib.h>
 
+#include "cli/because.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/look.h"
@@ -10,24 +11,24 @@
 /* Whether both looks are at one life of the service. One of a pair outlives the other: who was
  * keeper or standby is so again, or the other. */
 static bool same_life(const struct pri_status *a, const struct pri_status *b) {
-    bool same_service = a->pid != 0 && a->pid == b->pid && a->start == b->start;
+    bool same_start = a->launched_ms != 0 && a->launched_ms == b->launched_ms;
     bool same_pair = a->keeper == b->keeper || a->keeper == b->standby ||
                      (a->standby != 0 && (a->standby == b->keeper || a->standby == b->standby));
-    return same_service || same_pair;
+    return same_start || same_pair;
 }
 
 /* The keeper's end is the end of the connection; of a service that nobody keeps its process ends.
- */
+ * False: the time is over. */
 static bool await_change(const struct look *look, int64_t deadline_ns) {
     if (look->found == LOOK_KEPT) {
         return pri_link_wait(look->link, deadline_ns);
     }
-    struct pri_process process = {look->status.pid, look->status.start};
     if (look->found == LOOK_UNKEPT) {
+        struct pri_process process = {look->status.pid, look->status.start};
         procref_waitable ended = pri_process_watch(&process);
-        bool has = ended < 0 || pri_link_wait(ended, deadline_ns);
+        bool has = pri_link_wait(ended, ended < 0 ? pri_deadline(LOOK_ANSWER_MS) : deadline_ns);
         pri_link_close(ended);
-        return has;
+        return has || pri_clock_ns() < deadline_ns;
     }
     return pri_clock_ns() < deadline_ns; /* silent: it is asked again, a second each time */
 }
@@ -39,9 +40,10 @@ static int wait_for(const struct cli_target *target, int64_t deadline_ns) {
         struct look look;
         look_at(&target->ident, target->dir, true, pri_deadline(LOOK_ANSWER_MS), &look);
         bool gone = look.found == LOOK_NOTHING;
-        if (look.found == LOOK_FOREIGN) {
-            cli_say("the keeper of '%s' is of another version of procref, which cannot be asked",
-                    target->ident.name);
+        if (look.found == LOOK_FOREIGN || (look.found == LOOK_UNKEPT && look.status.pid == 0)) {
+            char *sentence = because_sentence(&look);
+            cli_say("cannot wait for '%s': %s", target->ident.name, sentence);
+            free(sentence);
             return CLI_FAILED;
         }
         if (look.found == LOOK_KEPT) {

@@ -138,6 +138,40 @@ class Status(ClientWorld):
         self.assertIn(f"log        {folder}/{self.db}.log", done.stdout)
         client.end()
 
+    def test_a_service_file_s_service_is_found_by_file_and_by_name(self):
+        project = f"{self.work}/project"
+        self.write(f"project/{self.db}.service", f"[Service]\nExecStart={SERVICE}\n")
+        holder = self.start("hold", self.db, cwd=project)
+        self.wait_until(lambda: self.services() and self.services()[0]["state"] == "up")
+        for words, cwd in (((self.db,), project), (("-f", f"project/{self.db}.service"), self.work)):
+            done = self.procref("status", *words, cwd=cwd)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertIn(f"1 process holds it: {holder.pid} (procref hold {self.db})", done.stdout)
+        self.assertEqual(self.procref("status", self.db).returncode, 1)  # in the user's scope there is none
+        self.assertRegex(self.ps()[0], r" up +project +\d+ \(procref hold")
+        holder.terminate()
+        self.assertEqual(self.procref("wait", self.db, cwd=project).returncode, 0)
+
+    def test_what_has_no_process_is_told_of_as_well(self):
+        self.write(f"{self.db}.service", "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=touch there\n"
+                                         f"ExecStop=rm there\nWorkingDirectory={self.work}\n[X-Procref]\nLinger=1h\n")
+        self.assertEqual(self.procref("run", self.db, "--", "test", "-e", "there").returncode, 0)
+        self.wait_until(lambda: self.service()["state"] == "lingering")
+        service = self.service()
+        self.assert_as_documented(service)
+        self.assertEqual((service["state"], service["pid"], service["running"]), ("lingering", None, True))
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for process in (service["standby"], service["keeper"]):
+                os.kill(process, number)
+        self.wait_until(lambda: self.service()["state"] == "no keeper")
+        done = self.procref("wait", self.db)
+        self.assertEqual(done.returncode, 111)
+        self.assertIn("without a keeper", done.stderr)
+        self.assertEqual(self.procref("run", self.db, "--", "test", "-e", "there").returncode, 0)
+        self.wait_until(lambda: self.service()["state"] == "lingering")
+        self.assertEqual(self.procref("stop", self.db).returncode, 0)
+        self.assertFalse(os.path.exists(f"{self.work}/there"))
+
     def test_the_command_line_is_checked(self):
         for words, text in (((), "which service"), ((self.db, "two"), "'two' is one too many"),
                             ((self.db, "--jsn"), "is '--json' meant?")):
