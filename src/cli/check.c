@@ -105,7 +105,7 @@ static void print_text(const char *name, const char *value) {
 }
 
 static void print_time(const char *name, int64_t ms) {
-    if (ms < 0 || ms == INT64_MAX) {
+    if (ms < 0 || ms == UNIT_FOREVER_MS) {
         printf("  %-18s infinity\n", name);
     } else if (ms % 1000 == 0) {
         printf("  %-18s %llds\n", name, (long long)(ms / 1000));
@@ -140,7 +140,7 @@ static void print_restarts(const struct pri_plan *plan) {
            plan->restarts & PRI_RESTART_TIMEOUT ? " timeout" : "");
     if (plan->start_interval_ms > 0 && plan->start_burst > 0) {
         printf(", at most %d starts", (int)plan->start_burst);
-        if (plan->start_interval_ms != INT64_MAX) {
+        if (plan->start_interval_ms != UNIT_FOREVER_MS) {
             printf(" in %lld ms", (long long)plan->start_interval_ms);
         }
     }

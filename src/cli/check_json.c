@@ -42,7 +42,7 @@ static json_t *list_of(const char *const *texts) {
 
 /* null is infinity. */
 static json_t *time_of(int64_t ms) {
-    return ms < 0 || ms == INT64_MAX ? json_null() : json_integer(ms);
+    return ms < 0 || ms == UNIT_FOREVER_MS ? json_null() : json_integer(ms);
 }
 
 static json_t *findings_of(const struct unit *unit) {

@@ -72,7 +72,8 @@ const char *cli_nearest(const char *word, const char *const *words, int n);
  */
 
 /* systemd.time(7)'s spans: "1min 30s", "1.5h", "500ms", "infinity" (-1 then); a plain number counts
- * in seconds. False: not one. Less than a millisecond is rounded up. */
+ * in seconds. False: not one. Less than a millisecond is rounded up, more than a hundred years is
+ * infinity. */
 bool cli_timespan(const char *text, int64_t *ret_ms);
 
 /* The same in microseconds; a plain number counts in unit_us. */

@@ -8,6 +8,9 @@
 #define BLANKS " \t\n\r"
 #define DIGITS "0123456789"
 
+/* A hundred years; longer is for ever, so that nobody's nanoseconds overflow. */
+#define LONGEST_US INT64_C(3155760000000000)
+
 /* Tried in this order: a name stands before those that begin like it. */
 static const struct {
     const char *name;
@@ -111,6 +114,7 @@ bool cli_timespan(const char *text, int64_t *ret_ms) {
     if (!cli_timespan_us(text, 1000000, &us)) {
         return false;
     }
+    us = us > LONGEST_US ? -1 : us;
     *ret_ms = us < 0 ? -1 : us / 1000 + (us % 1000 != 0);
     return true;
 }

@@ -19,6 +19,9 @@ enum unit_level {
     UNIT_ERROR,   /* not a unit, or not a value */
 };
 
+/* A span of plan or config that has no end, where -1 means something else. */
+#define UNIT_FOREVER_MS INT64_C(3155760000000)
+
 struct unit_finding {
     enum unit_level level;
     char *file;

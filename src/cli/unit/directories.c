@@ -8,13 +8,8 @@
 
 #include "cli/unit/loader.h"
 
-static const char *const key_names[DIR_KINDS] = {
-    [DIR_RUNTIME] = "RuntimeDirectory",
-    [DIR_STATE] = "StateDirectory",
-    [DIR_CACHE] = "CacheDirectory",
-    [DIR_LOGS] = "LogsDirectory",
-    [DIR_CONFIGURATION] = "ConfigurationDirectory",
-};
+enum { FOLDERS_MOST = 100 };
+
 static const char *const variables[DIR_KINDS] = {
     [DIR_RUNTIME] = "RUNTIME_DIRECTORY",
     [DIR_STATE] = "STATE_DIRECTORY",
@@ -74,6 +69,10 @@ void unit_parse_directory(struct loader *l, const char *value) {
     }
     for (size_t i = 0; i < words.count; i++) {
         const char *colon = strchr(words.list[i], ':');
+        if (to->count == FOLDERS_MOST) {
+            unit_find(l, UNIT_ERROR, "%s=: more than %d folders", l->key->name, FOLDERS_MOST);
+            return;
+        }
         if (colon != NULL) {
             unit_find(l, UNIT_REFUSED, "%s=: '%.200s' asks for a symbolic link, which is not made",
                       l->key->name, words.list[i]);
@@ -135,25 +134,41 @@ static void add_command(struct loader *l, enum pri_step_list list, uint32_t flag
     unit_add_step(l, list, PRI_STEP_LITERAL | PRI_STEP_IN_ROOT | flags, argv.list[0], argv.list);
 }
 
+/* "/a:/b" */
+static const char *with_colons(struct loader *l, const struct texts *texts) {
+    size_t size = 0, used = 0;
+    for (size_t i = 0; i < texts->count; i++) {
+        size += strlen(texts->list[i]) + 1;
+    }
+    char *to = unit_get(l, size + 1);
+    for (size_t i = 0; i < texts->count; i++) {
+        size_t length = strlen(texts->list[i]);
+        if (i > 0) {
+            to[used++] = ':';
+        }
+        memcpy(to + used, texts->list[i], length);
+        used += length;
+    }
+    return to;
+}
+
 static void add_kind(struct loader *l, enum directory_kind kind) {
-    const char *joined = NULL;
-    const char *mode = unit_text(l, "%04o", l->set.directory_modes[kind]);
+    const char *root = unit_directory_root(l, kind);
+    const char *mode = unit_text(l, "-m%04o", l->set.directory_modes[kind]);
+    struct texts made = {0};
     for (size_t i = 0; i < l->set.directories[kind].count; i++) {
-        const char *dir = join(l, unit_directory_root(l, kind), l->set.directories[kind].list[i]);
+        const char *dir = join(l, root, l->set.directories[kind].list[i]);
         add_command(l, PRI_STEPS_START_PRE, 0,
-                    (const char *const[5]){"mkdir", "-p", unit_text(l, "-m%s", mode), "--", dir});
+                    (const char *const[5]){"mkdir", "-p", mode, "--", dir});
         if (kind == DIR_RUNTIME && !l->set.preserve_runtime) {
             add_command(l, PRI_STEPS_STOP_POST, PRI_STEP_IGNORE,
                         (const char *const[5]){"rm", "-rf", "--", dir, NULL});
         }
-        joined = joined != NULL ? unit_text(l, "%s:%s", joined, dir) : dir;
+        texts_add(l, &made, dir);
     }
-    if (joined != NULL && joined[0] != '/') {
-        unit_find(l, UNIT_ERROR, "%s=: the folder '%.200s' is no absolute path", key_names[kind],
-                  joined);
-    }
-    if (joined != NULL) {
-        texts_add(l, &l->set.directory_environment, unit_text(l, "%s=%s", variables[kind], joined));
+    if (made.count > 0) {
+        texts_add(l, &l->set.directory_environment,
+                  unit_text(l, "%s=%s", variables[kind], with_colons(l, &made)));
     }
 }
 

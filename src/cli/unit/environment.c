@@ -7,9 +7,15 @@
 #include "cli/unit/loader.h"
 #include "core/ident.h"
 
+enum { VARIABLES_MOST = 16384 }; /* more do not fit beside the words of a command */
+
 /* The last assignment to a name wins, in the place of the first. */
 static void set_variable(struct loader *l, struct texts *texts, const char *assignment) {
     size_t length = strcspn(assignment, "=") + 1;
+    if (texts->count == VARIABLES_MOST) {
+        unit_find(l, UNIT_ERROR, "more than %d variables", VARIABLES_MOST);
+        return;
+    }
     for (size_t i = 0; i < texts->count; i++) {
         if (strncmp(texts->list[i], assignment, length) == 0) {
             texts->list[i] = assignment;

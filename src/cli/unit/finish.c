@@ -10,6 +10,8 @@ static void finish_type(struct loader *l) {
     struct settings *set = &l->set;
     struct unit *unit = l->unit;
     bool starts = set->steps[PRI_STEPS_START].count > 0;
+    l->file = set->type_file != NULL ? set->type_file : unit->path;
+    l->line = set->type_line > 0 ? set->type_line : 1;
     if (set->type == TYPE_NONE && set->bus_name) {
         l->key = unit_key_named("Service", "Type");
         unit_parse_type(l, "dbus");
@@ -21,10 +23,9 @@ static void finish_type(struct loader *l) {
     unit->plan.type = set->type == TYPE_FORKING   ? PRI_TYPE_FORKING
                       : set->type == TYPE_ONESHOT ? PRI_TYPE_ONESHOT
                                                   : PRI_TYPE_SIMPLE;
-    l->file = set->type_file != NULL ? set->type_file : unit->path;
-    l->line = set->type_line > 0 ? set->type_line : 1;
     l->key = unit_key_named("Service", "ExecStart");
-    if (!starts && (set->type != TYPE_ONESHOT || set->steps[PRI_STEPS_STOP].count == 0)) {
+    bool undone = set->type == TYPE_ONESHOT && set->remain_after_exit; /* needs no start */
+    if (!starts && (!undone || set->steps[PRI_STEPS_STOP].count == 0)) {
         unit_find(l, UNIT_ERROR, "[Service] has no ExecStart=: nothing says what to run");
         return;
     }

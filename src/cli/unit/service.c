@@ -44,6 +44,10 @@ void unit_parse_type(struct loader *l, const char *value) {
 /* With a bus name and no Type=, systemd takes the service for one of Type=dbus. */
 void unit_parse_bus_name(struct loader *l, const char *value) {
     l->set.bus_name = *value != '\0';
+    if (l->set.type == TYPE_NONE) {
+        l->set.type_line = l->line;
+        l->set.type_file = l->file;
+    }
 }
 
 static bool boolean(struct loader *l, const char *value, bool *ret) {
@@ -101,7 +105,7 @@ static bool span(struct loader *l, const char *value, int64_t *ret_ms) {
 void unit_parse_restart_sec(struct loader *l, const char *value) {
     int64_t ms;
     if (span(l, value, &ms)) {
-        l->unit->plan.restart_ms = ms < 0 ? INT64_MAX : ms;
+        l->unit->plan.restart_ms = ms < 0 ? UNIT_FOREVER_MS : ms;
     }
 }
 
@@ -123,7 +127,7 @@ void unit_parse_timeout(struct loader *l, const char *value) {
 void unit_parse_start_interval(struct loader *l, const char *value) {
     int64_t ms;
     if (span(l, value, &ms)) {
-        l->unit->plan.start_interval_ms = ms < 0 ? INT64_MAX : ms;
+        l->unit->plan.start_interval_ms = ms < 0 ? UNIT_FOREVER_MS : ms;
     }
 }
 

@@ -1,0 +1,138 @@
+"""procref check: what it prints, for people and with --json, and how it ends."""
+import json
+import os
+import unittest
+
+from support import World
+
+GOOD = """[Unit]
+Description=A test
+[Service]
+ExecStart=/bin/sleep "two words" %i${PORT}
+Environment=A=1 "B=two words"
+NoNewPrivileges=yes
+Restart=on-failure
+LimitNOFILE=100:infinity
+[X-Procref]
+Ready=tcp
+Export=URL=x:${PORT}
+"""
+BAD = """[Service]
+ExecStart=/bin/true
+PrivateTmp=yes
+Restrat=always
+UMask=9
+"""
+
+
+class Check(World):
+    def test_a_good_file_is_shown_with_what_is_left_out(self):
+        path = self.write("a.service", GOOD)
+        done = self.procref("check", "-f", path)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn(f"{path}:2: ignored: Description=A test: documentation\n", done.stdout)
+        self.assertIn(f"{path}:6: warning: NoNewPrivileges=yes: this protection is not applied\n", done.stdout)
+        for line in ('ExecStart          /bin/sleep "two words" ${PORT}', 'Environment        "B=two words"',
+                     "Restart            after failure signal timeout, at most 5 starts in 10000 ms", "LimitNOFILE        100:infinity",
+                     "Port               a free one", "TimeoutStartSec    90s"):
+            self.assertIn("  " + line + "\n", done.stdout)
+
+    def test_a_bad_file_ends_with_100_and_names_each_line(self):
+        path = self.write("a.service", BAD)
+        done = self.procref("check", "-f", path)
+        self.assertEqual(done.returncode, 100)
+        lines = done.stdout.splitlines()
+        self.assertEqual([line.split(": ")[:2] for line in lines],
+                         [[f"{path}:3", "refused"], [f"{path}:4", "warning"], [f"{path}:5", "error"]])
+        self.assertIn("is Restart= meant?", lines[1])
+
+    def test_ignore_lets_a_refused_key_pass_but_no_error(self):
+        path = self.write("a.service", BAD.replace("UMask=9\n", ""))
+        self.assertEqual(self.procref("check", "-f", path).returncode, 100)
+        done = self.procref("check", "-f", path, "--ignore", "PrivateTmp")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn(f"{path}:3: ignored: PrivateTmp=yes", done.stdout)
+        self.write("a.service", BAD)
+        self.assertEqual(self.procref("check", "-f", path, "--ignore", "PrivateTmp", "--ignore", "UMask").returncode, 100)
+
+    def test_json_says_the_same(self):
+        path = self.write("a.service", GOOD)
+        done = self.procref("check", "--json", "-f", path)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        said = json.loads(done.stdout)
+        self.assertEqual((said["schema"], said["name"], said["runs"], said["type"]), ("procref-check/1", "a", True, "simple"))
+        self.assertEqual(os.path.realpath(said["file"]), os.path.realpath(path))
+        self.assertEqual([(f["level"], f["line"], f["key"]) for f in said["findings"]],
+                         [("ignored", 2, "Description"), ("warning", 6, "NoNewPrivileges")])
+        self.assertEqual(said["steps"], [{"list": "ExecStart", "program": "/bin/sleep", "argv": ["/bin/sleep", "two words", "${PORT}"],
+                                          "ignore_failure": False, "literal": False}])
+        self.assertEqual(said["environment"], ["A=1", "B=two words"])
+        self.assertEqual(said["limits"], {"NOFILE": {"soft": 100, "hard": None}})
+        self.assertEqual((said["port"], said["ready"], said["exports"]), ("auto", "tcp", ["URL=x:${PORT}"]))
+        self.assertEqual(said["restarts"], ["unclean", "signal", "timeout"])
+        self.assertEqual((said["start_timeout_ms"], said["linger_ms"], said["restart_ms"]), (90000, 0, 100))
+
+    def test_json_of_a_bad_file_has_the_findings_only(self):
+        done = self.procref("check", "--json", "-f", self.write("a.service", BAD))
+        self.assertEqual(done.returncode, 100)
+        said = json.loads(done.stdout)
+        self.assertFalse(said["runs"])
+        self.assertEqual(set(said), {"schema", "name", "file", "runs", "findings"})
+        self.assertEqual([f["level"] for f in said["findings"]], ["refused", "warning", "error"])
+
+    def test_json_stays_json_whatever_the_bytes(self):
+        done = self.procref("check", "--json", "-f", self.write("a.service", '[Service]\nExecStart=/bin/x \\xff "\\n" \\u00e4\n'))
+        self.assertEqual(json.loads(done.stdout)["steps"][0]["argv"], ["/bin/x", "\ufffd", "\n", "ä"])
+
+    def test_a_template_is_checked_as_an_instance(self):
+        path = self.write("t@.service", "[Service]\nExecStart=/bin/x %i\n")
+        done = self.procref("check", "-f", path)
+        self.assertEqual(done.returncode, 100)
+        self.assertIn("name an instance", done.stdout + done.stderr)
+        done = self.procref("check", "--json", "-f", path, "t@two")
+        self.assertEqual(json.loads(done.stdout)["steps"][0]["argv"], ["/bin/x", "two"])
+
+    def test_a_drop_in_counts(self):
+        path = self.write("a.service", GOOD)
+        drop_in = self.write("a.service.d/x.conf", "[Service]\nEnvironment=A=2\nNice=wrong\n")
+        done = self.procref("check", "-f", path)
+        self.assertEqual(done.returncode, 100)
+        self.assertIn(f"{drop_in}:3: error: Nice= is 'wrong'", done.stdout)
+        self.write("a.service.d/x.conf", "[Service]\nEnvironment=A=2\n")
+        self.assertIn("Environment        A=2\n", self.procref("check", "-f", path).stdout)
+
+    def test_folders_of_the_user_are_those_of_xdg(self):
+        path = self.write("a.service", "[Service]\nExecStart=/bin/x\nStateDirectory=s\nCacheDirectory=c\nWorkingDirectory=~\n")
+        said = json.loads(self.procref("check", "--json", "-f", path).stdout)
+        home = self.env["HOME"]
+        self.assertEqual(said["working_dir"], home)
+        self.assertEqual(said["environment"], [f"STATE_DIRECTORY={home}/.config/s", f"CACHE_DIRECTORY={home}/.cache/c"])
+        self.env["XDG_CACHE_HOME"] = "/elsewhere"
+        said = json.loads(self.procref("check", "--json", "-f", path).stdout)
+        self.assertIn("CACHE_DIRECTORY=/elsewhere/c", said["environment"])
+
+    def test_a_file_that_cannot_be_read_is_named(self):
+        done = self.procref("check", "-f", "none.service")
+        self.assertEqual((done.returncode, done.stdout), (100, ""))
+        self.assertIn("none.service", done.stderr)
+        path = self.write("a.service", GOOD)
+        os.chmod(path, 0o646)
+        done = self.procref("check", "-f", path)
+        self.assertEqual(done.returncode, 100)
+        self.assertIn("can be written by everybody", done.stderr)
+        self.assertIn("0646", done.stderr)
+
+    def test_wrong_usage_ends_with_100(self):
+        for words in ([], ["--jsno", "-f", "a"], ["a", "b", "-f", "c"]):
+            done = self.procref("check", *words)
+            self.assertEqual((done.returncode, done.stdout), (100, ""))
+            self.assertEqual(done.stderr.count("\n"), 1)
+
+    def test_help_fits_a_screen(self):
+        done = self.procref("check", "--help")
+        self.assertEqual(done.returncode, 0)
+        self.assertLessEqual(done.stdout.count("\n"), 24)
+
+
+if __name__ == "__main__":
+    unittest.main()
