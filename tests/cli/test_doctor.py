@@ -304,6 +304,17 @@ class Doctor(World):
         result, lines = self.doctor("--clean")
         self.assertFalse(os.path.exists(path))
 
+    def test_a_service_without_a_process_is_left_to_its_next_keeper_who_has_its_exec_stop(self):
+        folder = os.path.join(self.env["XDG_RUNTIME_DIR"], "procref")
+        os.mkdir(folder, 0o700)
+        path = f"{folder}/mount.hint"
+        with open("/proc/sys/kernel/random/boot_id") as boot, open(path, "w") as file:
+            file.write(f"procref 2\nboot {boot.read()}key 12345\nphase up\ngeneration 1\npid 0\nstart 0\nport 0\nparts 0\n"
+                       .ljust(512, "\n"))
+        result, lines = self.doctor("--clean")
+        self.assertRegex(self.line(lines, "leftovers"), f"^warn .*{path}.*ExecStop=")
+        self.assertTrue(os.path.exists(path))
+
     def test_a_counter_whose_holders_were_killed_is_removed_but_a_held_one_is_not(self):
         def counter(name):
             process = subprocess.Popen([f"{HELPERS}/counter"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
