@@ -276,7 +276,8 @@ enum {
  * - on_health_check runs at every acquire but the one that started the service, nested ones
  *   included. false: one client runs on_recover, the others wait for its result. NULL: the service
  *   is healthy while its process is alive. It is allowed beside a command, too: then every acquire
- *   calls it, and false makes the keeper end the service and start it anew.
+ *   calls it but those that waited for the start, and false makes the keeper end the service and
+ *   start it anew.
  * - on_recover makes it work again, or replaces it: like on_first_acquire, with what was known
  *   before, of which ret_info begins as a copy: it names the process if that is another now. It
  *   also runs, in the next client that acquires, when the process died while held. NULL: the old

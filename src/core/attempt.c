@@ -121,6 +121,9 @@ static int take_up(struct pri_attempt *a, const struct pri_answer *answer, procr
         }
         a->handle = handle;
         a->stage = PRI_CHECK;
+        /* The keeper has just found a command's service ready: that was its check. */
+        a->started = a->started || (answer->waited && a->unhealthy == 0 &&
+                                    a->terms->given.on_first_acquire == NULL);
     }
     return code;
 }

@@ -214,6 +214,7 @@ static void tell_up(struct pri_keeper *k, struct pri_client *client) {
     }
     answer_head(k, &answer, PRI_TELL_UP);
     answer.slot = give_slot(k, &client->process, client->slot);
+    answer.waited = client->waited;
     if (answer.slot != PRI_NO_SLOT) {
         atomic_store(&k->pair->record->slots[answer.slot].since_ms, pri_wall_ms());
     }
@@ -475,6 +476,7 @@ static void on_acquire(struct pri_keeper *k, struct pri_client *client,
     client->share = (request->flags & PRI_ASK_SHARE) != 0;
     client->unhealthy = (request->flags & PRI_ASK_UNHEALTHY) != 0;
     client->recovers = (request->flags & PRI_ASK_RECOVERS) != 0;
+    client->waited = !is_up(k) && k->machine.phase != PRI_PHASE_UP; /* else it is taken over */
     client->generation = request->generation;
     client->slot = request->slot;
     memcpy(client->parts, request->parts, sizeof client->parts);

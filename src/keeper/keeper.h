@@ -74,7 +74,7 @@ struct pri_client {
         CLIENT_WATCHES, /* the command: waits for our end */
     } state;
     uint32_t generation; /* of which it said that it is unhealthy */
-    bool share, unhealthy, recovers, forces;
+    bool share, unhealthy, recovers, waited, forces;
 };
 
 struct pri_old_holder {

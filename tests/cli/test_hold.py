@@ -31,6 +31,7 @@ class Hold(support.World):
 
     def test_killing_it_gives_the_reference_back(self):
         process, _ = self.hold(self.db, "--command", self.service())
+        self.wait_until(lambda: self.events("ready")) # before that a signal just ends it
         process.kill()
         self.wait_until(lambda: self.events("exit"))
 

@@ -38,6 +38,7 @@ class Logs(ClientWorld):
     def test_it_is_printed_also_after_the_service_has_ended(self):
         client = self.client()
         client.hold(self.db, SERVICE, "--print-lines", "3", "--print", "hello")
+        self.wait_until(lambda: "hello" in self.procref("logs", self.db).stdout)
         client.end()
         self.assert_gone(self.db)
         done = self.procref("logs", self.db)

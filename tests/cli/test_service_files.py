@@ -307,7 +307,7 @@ class ServiceFile(World):
     def test_limits_umask_nice_and_folder_are_set(self):
         self.unit("ExecStart=/bin/sh -c 'ulimit -Sn; ulimit -Hn; ulimit -c; umask; nice; pwd; exec sleep 1000'\n"
                   f"LimitNOFILE=100:200\nLimitCORE=0\nUMask=0077\nNice=5\nWorkingDirectory={self.dir}/home\n"
-                  f"StandardOutput=file:{self.log}", f"Ready=exec:test -s {self.log}")
+                  f"StandardOutput=file:{self.log}", f"Ready=exec:grep -q /home {self.log}")
         self.assertEqual(self.run_it("true").returncode, 0)
         self.assertEqual(self.said(), ["100", "200", "0", "0077", "5", f"{self.dir}/home"])
 
@@ -365,10 +365,12 @@ class ServiceFile(World):
 
     def test_a_service_that_stays_unhealthy_is_an_error(self):
         self.unit("ExecStart=sleep 1000", "Health=echo it is ill >&2; exit 3")
+        holder = self.hold()
         done = self.procref("run", "it", "--", "true")
         self.assertEqual(done.returncode, 111)
         self.assertIn("it is ill", done.stderr)
-        self.assertIn("health check fails", done.stderr)
+        self.assertIn("not healthy (exit status 3)", done.stderr)
+        holder.kill()
 
     # ---- What it requires ----
 
