@@ -14,7 +14,7 @@ _procref_options() {
     logs) echo "-f --follow -n --lines --file --scope --base-dir" ;;
     stop) echo "$which --force -t --timeout" ;;
     wait) echo "$which -t --timeout" ;;
-    check) echo "-f --file --ignore" ;;
+    check) echo "$which --json" ;;
     doctor) echo "--clean --base-dir -q --quiet" ;;
     torture) echo "--seconds --seed --clients --services --keep --trace" ;;
     esac

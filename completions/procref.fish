@@ -67,10 +67,10 @@ complete -c procref -n __procref_needs_command -a torture -d 'crash everything f
 complete -c procref -n __procref_after_dashes -a '(__procref_rest)'
 
 set -l all run hold ps status logs stop wait check doctor torture
-set -l named run hold status logs stop wait
+set -l named run hold status logs stop wait check
 complete -c procref -n "__procref_is $all" -s h -l help -d 'help'
-complete -c procref -n "__procref_is $named" -a '(__procref_running)' -d 'runs'
-complete -c procref -n "__procref_is $named check" -a '(__procref_files)' -d 'service file'
+complete -c procref -n '__procref_is run hold status logs stop wait' -a '(__procref_running)' -d 'runs'
+complete -c procref -n "__procref_is $named" -a '(__procref_files)' -d 'service file'
 complete -c procref -n '__procref_is run' -a -- -d 'the command follows'
 
 # Which service: files and scopes.
@@ -95,7 +95,7 @@ complete -c procref -n '__procref_is run hold stop wait' -s t -l timeout -x -d '
 complete -c procref -n '__procref_is run' -l tree -d 'hold until all that the command started has ended'
 complete -c procref -n '__procref_is hold' -s p -l pid -xa '(__fish_complete_pids)' -d 'until this process ends'
 complete -c procref -n '__procref_is hold' -l ready-fd -x -d 'write a line to this descriptor once it holds'
-complete -c procref -n '__procref_is ps status' -l json -d 'print JSON'
+complete -c procref -n '__procref_is ps status check' -l json -d 'print JSON'
 complete -c procref -n '__procref_is logs' -s f -l follow -d 'go on with what is written from now on'
 complete -c procref -n '__procref_is logs' -s n -l lines -x -d 'only the last lines'
 complete -c procref -n '__procref_is stop' -l force -d 'also while somebody holds it'

@@ -5,7 +5,7 @@
 #   tests    cmocka, pkg-config, Python 3
 #   redis    redis-server and redis-cli; no Redis is started, now or at boot
 #   postgres a PostgreSQL server and its client programs; no cluster is made or started, and none that exists is touched
-#   ci       clang, g++ (the header is for C++, too), libabigail, mandoc
+#   ci       clang, g++ (the header is for C++, too), libabigail, mandoc, zsh, fish and bash-completion
 #
 # With apt-get (Debian, Ubuntu), as root or through sudo. Elsewhere it names what is missing.
 set -eu
@@ -59,6 +59,9 @@ for group in "$@"; do
         has g++ || need g++ "the header is for C++, too"
         has abidw || need abigail-tools "compares the binary interface with the recorded one"
         has mandoc || need mandoc "checks the manual pages"
+        has zsh || need zsh "its completions are tested in it"
+        has fish || need fish "its completions are tested in it"
+        [ -e /usr/share/bash-completion/bash_completion ] || need bash-completion "bash's completions are tested with it"
         ;;
     *)
         echo "setup: unknown group $group" >&2

@@ -6,7 +6,7 @@
 
 #define CLI_COMMANDS(X)                                                                            \
     X(run, "NAME|-f FILE [options] -- COMMAND…", "hold a service while COMMAND runs",              \
-      "COMMAND replaces procref (exec): its exit status, signals and terminal are its own.\n")     \
+      "COMMAND replaces procref (exec): exit status, signals, terminal are its own.\n")            \
     X(hold, "NAME|-f FILE [options]", "hold a service until stopped, or until a process ends",     \
       NULL)                                                                                        \
     X(ps, "[options]", "the services that run, and who holds them", NULL)                          \

@@ -12,15 +12,14 @@ enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
 static int help(FILE *to) {
     fputs("usage: procref COMMAND …\n\n"
-          "Many processes share one service: the first one starts it, the last one's end stops "
-          "it.\n\n",
+          "Many processes share one service: the first one starts it, the last one's end\n"
+          "stops it.\n\n",
           to);
     for (int i = 0; i < COMMAND_COUNT; i++) {
         fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].summary);
     }
-    fputs("\nprocref COMMAND --help says more; so does 'man procref'. Exit status: 100 usage or "
-          "service\n"
-          "file, 111 the service cannot be had, else the command's own.\n",
+    fputs("\nprocref COMMAND --help says more; so does 'man procref'. Exit status: 100 usage\n"
+          "or service file, 111 the service cannot be had, else the command's own.\n",
           to);
     return to == stdout ? CLI_OK : CLI_USAGE;
 }

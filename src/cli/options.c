@@ -1,4 +1,5 @@
 /* Options by table: parsed by getopt_long(3), listed by --help. */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,8 +122,9 @@ static int take(const struct cli_option *option, const char *value) {
         }
         return -1;
     case CLI_NUMBER:
+        errno = 0;
         *number = strtoll(value, &end, 10);
-        if (*value < '0' || *value > '9' || *end != '\0') {
+        if (*value < '0' || *value > '9' || *end != '\0' || errno == ERANGE) {
             cli_say("--%s is '%s': use a whole number", option->name, value);
             return CLI_USAGE;
         }

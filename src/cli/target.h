@@ -20,13 +20,13 @@ struct cli_target_options {
 };
 
 /* Entries for a subcommand's table of options. */
-#define CLI_TARGET_OPTIONS(t)                                                                        \
-    {"file", 'f', CLI_TEXT, "FILE", "the service file", &(t).file},                                  \
-        {"scope", 0, CLI_TEXT, "user|DIR", "share beyond the service file's folder", &(t).scope},    \
-        {"base-dir",   0, CLI_TEXT, "DIR", "keep log and hints in DIR, which is a scope of its own", \
-         &(t).base_dir},                                                                             \
-    {                                                                                                \
-        "ignore", 0, CLI_TEXTS, "KEY", "go on without this key of the service file", &(t).ignore     \
+#define CLI_TARGET_OPTIONS(t)                                                                      \
+    {"file", 'f', CLI_TEXT, "FILE", "the service file", &(t).file},                                \
+        {"scope", 0, CLI_TEXT, "user|DIR", "share beyond the service file's folder", &(t).scope},  \
+        {"base-dir",   0, CLI_TEXT, "DIR", "keep log and hints in DIR, a scope of its own",        \
+         &(t).base_dir},                                                                           \
+    {                                                                                              \
+        "ignore", 0, CLI_TEXTS, "KEY", "go on without this key of the service file", &(t).ignore   \
     }
 
 struct cli_target {

@@ -34,7 +34,7 @@ static bool await_change(const struct look *look, int64_t deadline_ns) {
 }
 
 static int wait_for(const struct cli_target *target, int64_t deadline_ns) {
-    struct pri_status first;
+    struct pri_status first = {0};
     bool begun = false;
     for (;;) {
         struct look look;

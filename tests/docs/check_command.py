@@ -55,7 +55,7 @@ def faults(header, program, man):
         page = read(path)
         if f"\n.Nm procref-{name}\n" not in page:
             yield f"procref-{name}.1: its NAME is not procref-{name}"
-        for option in sorted(listed(told.stdout) - explained(page)):
+        for option in sorted(listed(told.stdout) - explained(page) - {"h", "help"}):  # all have it: procref(1)
             yield f"procref-{name}.1: {'-' if len(option) == 1 else '--'}{option} is missing"
         for option in sorted(explained(page) - listed(told.stdout)):
             yield f"procref-{name}.1: {'-' if len(option) == 1 else '--'}{option} is no option"

@@ -143,7 +143,7 @@ bool left_set_is(const struct left *left) {
 /* ---- Hints ----------------------------------------------------------------------------------- */
 
 struct hint {
-    char boot[40];
+    char boot[40], phase[12];
     uint64_t key, start;
     unsigned pid;
 };
@@ -164,8 +164,8 @@ static bool read_hint(int folder, const char *name, struct hint *ret) {
     text[length > 0 ? length : 0] = '\0';
     return sscanf(text,
                   "procref 2\nboot %39s\nkey %" SCNu64
-                  "\nphase %*s\ngeneration %*u\npid %u\nstart %" SCNu64 "\n",
-                  ret->boot, &ret->key, &ret->pid, &ret->start) == 4;
+                  "\nphase %11s\ngeneration %*u\npid %u\nstart %" SCNu64 "\n",
+                  ret->boot, &ret->key, ret->phase, &ret->pid, &ret->start) == 5;
 }
 
 static void add_hint(struct left_all *all, const char *folder, const char *name,
@@ -180,8 +180,9 @@ static void add_hint(struct left_all *all, const char *folder, const char *name,
     left->hint = strdup(path);
     if (pri_read_text("/proc/sys/kernel/random/boot_id", boot, sizeof boot) > 0) {
         boot[strcspn(boot, "\n")] = '\0';
-        left->process_is_hinted =
-            strcmp(boot, hint->boot) == 0 && hint->pid > 0 && pri_process_alive(&process);
+        bool this_boot = strcmp(boot, hint->boot) == 0;
+        left->process_is_hinted = this_boot && hint->pid > 0 && pri_process_alive(&process);
+        left->no_process = this_boot && hint->pid == 0 && strcmp(hint->phase, "up") == 0;
     }
 }
 

@@ -17,6 +17,7 @@ struct left {
     int refs;               /* in the set */
     char *hint;             /* path of its hint; NULL: none */
     bool process_is_hinted; /* the process that the hint names is alive */
+    bool no_process;        /* the hint says that it is up without one: only ExecStop= ends it */
 };
 
 struct left_all {

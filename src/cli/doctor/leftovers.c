@@ -186,6 +186,14 @@ static void judge(struct left *left, const struct left_all *all, bool clean) {
                    text);
         return;
     }
+    if (left->no_process) {
+        doctor_say(
+            DOCTOR_WARN, what,
+            "%s: a service without a process, whose keepers were killed; procref run it once "
+            "more, so that its ExecStop= is carried out",
+            text);
+        return;
+    }
     const char *why = clean ? clean_one(left) : NULL;
     if (!clean) {
         doctor_say(DOCTOR_WARN, what, "%s: nobody holds or keeps it; procref doctor --clean", text);

@@ -116,7 +116,7 @@ bool doctor_removes_ipc(const char *root, char *ret_file, size_t size) {
     }
     qsort(list, (size_t)count, sizeof list[0], by_name);
     for (int i = 0; i < count; i++) {
-        snprintf(path, sizeof path, "%s%s/logind.conf.d/%s", root, folders[list[i].folder],
+        snprintf(path, sizeof path, "%s%s/logind.conf.d/%.255s", root, folders[list[i].folder],
                  list[i].name);
         read_file(path, &removes, ret_file, size);
     }

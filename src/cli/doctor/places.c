@@ -22,7 +22,7 @@ enum { FIRST_IPC = 0xEFFFFFFF }; /* the machine's own: PROC_IPC_INIT_INO, linux/
 
 static bool namespace_of(const char *pid, const char *kind, char ret[64]) {
     char path[64];
-    snprintf(path, sizeof path, "/proc/%s/ns/%s", pid, kind);
+    snprintf(path, sizeof path, "/proc/%.32s/ns/%s", pid, kind);
     ssize_t length = readlink(path, ret, 63);
     if (length > 0) {
         ret[length] = '\0';

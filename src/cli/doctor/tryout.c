@@ -16,7 +16,7 @@
 #include "os/linux/sets.h"
 #include "os/rendezvous.h"
 
-enum { START_MS = 10000, STOP_MS = 10000, PAIR_MOST = 8 };
+enum { START_MS = 5000, STOP_MS = 5000, PAIR_MOST = 8 };
 
 struct word {
     int code;
