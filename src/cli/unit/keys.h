@@ -3,7 +3,8 @@
  * where it is not carried out.
  *
  *   CARRY(section, key, parser, which)
- *   LEAVE(section, key, level, harmless, reason)   harmless: a value that asks for nothing, or NULL;
+ *   LEAVE(section, key, level, harmless, reason)   harmless: a value that asks for nothing, or
+ * NULL;
  *                                                  "", false values and "infinity" never do
  */
 #ifndef UNIT_KEYS_H
