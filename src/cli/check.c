@@ -9,8 +9,6 @@
 #include "cli/commands.h"
 #include "cli/target.h"
 
-#pragma weak cli_target_find
-
 const char *const check_levels[] = {[UNIT_IGNORED] = "ignored",
                                     [UNIT_WARNING] = "warning",
                                     [UNIT_REFUSED] = "refused",
@@ -221,7 +219,7 @@ static int load_file(const struct cli_target_options *wanted, struct unit **ret_
 /* The unit, in its scope and with its folders as run has them; also one that cannot be run. */
 static int find_unit(const struct cli_target_options *wanted, struct unit **ret_unit) {
     struct cli_target target = {0};
-    if (wanted->file != NULL && (wanted->name != NULL || cli_target_find == NULL)) {
+    if (wanted->file != NULL && wanted->name != NULL) {
         return load_file(wanted, ret_unit);
     }
     int status = cli_target_find != NULL ? cli_target_find(wanted, false, &target) : CLI_USAGE;

@@ -20,7 +20,7 @@
     X(torture, "[options]", "crash everything for a while, and look whether a promise breaks", NULL)
 
 #define CLI_DECLARE(name, synopsis, summary, more)                                                 \
-    int cli_##name(const struct cli_command *command, int argc, char **argv) __attribute__((weak));
+    int cli_##name(const struct cli_command *command, int argc, char **argv);
 CLI_COMMANDS(CLI_DECLARE)
 #undef CLI_DECLARE
 

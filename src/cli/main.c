@@ -52,7 +52,7 @@ int main(int argc, char **argv) {
         return CLI_OK;
     }
     for (int i = 0; i < COMMAND_COUNT; i++) {
-        if (commands[i].run != NULL && strcmp(argv[1], commands[i].name) == 0) {
+        if (strcmp(argv[1], commands[i].name) == 0) {
             static char name[32];
             snprintf(name, sizeof name, "procref %s", commands[i].name);
             cli_name = name;

@@ -49,8 +49,8 @@ static int set_name(const char *name, struct cli_target *t) {
         cli_say_error(NULL, &error);
         return CLI_USAGE;
     }
-    t->config.name = strdup(name);
     pri_ident_make(&t->ident, pri_own_user(), t->config.base_dir != NULL ? t->dir : "", name);
+    t->config.name = t->ident.name;
     return -1;
 }
 

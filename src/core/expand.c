@@ -22,13 +22,18 @@ const char *pri_variable(const char *const *env, const char *name, size_t length
 
 void pri_expand(struct pri_writer *w, const char *word, const char *const *env) {
     while (*word != '\0') {
-        const char *end = word[0] == '$' && word[1] == '{' ? strchr(word, '}') : NULL;
-        if (end != NULL) {
-            const char *value = pri_variable(env, word + 2, (size_t)(end - word) - 2);
+        bool braces = word[0] == '$' && word[1] == '{';
+        size_t length = braces ? strcspn(word + 2, "}:") : 0;
+        if (braces && word[2 + length] == '}') {
+            const char *value = pri_variable(env, word + 2, length);
             if (value != NULL) {
                 pri_put(w, value, strlen(value));
             }
-            word = end + 1;
+            word += length + 3;
+        } else if (braces) { /* "${A:", or never closed: it only begins like a variable */
+            length += 2 + (word[2 + length] == ':');
+            pri_put(w, word, length);
+            word += length;
         } else {
             word += word[0] == '$' && word[1] == '$';
             pri_put(w, word++, 1);
@@ -37,7 +42,7 @@ void pri_expand(struct pri_writer *w, const char *word, const char *const *env) 
 }
 
 bool pri_expands_to_words(const char *word) {
-    return word[0] == '$' && word[1] != '{' && word[1] != '$' && word[1] != '\0';
+    return word[0] == '$' && word[1] != '{' && word[1] != '$';
 }
 
 static bool is_space(char c) {

@@ -72,7 +72,7 @@ struct pri_plan {
     size_t limit_count;
     const char *pid_file;       /* PRI_TYPE_FORKING; NULL: the one process that is left */
     const char *output, *error; /* NULL: the log; else "null", or "file:", "append:" or "truncate:"
-                                   and an absolute path; error NULL: as output */
+                                   and an absolute path; error NULL: as output, "log": the log */
     const char *const
         *holder;              /* NULL, or a command that holds what this service requires: started
                                  first, ended last; it writes one byte to descriptor 3 when it holds */

@@ -201,8 +201,9 @@ static void apply(const struct pri_plan_block *plan, int report_to, struct repor
             give_up(report_to, report, STEP_LIMIT);
         }
     }
+    bool error_is_log = error != NULL && strcmp(error, "log") == 0; /* where it goes already */
     if ((output != NULL && !redirect(STDOUT_FILENO, output, report)) ||
-        (error != NULL && !redirect(STDERR_FILENO, error, report))) {
+        (error != NULL && !error_is_log && !redirect(STDERR_FILENO, error, report))) {
         give_up(report_to, report, STEP_OUTPUT);
     }
     if (output != NULL && error == NULL) {
