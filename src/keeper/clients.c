@@ -470,6 +470,33 @@ static bool is_other_kind(struct pri_keeper *k, struct pri_client *client) {
     return tell_conflict(k, client, parts);
 }
 
+/*
+ * What nobody holds, because it lingers or was let go of this very moment, is stopped for who wants
+ * it otherwise, as if that had asked for the stop (on_stop); it begins again when it is told of the
+ * outcome.
+ */
+static bool gives_way(struct pri_keeper *k, struct pri_client *client, bool starts_none) {
+    procref_error error = PROCREF_ERROR_INIT;
+    if (!is_up(k) || pri_config_accepts(k->pair->page->parts, client->parts, client->share) ||
+        pri_counter_read(&k->counter, PRI_REG_REFS) != 0 || k->old_count > 0 ||
+        pri_clients_count(k, CLIENT_TOLD) > 0) {
+        return false;
+    }
+    if (starts_none) {
+        pri_fail(&error, PROCREF_E_TIMEOUT, 0, "",
+                 "'%s' is not up (what runs is of another configuration, and nobody holds it), and "
+                 "timeout 0 does not wait",
+                 k->pair->config->ident.name);
+        tell_error(k, client, &error);
+        return true;
+    }
+    PRI_TRACE("client %u wants another, and nobody holds this one", (unsigned)client->process.pid);
+    client->state = CLIENT_STOPS;
+    pri_keeper_push(k, PRI_E_HUNG_UP);
+    pri_keeper_push(k, PRI_E_STOP_ASKED);
+    return true;
+}
+
 static void on_acquire(struct pri_keeper *k, struct pri_client *client,
                        const struct pri_request *request) {
     client->state = CLIENT_ASKING;
@@ -483,7 +510,9 @@ static void on_acquire(struct pri_keeper *k, struct pri_client *client,
     if (k->old_count > 0) {
         pri_clients_count_old(k); /* its own mark may be one that just failed to attach */
     }
-    if (is_settled(k) ? tell_conflict(k, client, k->pair->page->parts) : is_other_kind(k, client)) {
+    if (gives_way(k, client, (request->flags & PRI_ASK_NO_START) != 0) ||
+        (is_settled(k) ? tell_conflict(k, client, k->pair->page->parts)
+                       : is_other_kind(k, client))) {
         return;
     }
     /* A keeper that takes over an instance that is up is up in a moment. */

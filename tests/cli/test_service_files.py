@@ -346,6 +346,14 @@ class ServiceFile(World):
         self.let_go(holder)
         self.assertEqual(self.said(), ["one"])
 
+    def test_a_changed_file_replaces_what_nobody_holds(self):
+        self.unit("ExecStart=sleep 1000\nExecStop=SAY one", "Linger=1h")
+        self.assertEqual(self.procref("run", "it", "--", "true").returncode, 0)
+        self.unit("ExecStart=sleep 1000\nExecStop=SAY two")
+        self.assertEqual(self.procref("run", "it", "--timeout", "0", "--", "true").returncode, 111)
+        self.assertEqual(self.run_it("true").returncode, 0)
+        self.assertEqual(self.said(), ["one", "two"])
+
     # ---- Health ----
 
     def test_an_unhealthy_service_is_started_anew_by_who_finds_out(self):

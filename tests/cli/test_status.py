@@ -92,7 +92,7 @@ class Status(ClientWorld):
         client.hold(self.db, SERVICE)
         before = self.status(self.db)
         os.kill(before["keeper"], signal.SIGKILL)
-        self.wait_until(lambda: not is_alive(before["keeper"]))
+        self.wait_until(lambda: not is_alive(before["keeper"]) and self.status(self.db)["state"] == "up")
         after = self.status(self.db)
         self.assertNotEqual(after["keeper"], before["keeper"])
         for key in ("pid", "generation", "up_since", "started", "holders", "references", "restarts"):

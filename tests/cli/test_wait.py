@@ -8,12 +8,18 @@ from clients import SERVICE, ClientWorld, is_alive
 
 class Wait(ClientWorld):
     def waiter(self):
-        """A `procref wait` that has connected: the keeper has one descriptor more."""
-        keeper = self.status(self.db)["keeper"]
-        before = len(os.listdir(f"/proc/{keeper}/fd"))
+        """A `procref wait` that is connected."""
         process = self.start("wait", self.db)
-        self.wait_until(lambda: len(os.listdir(f"/proc/{keeper}/fd")) > before)
+        self.wait_until(lambda: self.has_socket(process.pid))
         return process
+
+    @staticmethod
+    def has_socket(pid):
+        folder = f"/proc/{pid}/fd"
+        try:
+            return any(os.readlink(f"{folder}/{fd}").startswith("socket:") for fd in os.listdir(folder) if int(fd) > 2)
+        except FileNotFoundError:
+            return False
 
     def test_what_does_not_run_is_gone_already(self):
         done = self.procref("wait", self.db)
