@@ -109,7 +109,7 @@ static bool nothing_has_run(const struct pri_keeper *k) {
 
 void pri_run_end_tree(struct pri_keeper *k) {
     pri_steps_kill(k); /* of a start that is given up */
-    pri_run_forget_start(k);
+    pri_run_leave_start(k);
     k->status_ns = PRI_NEVER;
     if (nothing_has_run(k)) {
         pri_keeper_push(k, PRI_E_TREE_GONE);
@@ -141,6 +141,7 @@ static void finish(struct pri_keeper *k) {
     pri_run_unwatch_main(k);
     pri_run_reap(k);
     forget_roots(k);
+    pri_run_forget_start(k);
     k->end_ns = PRI_NEVER;
     if (plan_of(k) != NULL && k->pair->page->post_due) {
         k->end_stage = PRI_END_POST;

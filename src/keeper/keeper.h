@@ -226,7 +226,8 @@ void pri_run_watch_main(struct pri_keeper *k);
 void pri_run_main_ended(struct pri_keeper *k);
 void pri_run_status(struct pri_keeper *k);
 void pri_run_reap(struct pri_keeper *k);
-void pri_run_forget_start(struct pri_keeper *k);
+void pri_run_leave_start(struct pri_keeper *k);
+void pri_run_forget_start(struct pri_keeper *k); /* and what a service that notifies speaks to */
 void pri_run_record_election(struct pri_keeper *k);
 void pri_run_keep_old(struct pri_keeper *k);
 void pri_run_started(struct pri_keeper *k, const struct pri_process *process);

@@ -154,10 +154,12 @@ static void stop_polling_readiness(struct pri_keeper *k) {
     }
 }
 
-/* All that only the start needed. */
-void pri_run_forget_start(struct pri_keeper *k) {
-    stop_polling_readiness(k);
-    pri_readiness_stop(&k->readiness);
+/* All that only the start needed. Who notifies goes on to do so until it has ended. */
+void pri_run_leave_start(struct pri_keeper *k) {
+    if (k->readiness.kind != PRI_READY_NOTIFY) {
+        stop_polling_readiness(k);
+        pri_readiness_stop(&k->readiness);
+    }
     if (k->launched.report >= 0) {
         pri_poller_remove(k->poller, k->launched.report);
     }
@@ -166,6 +168,12 @@ void pri_run_forget_start(struct pri_keeper *k) {
     pri_steps_forget(k);
     pri_pid_file_forget(k);
     k->start_ns = PRI_NEVER;
+}
+
+void pri_run_forget_start(struct pri_keeper *k) {
+    pri_run_leave_start(k);
+    stop_polling_readiness(k);
+    pri_readiness_stop(&k->readiness);
 }
 
 void pri_run_unwatch_main(struct pri_keeper *k) {

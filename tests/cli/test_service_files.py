@@ -233,6 +233,25 @@ class ServiceFile(World):
         self.assertEqual(self.run_it("true").returncode, 0)
         self.assertEqual(self.said(), ["ready"])
 
+    def test_who_notifies_is_heard_until_it_has_ended(self):
+        self.write("notifier", """
+import os, signal, socket, sys
+said = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+def say(text):
+    address = os.environ["NOTIFY_SOCKET"]
+    said.sendto(text, "\\0" + address[1:] if address[0] == "@" else address)
+def stop(*_):
+    say(b"STOPPING=1")
+    open(sys.argv[1], "w").write("told")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, stop)
+say(b"READY=1")
+signal.pause()
+""")
+        self.unit(f"Type=notify\nExecStart=/usr/bin/env python3 {self.work}/notifier {self.log}\nExecStop=true")
+        self.assertEqual(self.run_it("true").returncode, 0)
+        self.assertEqual(self.said(), ["told"])
+
     # ---- Ends ----
 
 
