@@ -217,11 +217,7 @@ static void begin_plan(struct pri_keeper *k) {
     page->post_due = true;
     page->stop_due = false;
     record_start(k, (struct pri_process){0});
-    if (pri_holder_is_missing(k)) {
-        pri_holder_start(k);
-    } else {
-        pri_steps_run(k, PRI_STEPS_START_PRE);
-    }
+    pri_holder_need(k);
 }
 
 void pri_run_launch(struct pri_keeper *k) {
@@ -391,6 +387,14 @@ static bool awaits_steps(const struct pri_keeper *k) {
     return plan != NULL && k->machine.state == PRI_S_STARTING &&
            (k->launch_failed || k->steps.running || k->start.envp == NULL || k->holder_told >= 0 ||
             (plan->type == PRI_TYPE_FORKING && !k->forked));
+}
+
+/* When the readiness check wants its next step. Before there is anything to check, never: what ends
+ * that wait is an event. */
+int64_t pri_run_readiness_ns(const struct pri_keeper *k) {
+    bool waits =
+        k->machine.state != PRI_S_STARTING || k->launched.report >= 0 || awaits_steps(k);
+    return waits ? PRI_NEVER : k->readiness.next_ns;
 }
 
 /* One step of the readiness machine, and what it wants to be woken by next. */
@@ -606,9 +610,10 @@ void pri_run_main_ended(struct pri_keeper *k) {
     if (k->main_watch < 0 || !pri_link_wait(k->main_watch, 0)) {
         return;
     }
+    bool ending = k->end_stage != PRI_END_NONE; /* the last step of that may be reaped here, too */
     pri_run_unwatch_main(k);
     pri_run_reap(k);
-    if (k->end_stage != PRI_END_NONE) {
+    if (ending) {
         pri_run_end_step(k, false);
         return;
     }
