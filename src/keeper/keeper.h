@@ -132,7 +132,8 @@ struct pri_keeper {
     struct pri_start start; /* argv, envp and what else of the start is needed until it is ready */
     uint16_t port;
     int port_tries;
-    bool status_known, launch_failed, readiness_done, readiness_tidy, ended_by_us;
+    bool status_known, launch_failed, start_timed_out;
+    bool readiness_done, readiness_tidy, ended_by_us;
     int status;
     enum pri_end_stage end_stage;
     struct pri_process
@@ -253,6 +254,7 @@ void pri_run_describe_end(bool known, int status, char *to, size_t size);
 void pri_run_end_tree(struct pri_keeper *k);
 void pri_run_end_step(struct pri_keeper *k, bool timed_out);
 void pri_run_find_roots(struct pri_keeper *k);
+void pri_end_arm(struct pri_keeper *k);
 void pri_end_stopped(struct pri_keeper *k);
 void pri_end_posted(struct pri_keeper *k);
 

@@ -156,7 +156,7 @@ static void limit_starts(struct pri_keeper *k) {
     } else if (plan != NULL) {
         k->machine.restarts_most = UINT32_MAX;
     }
-    k->machine.long_up = pri_clock_ns() - k->up_since_ns > long_up_ms * PRI_MS;
+    k->machine.long_up = (pri_clock_ns() - k->up_since_ns) / PRI_MS > long_up_ms;
 }
 
 /* Who is in the queue is asked in before anything is decided that could end the service. */

@@ -225,7 +225,8 @@ void pri_run_launch(struct pri_keeper *k) {
     pri_run_forget_start(k);
     pri_run_unwatch_main(k);
     k->pair->page->main = (struct pri_process){0};
-    k->status_known = k->launch_failed = k->ended_by_us = k->readiness_done = k->forked = false;
+    k->status_known = k->launch_failed = k->start_timed_out = false;
+    k->ended_by_us = k->readiness_done = k->forked = false;
     k->start_ns = pri_deadline(config->start_timeout_ms);
     pri_run_open_files(k);
     pri_log_mark(&k->log);
@@ -392,8 +393,7 @@ static bool awaits_steps(const struct pri_keeper *k) {
 /* When the readiness check wants its next step. Before there is anything to check, never: what ends
  * that wait is an event. */
 int64_t pri_run_readiness_ns(const struct pri_keeper *k) {
-    bool waits =
-        k->machine.state != PRI_S_STARTING || k->launched.report >= 0 || awaits_steps(k);
+    bool waits = k->machine.state != PRI_S_STARTING || k->launched.report >= 0 || awaits_steps(k);
     return waits ? PRI_NEVER : k->readiness.next_ns;
 }
 
@@ -475,6 +475,7 @@ void pri_run_start_timeout(struct pri_keeper *k) {
              "'%s' was not ready (%s) within its start timeout of %lld ms", name_of(k),
              ready != NULL ? ready : "running", (long long)config->start_timeout_ms);
     keep_error(k, &error);
+    k->start_timed_out = true;
     k->machine.restart = pri_run_restarts(k, PRI_RESTART_TIMEOUT);
     pri_keeper_push(k, PRI_E_START_TIMEOUT);
 }

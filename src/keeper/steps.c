@@ -109,6 +109,9 @@ static void go_on(struct pri_keeper *k) {
         if (code == 0) {
             PRI_CRASH_POINT("plan: a step is prepared");
             k->steps.running = true;
+            if (step->list == PRI_STEPS_STOP || step->list == PRI_STEPS_STOP_POST) {
+                pri_end_arm(k); /* TimeoutStopSec= is for each of them */
+            }
             pri_launch_go(&k->steps.control);
             PRI_CRASH_POINT("plan: a step runs");
             PRI_TRACE("%s: '%s' as %u", list_names[step->list], program_of(k, step),

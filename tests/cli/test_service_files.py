@@ -132,7 +132,18 @@ class ServiceFile(World):
         self.unit("ExecStart=sleep 1000\nExecStartPost=SAY $MAINPID\nExecStop=SAY $MAINPID\n"
                   "ExecStopPost=SAY $SERVICE_RESULT $EXIT_CODE $EXIT_STATUS ${MAINPID}.")
         pid = self.run_it("sh", "-c", "echo $PROCREF_PID").stdout.strip()
-        self.assertEqual(self.said(), [pid, pid, "success killed 15 ."])
+        self.assertEqual(self.said(), [pid, pid, "success killed TERM ."])
+
+    def test_steps_know_how_a_start_failed(self):
+        post = "ExecStopPost=SAY $SERVICE_RESULT $EXIT_CODE $EXIT_STATUS\n"
+        for service, how in (("ExecStart=/bin/sh -c 'exit 3'\nExecStartPost=sleep 1", "exit-code exited 3"),
+                             ("ExecStart=/bin/sh -c 'kill -9 $$$$'\nExecStartPost=sleep 1", "signal killed KILL"),
+                             ("ExecStartPre=false\nExecStart=sleep 1000", "exit-code"),
+                             ("ExecStartPre=sleep 1000\nExecStart=sleep 1000\nTimeoutStartSec=100ms", "timeout")):
+            with self.subTest(how):
+                self.unit(post + service)
+                self.assertEqual(self.run_it("true").returncode, 111)
+                self.assertEqual(self.said()[-1], how)
 
     def test_a_step_that_hangs_ends_with_the_start_timeout(self):
         self.unit("ExecStartPre=sleep 1000\nExecStart=sleep 1000\nTimeoutStartSec=300ms\nExecStopPost=SAY post")
@@ -145,6 +156,11 @@ class ServiceFile(World):
         self.unit("ExecStart=sleep 1000\nExecStop=sleep 1000\nTimeoutStopSec=300ms\nExecStopPost=SAY post")
         self.assertEqual(self.run_it("true").returncode, 0)
         self.assertEqual(self.said(), ["post"])
+
+    def test_each_stop_step_has_the_stop_timeout(self):
+        self.unit("ExecStart=sleep 1000\nTimeoutStopSec=600ms\nExecStop=sleep 0.4\nExecStop=sleep 0.4\nExecStop=SAY stopped")
+        self.assertEqual(self.run_it("true").returncode, 0)
+        self.assertEqual(self.said(), ["stopped"])
 
     # ---- Kinds ----
 
@@ -332,6 +348,15 @@ class ServiceFile(World):
 
     # ---- How processes are run ----
 
+    def test_the_start_limit_of_an_unlimited_interval_ends_the_restarts(self):
+        self.unit(f"ExecStart=/bin/sh -c 'echo >>{self.work}/starts; sleep 0.05'\nRestart=always\nRestartSec=0",
+                  unit="StartLimitIntervalSec=infinity\nStartLimitBurst=2")
+        holder = self.hold()
+        self.wait_until(lambda: self.status()["state"] == "gave up", seconds=5)
+        with open(f"{self.work}/starts") as file:
+            self.assertEqual(len(file.readlines()), 2)
+        self.let_go(holder)
+
     def test_limits_umask_nice_and_folder_are_set(self):
         self.unit("ExecStart=/bin/sh -c 'ulimit -Sn; ulimit -Hn; ulimit -c; umask; nice; pwd; exec sleep 1000'\n"
                   f"LimitNOFILE=100:200\nLimitCORE=0\nUMask=0077\nNice=5\nWorkingDirectory={self.dir}/home\n"
@@ -345,6 +370,15 @@ class ServiceFile(World):
                   f"StandardOutput=append:{self.log}\nStandardError=null")
         self.run_it("sh", "-c", f"until grep -q out {self.log}; do sleep 0.01; done")
         self.assertEqual(self.said(), ["before", "pre", "out"])
+
+    def test_one_file_for_both_outputs_has_all_of_both(self):
+        for kind in ("file", "truncate", "append"):
+            with self.subTest(kind):
+                self.write("said", "")
+                self.unit("ExecStart=/bin/sh -c 'echo out; echo err >&2; echo more; exec sleep 1000'\n"
+                          f"StandardOutput={kind}:{self.log}\nStandardError={kind}:{self.log}")
+                self.run_it("sh", "-c", f"until grep -q more {self.log}; do sleep 0.01; done")
+                self.assertEqual(self.said(), ["out", "err", "more"])
 
     def test_the_runtime_directory_is_made_and_removed(self):
         self.unit("RuntimeDirectory=a b/c\nRuntimeDirectoryMode=0700\nWorkingDirectory=%t/a\n"
