@@ -1,7 +1,7 @@
 /*
  * Ending the service, in stages: ExecStop=, the first process, the rest, SIGKILL, ExecStopPost=.
- * Each has the stop timeout for itself. A service without a plan begins with its first process, and
- * ends there.
+ * Each, and each command, has the stop timeout for itself. A service without a plan begins with its
+ * first process, and ends there.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -28,6 +28,10 @@ static enum pri_kill_mode kill_mode(const struct pri_keeper *k) {
 
 static int64_t deadline(const struct pri_keeper *k) {
     return pri_deadline(k->pair->config->stop_timeout_ms);
+}
+
+void pri_end_arm(struct pri_keeper *k) {
+    k->end_ns = deadline(k);
 }
 
 static void unwatch_end(struct pri_keeper *k) {

@@ -36,6 +36,7 @@ struct pri_page {
     bool recovers;           /* … if there is something */
     bool stop_due, post_due; /* with a plan: ExecStop=, ExecStopPost= are to be run when it ends */
     struct pri_process holder; /* of the services that it requires */
+    bool holder_holds;         /* … and it said that it does */
     int64_t since_ms, log_start;
     int64_t up_ms;               /* wall clock: when this generation came up */
     uint32_t ups;                /* how often one did, in this pair's life */
@@ -131,7 +132,8 @@ struct pri_keeper {
     struct pri_start start; /* argv, envp and what else of the start is needed until it is ready */
     uint16_t port;
     int port_tries;
-    bool status_known, launch_failed, readiness_done, readiness_tidy, ended_by_us;
+    bool status_known, launch_failed, start_timed_out;
+    bool readiness_done, readiness_tidy, ended_by_us;
     int status;
     enum pri_end_stage end_stage;
     struct pri_process
@@ -222,6 +224,7 @@ void pri_run_open_files(struct pri_keeper *k);
 void pri_run_launch(struct pri_keeper *k);
 void pri_run_report(struct pri_keeper *k);
 void pri_run_readiness(struct pri_keeper *k);
+int64_t pri_run_readiness_ns(const struct pri_keeper *k);
 void pri_run_watch_main(struct pri_keeper *k);
 void pri_run_main_ended(struct pri_keeper *k);
 void pri_run_status(struct pri_keeper *k);
@@ -252,6 +255,7 @@ void pri_run_describe_end(bool known, int status, char *to, size_t size);
 void pri_run_end_tree(struct pri_keeper *k);
 void pri_run_end_step(struct pri_keeper *k, bool timed_out);
 void pri_run_find_roots(struct pri_keeper *k);
+void pri_end_arm(struct pri_keeper *k);
 void pri_end_stopped(struct pri_keeper *k);
 void pri_end_posted(struct pri_keeper *k);
 
@@ -260,12 +264,10 @@ void pri_steps_run(struct pri_keeper *k, enum pri_step_list list);
 void pri_steps_reaped(struct pri_keeper *k, uint32_t pid, int status);
 void pri_steps_forget(struct pri_keeper *k);
 void pri_steps_kill(struct pri_keeper *k);
-bool pri_holder_is_missing(const struct pri_keeper *k);
-void pri_holder_start(struct pri_keeper *k);
+void pri_holder_need(struct pri_keeper *k); /* a start: then its steps */
+void pri_holder_take_over(struct pri_keeper *k);
 void pri_holder_told(struct pri_keeper *k);
 void pri_holder_ended(struct pri_keeper *k);
-void pri_holder_watch(struct pri_keeper *k);
-void pri_holder_unwatch(struct pri_keeper *k);
 
 /* forking.c */
 bool pri_forking_parent_ended(

@@ -156,7 +156,7 @@ static void limit_starts(struct pri_keeper *k) {
     } else if (plan != NULL) {
         k->machine.restarts_most = UINT32_MAX;
     }
-    k->machine.long_up = pri_clock_ns() - k->up_since_ns > long_up_ms * PRI_MS;
+    k->machine.long_up = (pri_clock_ns() - k->up_since_ns) / PRI_MS > long_up_ms;
 }
 
 /* Who is in the queue is asked in before anything is decided that could end the service. */
@@ -323,7 +323,7 @@ static void timers(struct pri_keeper *k) {
     if (k->status_ns <= now) {
         pri_run_status(k);
     }
-    if (k->machine.state == PRI_S_STARTING && k->readiness.next_ns <= now) {
+    if (pri_run_readiness_ns(k) <= now) {
         pri_run_readiness(k);
     }
     if (k->log_open && k->log.next_ns <= now) {
@@ -342,8 +342,7 @@ static int64_t next_deadline(const struct pri_keeper *k) {
         k->accept_ns,
         k->status_ns,
         pri_clients_deadline(k),
-        k->machine.state == PRI_S_STARTING && k->launched.report < 0 ? k->readiness.next_ns
-                                                                     : PRI_NEVER,
+        pri_run_readiness_ns(k),
         k->log_open ? k->log.next_ns : PRI_NEVER,
     };
     int64_t least = PRI_NEVER;
@@ -423,11 +422,7 @@ static void recall(struct pri_keeper *k) {
  * of the set. */
 static void take_over(struct pri_keeper *k) {
     pri_run_open_files(k);
-    if (pri_holder_is_missing(k)) {
-        pri_holder_start(k);
-    } else if (k->pair->page->holder.pid != 0) {
-        pri_holder_watch(k);
-    }
+    pri_holder_take_over(k);
     k->log.start = k->pair->page->log_start;
     k->port = k->pair->page->port;
     k->pair->page->ups += k->pair->page->ups == 0; /* one that the hint told of */

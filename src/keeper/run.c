@@ -225,11 +225,7 @@ static void begin_plan(struct pri_keeper *k) {
     page->post_due = true;
     page->stop_due = false;
     record_start(k, (struct pri_process){0});
-    if (pri_holder_is_missing(k)) {
-        pri_holder_start(k);
-    } else {
-        pri_steps_run(k, PRI_STEPS_START_PRE);
-    }
+    pri_holder_need(k);
 }
 
 void pri_run_launch(struct pri_keeper *k) {
@@ -237,7 +233,8 @@ void pri_run_launch(struct pri_keeper *k) {
     pri_run_forget_start(k);
     pri_run_unwatch_main(k);
     k->pair->page->main = (struct pri_process){0};
-    k->status_known = k->launch_failed = k->ended_by_us = k->readiness_done = k->forked = false;
+    k->status_known = k->launch_failed = k->start_timed_out = false;
+    k->ended_by_us = k->readiness_done = k->forked = false;
     k->start_ns = pri_deadline(config->start_timeout_ms);
     pri_run_open_files(k);
     pri_log_mark(&k->log);
@@ -401,6 +398,13 @@ static bool awaits_steps(const struct pri_keeper *k) {
             (plan->type == PRI_TYPE_FORKING && !k->forked));
 }
 
+/* When the readiness check wants its next step. Before there is anything to check, never: what ends
+ * that wait is an event. */
+int64_t pri_run_readiness_ns(const struct pri_keeper *k) {
+    bool waits = k->machine.state != PRI_S_STARTING || k->launched.report >= 0 || awaits_steps(k);
+    return waits ? PRI_NEVER : k->readiness.next_ns;
+}
+
 /* One step of the readiness machine, and what it wants to be woken by next. */
 void pri_run_readiness(struct pri_keeper *k) {
     bool starting = k->machine.state == PRI_S_STARTING;
@@ -479,6 +483,7 @@ void pri_run_start_timeout(struct pri_keeper *k) {
              "'%s' was not ready (%s) within its start timeout of %lld ms", name_of(k),
              ready != NULL ? ready : "running", (long long)config->start_timeout_ms);
     keep_error(k, &error);
+    k->start_timed_out = true;
     k->machine.restart = pri_run_restarts(k, PRI_RESTART_TIMEOUT);
     pri_keeper_push(k, PRI_E_START_TIMEOUT);
 }
@@ -614,9 +619,10 @@ void pri_run_main_ended(struct pri_keeper *k) {
     if (k->main_watch < 0 || !pri_link_wait(k->main_watch, 0)) {
         return;
     }
+    bool ending = k->end_stage != PRI_END_NONE; /* the last step of that may be reaped here, too */
     pri_run_unwatch_main(k);
     pri_run_reap(k);
-    if (k->end_stage != PRI_END_NONE) {
+    if (ending) {
         pri_run_end_step(k, false);
         return;
     }

@@ -5,6 +5,7 @@
  */
 #include "keeper/start.h"
 
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -56,6 +57,38 @@ struct own {
     char text[6][PRI_NAME_SIZE + 16];
 };
 
+static const char *result(const struct pri_keeper *k) {
+    if (k->start_timed_out) {
+        return "timeout";
+    }
+    if (k->launch_failed) {
+        return "exit-code";
+    }
+    if (!k->status_known || k->ended_by_us || pri_run_is_clean(k, k->status)) {
+        return "success";
+    }
+    return WIFEXITED(k->status) ? "exit-code" : WCOREDUMP(k->status) ? "core-dump" : "signal";
+}
+
+/* Signals have their names there; those without one their number. */
+static void put_signal(char *to, size_t size, int number) {
+    static const struct {
+        int number;
+        const char *name;
+    } names[] = {{SIGHUP, "HUP"},   {SIGINT, "INT"},   {SIGQUIT, "QUIT"}, {SIGILL, "ILL"},
+                 {SIGTRAP, "TRAP"}, {SIGABRT, "ABRT"}, {SIGBUS, "BUS"},   {SIGFPE, "FPE"},
+                 {SIGKILL, "KILL"}, {SIGUSR1, "USR1"}, {SIGSEGV, "SEGV"}, {SIGUSR2, "USR2"},
+                 {SIGPIPE, "PIPE"}, {SIGALRM, "ALRM"}, {SIGTERM, "TERM"}, {SIGXCPU, "XCPU"},
+                 {SIGXFSZ, "XFSZ"}, {SIGPROF, "PROF"}, {SIGIO, "IO"},     {SIGSYS, "SYS"}};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (names[i].number == number) {
+            pri_format(to, size, "EXIT_STATUS=%s", names[i].name);
+            return;
+        }
+    }
+    pri_format(to, size, "EXIT_STATUS=%d", number);
+}
+
 static void fill_own(const struct pri_keeper *k, struct pri_start_of what, struct own *own) {
     const struct pri_process *main = &k->pair->page->main;
     own->count = 0;
@@ -74,17 +107,18 @@ static void fill_own(const struct pri_keeper *k, struct pri_start_of what, struc
     if (k->end_stage == PRI_END_NONE) {
         return;
     }
-    bool exited = k->status_known && WIFEXITED(k->status);
-    bool clean = !k->status_known || k->ended_by_us || (exited && WEXITSTATUS(k->status) == 0);
-    pri_format(own->text[own->count++], sizeof own->text[0], "SERVICE_RESULT=%s",
-               clean    ? "success"
-               : exited ? "exit-code"
-                        : "signal");
-    if (k->status_known) {
-        pri_format(own->text[own->count++], sizeof own->text[0], "EXIT_CODE=%s",
-                   exited ? "exited" : "killed");
+    pri_format(own->text[own->count++], sizeof own->text[0], "SERVICE_RESULT=%s", result(k));
+    if (!k->status_known) {
+        return;
+    }
+    if (WIFEXITED(k->status)) {
+        pri_format(own->text[own->count++], sizeof own->text[0], "EXIT_CODE=exited");
         pri_format(own->text[own->count++], sizeof own->text[0], "EXIT_STATUS=%d",
-                   exited ? WEXITSTATUS(k->status) : WTERMSIG(k->status));
+                   WEXITSTATUS(k->status));
+    } else {
+        pri_format(own->text[own->count++], sizeof own->text[0], "EXIT_CODE=%s",
+                   WCOREDUMP(k->status) ? "dumped" : "killed");
+        put_signal(own->text[own->count++], sizeof own->text[0], WTERMSIG(k->status));
     }
 }
 

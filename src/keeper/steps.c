@@ -109,6 +109,9 @@ static void go_on(struct pri_keeper *k) {
         if (code == 0) {
             PRI_CRASH_POINT("plan: a step is prepared");
             k->steps.running = true;
+            if (step->list == PRI_STEPS_STOP || step->list == PRI_STEPS_STOP_POST) {
+                pri_end_arm(k); /* TimeoutStopSec= is for each of them */
+            }
             pri_launch_go(&k->steps.control);
             PRI_CRASH_POINT("plan: a step runs");
             PRI_TRACE("%s: '%s' as %u", list_names[step->list], program_of(k, step),
@@ -178,16 +181,7 @@ static void close_told(struct pri_keeper *k) {
     }
 }
 
-/* Its end is an event: what the service requires may go then. */
-void pri_holder_watch(struct pri_keeper *k) {
-    pri_holder_unwatch(k);
-    k->holder_watch = pri_process_watch(&k->pair->page->holder);
-    if (k->holder_watch < 0 || pri_poller_add(k->poller, k->holder_watch, PRI_TAG_HOLDER) < 0) {
-        pri_holder_ended(k);
-    }
-}
-
-void pri_holder_unwatch(struct pri_keeper *k) {
+static void unwatch_holder(struct pri_keeper *k) {
     if (k->holder_watch >= 0) {
         pri_poller_remove(k->poller, k->holder_watch);
         pri_link_close(k->holder_watch);
@@ -195,14 +189,28 @@ void pri_holder_unwatch(struct pri_keeper *k) {
     }
 }
 
-bool pri_holder_is_missing(const struct pri_keeper *k) {
-    const struct pri_plan_block *plan = plan_of(k);
-    return plan != NULL && plan->holder.count > 0 && !pri_process_alive(&k->pair->page->holder);
+/* Its end is an event: what the service requires may go then. */
+static void watch_holder(struct pri_keeper *k) {
+    unwatch_holder(k);
+    k->holder_watch = pri_process_watch(&k->pair->page->holder);
+    if (k->holder_watch < 0 || pri_poller_add(k->poller, k->holder_watch, PRI_TAG_HOLDER) < 0) {
+        pri_holder_ended(k);
+    }
+}
+
+/* A start fails by it; what is up already cannot go on. */
+static void holder_failed(struct pri_keeper *k, const procref_error *error) {
+    if (k->machine.state == PRI_S_STARTING) {
+        pri_run_start_failed(k, error);
+    } else {
+        k->holder_lost = true;
+        pri_run_lost(k, error);
+    }
 }
 
 /* It is marked as a keeper's (os/tree.h), so it is not of the service's tree; it ends by itself
  * when the pair has ended, which is after the service. */
-void pri_holder_start(struct pri_keeper *k) {
+static void start_holder(struct pri_keeper *k) {
     procref_error error = PROCREF_ERROR_INIT;
     struct pri_launched launched = {.go = -1, .report = -1};
     procref_waitable told[2];
@@ -210,16 +218,17 @@ void pri_holder_start(struct pri_keeper *k) {
     if (pri_pipe_open(told) < 0) {
         pri_fail(&error, PROCREF_E_LIMIT, 0, "pipe", "no descriptors to start what '%s' requires",
                  k->pair->config->ident.name);
-        pri_run_start_failed(k, &error);
+        holder_failed(k, &error);
         return;
     }
     int code = launch_step(k, (struct pri_start_of){.holder = true}, told[1], &launched, &error);
     pri_link_close(told[1]);
     if (code < 0) {
         pri_link_close(told[0]);
-        pri_run_start_failed(k, &error);
+        holder_failed(k, &error);
         return;
     }
+    k->pair->page->holder_holds = false;
     k->pair->page->holder = launched.process;
     k->holder_told = told[0];
     k->holder_lost = false;
@@ -227,40 +236,89 @@ void pri_holder_start(struct pri_keeper *k) {
     pri_launch_go(&launched);
     pri_launch_forget(&launched);
     pri_poller_add(k->poller, k->holder_told, PRI_TAG_HELD);
-    pri_holder_watch(k);
+    watch_holder(k);
     PRI_TRACE("what it requires is held by %u", (unsigned)k->pair->page->holder.pid);
 }
 
-/* One byte: it holds. */
-void pri_holder_told(struct pri_keeper *k) {
-    procref_error error = PROCREF_ERROR_INIT;
-    int got = pri_pipe_take(k->holder_told);
-    if (got < 0) {
-        return;
-    }
-    close_told(k);
-    PRI_CRASH_POINT("plan: the required is held");
-    if (k->machine.state != PRI_S_STARTING) {
-        return; /* taken over while it was up */
-    }
-    if (got > 0) {
+static bool needs_holder(const struct pri_keeper *k) {
+    const struct pri_plan_block *plan = plan_of(k);
+    return plan != NULL && plan->holder.count > 0;
+}
+
+/* One that has told nothing when its keeper was killed tells nobody any more: it is replaced. */
+void pri_holder_need(struct pri_keeper *k) {
+    const struct pri_page *page = k->pair->page;
+    if (!needs_holder(k)) {
         pri_steps_run(k, PRI_STEPS_START_PRE);
         return;
     }
+    if (k->holder_told >= 0) {
+        return; /* of a start that was given up: it will tell */
+    }
+    if (pri_process_alive(&page->holder) && page->holder_holds && !k->holder_lost) {
+        if (k->holder_watch < 0) {
+            watch_holder(k);
+        }
+        if (!k->holder_lost) {
+            pri_steps_run(k, PRI_STEPS_START_PRE);
+        }
+        return;
+    }
+    pri_process_signal(&page->holder, SIGKILL);
+    start_holder(k);
+}
+
+void pri_holder_take_over(struct pri_keeper *k) {
+    if (!needs_holder(k)) {
+        return;
+    }
+    if (pri_process_alive(&k->pair->page->holder)) {
+        watch_holder(k);
+    } else {
+        start_holder(k);
+    }
+}
+
+static void not_had(struct pri_keeper *k) {
+    procref_error error = PROCREF_ERROR_INIT;
     pri_fail(&error, PROCREF_E_SERVICE_START, 0, "", "what '%s' requires could not be had",
              k->pair->config->ident.name);
     pri_run_start_failed(k, &error);
 }
 
-void pri_holder_ended(struct pri_keeper *k) {
-    pri_holder_unwatch(k);
-    if (k->holder_told >= 0) {
-        pri_holder_told(k); /* its pipe says the same, and better */
+/* One byte: it holds. */
+void pri_holder_told(struct pri_keeper *k) {
+    int got = pri_pipe_take(k->holder_told);
+    if (got < 0) {
         return;
     }
+    close_told(k);
+    k->pair->page->holder_holds = got > 0;
+    PRI_CRASH_POINT("plan: the required is held");
+    if (k->machine.state != PRI_S_STARTING) {
+        return; /* taken over while it was up, or the start was given up; its end tells the rest */
+    }
+    if (got > 0) {
+        pri_steps_run(k, PRI_STEPS_START_PRE);
+    } else {
+        not_had(k);
+    }
+}
+
+void pri_holder_ended(struct pri_keeper *k) {
+    struct pri_page *page = k->pair->page;
+    bool held = k->holder_told >= 0 ? pri_pipe_take(k->holder_told) > 0 : page->holder_holds;
+    enum pri_state state = k->machine.state;
+    unwatch_holder(k);
+    close_told(k);
+    page->holder_holds = held;
     k->holder_lost = true;
-    if (k->machine.state == PRI_S_UP || k->machine.state == PRI_S_LINGERING ||
-        k->machine.state == PRI_S_STARTING || k->machine.state == PRI_S_PUBLISHING) {
+    if (state == PRI_S_STARTING && !held) {
+        if (!k->launch_failed) { /* the end of its pipe has said so */
+            not_had(k);
+        }
+    } else if (state == PRI_S_UP || state == PRI_S_LINGERING || state == PRI_S_STARTING ||
+               state == PRI_S_PUBLISHING || state == PRI_S_RESUMING) {
         procref_error error = PROCREF_ERROR_INIT;
         pri_fail(&error, PROCREF_E_SERVICE_START, 0, "",
                  "'%s' is no longer sure of what it requires: the process that held it was killed",

@@ -4,6 +4,8 @@ services, ends, limits, restarts, what is required. What the parser understands 
 """
 import os
 import signal
+import subprocess
+import time
 import unittest
 
 from support import World
@@ -53,6 +55,32 @@ class ServiceFile(World):
     def pair(self, name="it"):
         status = self.status(name)
         return status["keeper"], status["standby"]
+
+    def test_the_keeper_sleeps_while_a_start_takes_its_time(self):
+        slow = f"/bin/sh -c 'touch {self.work}/$$0.begun; until [ -e {self.work}/go ]; do sleep 0.1; done' "
+        for name, service, extension in (
+                ("pre", f"ExecStartPre={slow}pre\nExecStart=sleep 1000", ""),
+                ("start", f"Type=oneshot\nRemainAfterExit=yes\nExecStart={slow}start", "Ready=exec:true"),
+                ("fork", f"Type=forking\nExecStart=/bin/sh -c 'sleep 1000 & touch {self.work}/fork.begun; "
+                         f"until [ -e {self.work}/go ]; do sleep 0.1; done'", "Ready=exec:true"),
+                ("post", f"ExecStart=sleep 1000\nExecStartPost={slow}post", "")):
+            with self.subTest(name):
+                self.unit(service, extension)
+                user = self.start("run", "--quiet", "it", "--", "true")
+                self.wait_until(lambda: os.path.exists(f"{self.work}/{name}.begun"))
+                keeper = self.pair()[0]
+
+                def used():
+                    with open(f"/proc/{keeper}/schedstat") as file:
+                        return int(file.read().split()[0])
+                before = used()
+                time.sleep(0.3)  # the time in which it is to do nothing
+                spent = used() - before
+                open(f"{self.work}/go", "w").close()
+                self.assertEqual(user.wait(), 0)
+                self.assertEqual(self.procref("wait", "it").returncode, 0)
+                os.unlink(f"{self.work}/go")
+                self.assertLess(spent, 50_000_000)
 
     # ---- Lists ----
 
@@ -104,7 +132,18 @@ class ServiceFile(World):
         self.unit("ExecStart=sleep 1000\nExecStartPost=SAY $MAINPID\nExecStop=SAY $MAINPID\n"
                   "ExecStopPost=SAY $SERVICE_RESULT $EXIT_CODE $EXIT_STATUS ${MAINPID}.")
         pid = self.run_it("sh", "-c", "echo $PROCREF_PID").stdout.strip()
-        self.assertEqual(self.said(), [pid, pid, "success killed 15 ."])
+        self.assertEqual(self.said(), [pid, pid, "success killed TERM ."])
+
+    def test_steps_know_how_a_start_failed(self):
+        post = "ExecStopPost=SAY $SERVICE_RESULT $EXIT_CODE $EXIT_STATUS\n"
+        for service, how in (("ExecStart=/bin/sh -c 'exit 3'\nExecStartPost=sleep 1", "exit-code exited 3"),
+                             ("ExecStart=/bin/sh -c 'kill -9 $$$$'\nExecStartPost=sleep 1", "signal killed KILL"),
+                             ("ExecStartPre=false\nExecStart=sleep 1000", "exit-code"),
+                             ("ExecStartPre=sleep 1000\nExecStart=sleep 1000\nTimeoutStartSec=100ms", "timeout")):
+            with self.subTest(how):
+                self.unit(post + service)
+                self.assertEqual(self.run_it("true").returncode, 111)
+                self.assertEqual(self.said()[-1], how)
 
     def test_a_step_that_hangs_ends_with_the_start_timeout(self):
         self.unit("ExecStartPre=sleep 1000\nExecStart=sleep 1000\nTimeoutStartSec=300ms\nExecStopPost=SAY post")
@@ -117,6 +156,11 @@ class ServiceFile(World):
         self.unit("ExecStart=sleep 1000\nExecStop=sleep 1000\nTimeoutStopSec=300ms\nExecStopPost=SAY post")
         self.assertEqual(self.run_it("true").returncode, 0)
         self.assertEqual(self.said(), ["post"])
+
+    def test_each_stop_step_has_the_stop_timeout(self):
+        self.unit("ExecStart=sleep 1000\nTimeoutStopSec=600ms\nExecStop=sleep 0.4\nExecStop=sleep 0.4\nExecStop=SAY stopped")
+        self.assertEqual(self.run_it("true").returncode, 0)
+        self.assertEqual(self.said(), ["stopped"])
 
     # ---- Kinds ----
 
@@ -323,6 +367,15 @@ signal.pause()
 
     # ---- How processes are run ----
 
+    def test_the_start_limit_of_an_unlimited_interval_ends_the_restarts(self):
+        self.unit(f"ExecStart=/bin/sh -c 'echo >>{self.work}/starts; sleep 0.05'\nRestart=always\nRestartSec=0",
+                  unit="StartLimitIntervalSec=infinity\nStartLimitBurst=2")
+        holder = self.hold()
+        self.wait_until(lambda: self.status()["state"] == "gave up", seconds=5)
+        with open(f"{self.work}/starts") as file:
+            self.assertEqual(len(file.readlines()), 2)
+        self.let_go(holder)
+
     def test_limits_umask_nice_and_folder_are_set(self):
         self.unit("ExecStart=/bin/sh -c 'ulimit -Sn; ulimit -Hn; ulimit -c; umask; nice; pwd; exec sleep 1000'\n"
                   f"LimitNOFILE=100:200\nLimitCORE=0\nUMask=0077\nNice=5\nWorkingDirectory={self.dir}/home\n"
@@ -336,6 +389,15 @@ signal.pause()
                   f"StandardOutput=append:{self.log}\nStandardError=null")
         self.run_it("sh", "-c", f"until grep -q out {self.log}; do sleep 0.01; done")
         self.assertEqual(self.said(), ["before", "pre", "out"])
+
+    def test_one_file_for_both_outputs_has_all_of_both(self):
+        for kind in ("file", "truncate", "append"):
+            with self.subTest(kind):
+                self.write("said", "")
+                self.unit("ExecStart=/bin/sh -c 'echo out; echo err >&2; echo more; exec sleep 1000'\n"
+                          f"StandardOutput={kind}:{self.log}\nStandardError={kind}:{self.log}")
+                self.run_it("sh", "-c", f"until grep -q more {self.log}; do sleep 0.01; done")
+                self.assertEqual(self.said(), ["out", "err", "more"])
 
     def test_the_runtime_directory_is_made_and_removed(self):
         self.unit("RuntimeDirectory=a b/c\nRuntimeDirectoryMode=0700\nWorkingDirectory=%t/a\n"
@@ -390,6 +452,30 @@ signal.pause()
         self.assertEqual(self.said(), ["start", "start"])
         self.let_go(holder)
 
+    def test_an_end_that_takes_the_main_process_and_the_last_step_at_once_is_one_end(self):
+        self.unit("ExecStart=/bin/sh -c 'echo >>starts; echo $$$$ >main; until [ -e go ]; do sleep 0.05; done'\n"
+                  "ExecStartPre=/bin/rm -f ill go\n"
+                  "ExecStop=/bin/sh -c 'touch stopping; until [ -e go ] && ! grep -q \") [^Z]\" /proc/$$(cat main)/stat; "
+                  "do sleep 0.05; done; touch stopped'\n"
+                  f"WorkingDirectory={self.work}\nRestart=always", "Health=test ! -e ill")
+        holder = self.hold()
+        keeper = self.pair()[0]
+        open(f"{self.work}/ill", "w").close()
+        user = self.start("run", "--quiet", "it", "--", "true", stderr=subprocess.PIPE)
+        self.wait_until(lambda: os.path.exists(f"{self.work}/stopping"))
+        os.kill(keeper, signal.SIGSTOP)
+        open(f"{self.work}/go", "w").close()
+        self.wait_until(lambda: os.path.exists(f"{self.work}/stopped"))
+        time.sleep(0.05)  # until the step itself has ended, which nobody reaps yet
+        os.kill(keeper, signal.SIGCONT)
+        self.assertEqual((user.wait(), user.stderr.read().count("ended")), (0, 0))
+        with open(f"{self.work}/starts") as file:
+            self.assertEqual(len(file.readlines()), 2)
+        holder.terminate()
+        holder.wait()
+        open(f"{self.work}/go", "w").close()
+        self.assertEqual(self.procref("wait", "it").returncode, 0)
+
     def test_a_service_that_stays_unhealthy_is_an_error(self):
         self.unit("ExecStart=sleep 1000", "Health=echo it is ill >&2; exit 3")
         holder = self.hold()
@@ -440,6 +526,39 @@ signal.pause()
         done = self.run_it("true", name="app")
         self.assertEqual(done.returncode, 111)
         self.assertIn("no database today", done.stderr)
+
+    def test_a_keeper_killed_before_the_required_is_up_is_followed_by_one_that_waits_for_it(self):
+        self.two("Restart=always")
+        self.unit(f"ExecStartPre=/bin/sh -c 'until [ -e {self.work}/go ]; do sleep 0.05; done'\n"
+                  "ExecStartPost=SAY db up\nExecStart=sleep 1000\nExecStop=SAY db down", name="db")
+        user = self.start("run", "--quiet", "app", "--", "true")
+        self.wait_until(lambda: "starting" in self.procref("status", "db").stdout)
+        keeper = self.pair("app")[0]
+        os.kill(keeper, signal.SIGKILL)
+        self.wait_until(lambda: self.pair("app")[0] != keeper)
+        self.procref("stop", "app", timeout=10)  # answered in the start that follows: held, or asked for
+        self.assertNotIn("app up", self.said())
+        open(f"{self.work}/go", "w").close()
+        self.assertEqual(user.wait(), 0)
+        for name in ("app", "db"):
+            self.assertEqual(self.procref("wait", name).returncode, 0)
+        self.assertEqual([word for word in self.said() if "up" in word], ["db up", "app up"])
+        self.assertEqual(self.said()[-2:], ["app down", "db down"])
+
+    def test_what_holds_the_required_is_watched_by_a_keeper_that_starts_anew(self):
+        self.two()
+        slow = f"ExecStartPre=/bin/sh -c 'touch {self.work}/begun; until [ -e {self.work}/go ]; do sleep 0.05; done'\n"
+        self.unit(slow + "ExecStart=sleep 1001\nExecStartPost=SAY app up\nRestart=always", "Requires=db", name="app")
+        holder = self.start("hold", "app")
+        self.wait_until(lambda: os.path.exists(f"{self.work}/begun"))
+        os.kill(self.pair("app")[0], signal.SIGKILL)
+        open(f"{self.work}/go", "w").close()
+        self.wait_until(lambda: self.said().count("app up") == 1 and self.status("app")["state"] == "up")
+        [needs] = self.status("db")["holders"]
+        os.kill(needs["pid"], signal.SIGKILL)
+        self.wait_until(lambda: self.said().count("app up") == 2 and self.status("app")["state"] == "up", seconds=5)
+        self.let_go(holder, name="app")
+        self.assertEqual(self.procref("wait", "db").returncode, 0)
 
     def test_killing_both_keepers_of_who_requires_lets_the_required_go(self):
         self.two()

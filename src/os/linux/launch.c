@@ -201,12 +201,14 @@ static void apply(const struct pri_plan_block *plan, int report_to, struct repor
             give_up(report_to, report, STEP_LIMIT);
         }
     }
+    /* One file is opened once: two descriptors would write over each other. */
+    bool same = output != NULL && (error == NULL || strcmp(output, error) == 0);
     bool error_is_log = error != NULL && strcmp(error, "log") == 0; /* where it goes already */
     if ((output != NULL && !redirect(STDOUT_FILENO, output, report)) ||
-        (error != NULL && !error_is_log && !redirect(STDERR_FILENO, error, report))) {
+        (error != NULL && !same && !error_is_log && !redirect(STDERR_FILENO, error, report))) {
         give_up(report_to, report, STEP_OUTPUT);
     }
-    if (output != NULL && error == NULL) {
+    if (same) {
         dup2(STDOUT_FILENO, STDERR_FILENO);
     }
 }
