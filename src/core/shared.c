@@ -269,7 +269,9 @@ static int learn(struct pri_shared *shared, const struct pri_answer *answer,
 }
 
 /*
- * The counter is looked up by its name, never taken from last time. If this process holds in it
+ * The counter is looked up by its name, never taken from last time, and it is that of the keeper
+ * who answered only if the record page still shows the generation once it was found: who was slow
+ * may find the next life's, whose generations begin at 1 again. If this process holds in it
  * already, it nests; what it may hold in a counter that was removed protects nothing, so then it
  * attaches to the new one.
  */
@@ -277,6 +279,7 @@ static int attach_by_name(struct pri_shared *shared, struct pri_terms *terms,
                           procref_handle **ret_handle, procref_error *err) {
     struct pri_counter found;
     int code = pri_counter_find(&shared->ident, &found, err);
+    code = code == 0 && !is_up(shared) ? PROCREF_E_AGAIN : code;
     if (code < 0) {
         mark_held(shared, shared->held > 0 || shared->leaving > 0); /* now it matters */
         return code == PROCREF_E_NOT_FOUND ? PROCREF_E_AGAIN : code;

@@ -450,6 +450,34 @@ TEST(cancelled_as_the_last_of_a_service_with_on_last_release_it_is_a_release) {
 
 /* ---- what happens around it ---- */
 
+/*
+ * It was told that the service is up, and is slow to look. Meanwhile the last one's on_last_release
+ * ends that, the set goes, and the next one counts generations from 1 again: by its number alone
+ * the answer would still be right. (Found by procref torture.)
+ */
+TEST(who_was_told_of_an_earlier_life_gets_the_present_one) {
+    struct client *slow = loop_start(w), *c = loop_start(w);
+    client_open(slow, "", "callbacks=1 last=1");
+    client_open(c, "", "callbacks=1 last=1");
+    struct reply first = client_ask(c, "acquire 0 20000");
+    assert_held(&first);
+    start(slow, 0, 20000, 1);
+    await_readable(slow, 0); /* the answer is there, unread */
+    client_do(c, "release 0");
+    await_no_trace(w);
+    struct reply second = client_ask(c, "acquire 0 20000");
+    assert_held(&second);
+    assert_int_equal(second.generation, first.generation);
+    assert_int_not_equal(second.pid, first.pid);
+    struct reply told = finished(slow, 0);
+    assert_held(&told);
+    assert_int_equal(told.pid, second.pid);
+    assert_int_equal(count_of(c, 0), 2);
+    client_do(slow, "release_all");
+    client_do(c, "release_all");
+    await_no_trace(w);
+}
+
 TEST(the_service_object_may_be_closed_while_it_is_pending) {
     struct client *c = loop_start(w);
     client_open(c, "", gated(w));
@@ -743,6 +771,7 @@ TEST_MAIN(T(a_hundred_pendings_of_one_service_share_one_start_and_one_reference)
           T(cancelled_after_the_hot_path_its_reference_is_given_back),
           T(cancelled_when_told_to_start_another_is_elected),
           T(cancelled_while_it_waits_for_a_recovery_it_gives_back_what_is_unhealthy),
+          T(who_was_told_of_an_earlier_life_gets_the_present_one),
           T(cancelled_as_the_last_of_a_service_with_on_last_release_it_is_a_release),
           T(the_service_object_may_be_closed_while_it_is_pending),
           T(a_killed_keeper_is_reached_again), T(a_killed_pair_is_replaced),

@@ -40,7 +40,8 @@ static int remove_one(const char *path, const struct stat *status, int type, str
     (void)status;
     (void)type;
     (void)walk;
-    return remove(path) < 0 ? 0 : 0;
+    remove(path);
+    return 0; /* what cannot be removed is left, the rest is not */
 }
 
 void remove_folder(const char *dir) {

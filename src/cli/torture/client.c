@@ -47,8 +47,7 @@ static bool prepare(struct worker *w, const struct role *role, uint64_t number) 
     procref_error error = PROCREF_ERROR_INIT;
     *w = (struct worker){.arena = (uint32_t)role->arena,
                          .round = (uint32_t)role->round,
-                         .dice = dice_of(board->seed, (uint64_t)role->number, number),
-                         .terms = terms_of((uint32_t)role->arena, (uint32_t)role->round)};
+                         .dice = dice_of(board->seed, (uint64_t)role->number, number)};
     if (terms_open(w->arena, w->round, &w->service, &error) < 0) {
         violate("error", (int)role->arena, "open: %s", error.message);
         return false;

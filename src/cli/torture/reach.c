@@ -46,12 +46,12 @@ static int connect_unix(pid_t pid) {
     return fd;
 }
 
-pid_t ask_once(uint32_t arena, uint16_t port, pid_t pid) {
+/* The pid that answers at the port or at the instance's own socket; 0: nobody. */
+static pid_t ask_once(uint16_t port, pid_t pid) {
     char text[32] = "";
     ssize_t length = -1;
     struct linger reset = {1, 0};
     int fd = port != 0 ? connect_tcp(port) : connect_unix(pid);
-    (void)arena;
     if (fd < 0) {
         return 0;
     }
@@ -110,7 +110,7 @@ static bool conclude(const struct held *held, pid_t answered, int64_t until, boo
 bool reach(const struct held *held) {
     int64_t until = now_ms() + board->reach_ms;
     bool well = false;
-    while (!conclude(held, ask_once(held->arena, held->port, (pid_t)held->pid), until, &well)) {
+    while (!conclude(held, ask_once(held->port, (pid_t)held->pid), until, &well)) {
         /* It is stopped for a while, or (without readiness) not listening yet. */
         if (held->gone >= 0) {
             readable_within(held->gone, AGAIN_MS);

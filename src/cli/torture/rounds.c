@@ -59,6 +59,7 @@ static void begin_round(struct judge *j, uint32_t arena) {
         a->until_ms = now_ms() + (plant_needs_clients(j) ? 15000 : 1500);
     }
     atomic_store(&b->attacked, 0);
+    atomic_store(&b->victims_count, 0); /* all are dead, and their pids free for others */
     atomic_store(&b->round, a->round);
     a->phase = PHASE_RUN;
 }

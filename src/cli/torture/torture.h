@@ -183,8 +183,6 @@ bool reach(const struct held *held);
 void watch_held(const struct held *held, int64_t ms);
 /* Whether this service may have ended while held: it was attacked, or both its keepers were. */
 bool excused(const struct held *held);
-/* The pid that answers at the port or at the instance's own socket; 0: nobody. */
-pid_t ask_once(uint32_t arena, uint16_t port, pid_t pid);
 
 /* ---- acts.c, acts_fork.c: what clients do -----------------------------------------------------
  */
@@ -194,7 +192,6 @@ struct worker {
     struct dice dice;
     struct slot *slot;
     procref_service *service;
-    struct terms terms;
 };
 bool worker_goes_on(const struct worker *w);
 /* Every kernel reference of a process begins under one number of massacres: nested holds have it
