@@ -275,6 +275,13 @@ bool pri_hint_read(int dir, const char *name, struct pri_hint *ret_hint) {
     return true;
 }
 
+bool pri_hint_exists(int dir, const char *name) {
+    char file[256];
+    struct stat status;
+    pri_file_name(name, ".hint", file);
+    return fstatat(dir, file, &status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 void pri_hint_remove(int dir, const char *name) {
     char file[FILE_NAME_MAX + 1];
     pri_file_name(name, ".hint", file);

@@ -36,6 +36,7 @@ void pri_file_name(const char *name, const char *suffix, char *to /* [256] */);
  */
 bool pri_hint_write(int dir, const char *name, const struct pri_hint *hint);
 bool pri_hint_read(int dir, const char *name, struct pri_hint *ret_hint);
+bool pri_hint_exists(int dir, const char *name); /* whatever it says */
 void pri_hint_remove(int dir, const char *name);
 
 /*

@@ -397,6 +397,9 @@ static void recall(struct pri_keeper *k) {
                   hint.key == ident_of(k)->hash;
     bool begun = pri_counter_find(ident_of(k), &counter, NULL) == 0 &&
                  pri_counter_read(&counter, PRI_REG_GEN) > 0;
+    /* A hint that says nothing (spoiled, or of another boot) says at least that there was
+     * something. */
+    begun = begun || (!hinted && k->dir >= 0 && pri_hint_exists(k->dir, ident_of(k)->name));
     /* What a plan's start had made is undone, whatever of it is left; twice is better than never.
      */
     page->post_due = hinted || begun;

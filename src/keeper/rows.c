@@ -47,7 +47,7 @@ static bool make_set(struct pri_keeper *k, bool probe) {
         return false;
     }
     PRI_CRASH_POINT("set opened, not begun");
-    if (fresh && k->pair->page->main.pid == 0) {
+    if (fresh && k->pair->page->main.pid == 0 && !k->pair->page->post_due) {
         k->pair->page->scattered =
             false; /* nothing had begun: no remains to look for in all of /proc */
     }

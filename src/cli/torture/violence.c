@@ -205,6 +205,19 @@ void massacre(struct judge *j, uint32_t arena) {
 
 /* ---- which ---- */
 
+/*
+ * A service is known by its keepers, by the set and by its hint; who takes all three away at once
+ * leaves nothing that knows of it. So where both keepers may be killed a round takes away sets or
+ * files, not both.
+ */
+static bool takes_files(const struct judge *j, uint32_t arena) {
+    return j->arenas[arena].cruelty != CRUELTY_ALL || j->arenas[arena].round % 2 == 0;
+}
+
+static bool takes_sets(const struct judge *j, uint32_t arena) {
+    return j->arenas[arena].cruelty != CRUELTY_ALL || j->arenas[arena].round % 2 == 1;
+}
+
 static bool deal(struct judge *j, uint32_t arena, enum blow blow) {
     bool all = j->arenas[arena].cruelty == CRUELTY_ALL;
     switch (blow) {
@@ -223,8 +236,8 @@ static bool deal(struct judge *j, uint32_t arena, enum blow blow) {
             massacre(j, arena);
         }
         return all;
-    case BLOW_REMOVE_SET: return remove_set(arena);
-    case BLOW_SPOIL_FILE: return spoil_file(j, arena);
+    case BLOW_REMOVE_SET: return takes_sets(j, arena) && remove_set(arena);
+    case BLOW_SPOIL_FILE: return takes_files(j, arena) && spoil_file(j, arena);
     case BLOW_LOAD: return load_cores(j);
     default: return false;
     }
