@@ -31,6 +31,7 @@ TEST(on_failure_a_restart_needs_no_acquire) {
     struct client *c = client_start(w);
     client_open(c, ON_PORT, TCP " restart=on-failure");
     struct reply held = client_hold(c);
+    await_events(w, "ready", 1); /* written down after its port answered */
     end_service(held.pid, SIGKILL);
     await_events(w, "ready", 2);
     assert_int_equal(client_count(c), 1);
@@ -40,6 +41,7 @@ TEST(on_failure_a_clean_exit_is_not_started_again) {
     struct client *c = client_start(w);
     client_open(c, ON_PORT, TCP " restart=on-failure");
     struct reply held = client_hold(c);
+    await_events(w, "ready", 1); /* written down after its port answered */
     end_service(held.pid, SIGUSR1); /* exits with 0 */
     assert_string_equal(client_ask(c, "gone 20000").verb, "gone");
     assert_string_equal(client_ask(c, "gone 200").verb, "gone");
@@ -53,6 +55,7 @@ TEST(always_starts_again_after_a_clean_exit) {
     struct client *c = client_start(w);
     client_open(c, ON_PORT, TCP " restart=always");
     struct reply held = client_hold(c);
+    await_events(w, "ready", 1); /* written down after its port answered */
     end_service(held.pid, SIGUSR1);
     await_events(w, "ready", 2);
     client_answered(c, client_hold(c).pid);

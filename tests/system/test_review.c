@@ -129,6 +129,7 @@ static void removed_between_two_starts(struct world *w, const char *state) {
     struct client *other = opened(w, options, TCP " restart=always stop_timeout=1000");
     struct reply held = client_hold(c);
     await_pid_in(w, file);
+    await_events(w, "ready", 1); /* written down after its port answered */
     kill_and_await(held.pid);
     AWAIT(trace_says(w, state));
     remove_set(w);
