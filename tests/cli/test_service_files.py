@@ -162,6 +162,29 @@ class ServiceFile(World):
         self.assertEqual(self.run_it("true").returncode, 0)
         self.assertEqual(self.said(), ["stopped"])
 
+    def test_a_step_that_was_about_to_run_when_the_keeper_was_killed_does_not_run_beside_the_next(self):
+        os.mkfifo(f"{self.work}/output")  # until somebody reads it, the step does not come to run
+        self.unit("ExecStartPre=SAY pre\nExecStart=sleep 1000\nExecStopPost=SAY post\n"
+                  f"StandardOutput=append:{self.work}/output")
+        user = self.start("run", "--quiet", "it", "--", "true")
+
+        def steps():
+            keeper = self.pair()[0]
+            if keeper is None or not os.path.exists(f"/proc/{keeper}/task/{keeper}/children"):
+                return set()
+            with open(f"/proc/{keeper}/task/{keeper}/children") as file:
+                return set(file.read().split())
+        self.wait_until(lambda: self.pair()[0] and steps())
+        keeper, first = self.pair()[0], steps()
+        os.kill(keeper, signal.SIGKILL)
+        self.wait_until(lambda: self.pair()[0] not in (keeper, None) and steps() - first)
+        time.sleep(0.1)  # what comes next waits for the reader, too
+        reader = os.open(f"{self.work}/output", os.O_RDONLY | os.O_NONBLOCK)
+        self.assertEqual(user.wait(), 0)
+        self.assertEqual(self.procref("wait", "it").returncode, 0)
+        os.close(reader)
+        self.assertEqual(self.said(), ["post", "pre", "post"])
+
     # ---- Kinds ----
 
     ONESHOT = ("Type=oneshot\nRemainAfterExit=yes\nExecStart=SAY up\nExecStart=SAY and more\nExecStop=SAY down\n"
