@@ -144,7 +144,7 @@ struct pri_keeper {
     /* steps.c, forking.c: with a plan */
     struct pri_steps steps;
     procref_waitable holder_told, holder_watch, pid_file_watch;
-    bool holder_lost, forked;
+    bool holder_lost, forked, awaits_pid_file;
 
     /* deadlines, PRI_NEVER if not set */
     int64_t start_ns, end_ns, linger_ns, back_off_ns, status_ns, up_since_ns;
@@ -274,6 +274,7 @@ void pri_holder_ended(struct pri_keeper *k);
 bool pri_forking_parent_ended(
     struct pri_keeper *k); /* true: the service is another process, or will be known */
 void pri_pid_file_changed(struct pri_keeper *k);
+void pri_pid_file_orphaned(struct pri_keeper *k);
 void pri_pid_file_forget(struct pri_keeper *k);
 
 #endif

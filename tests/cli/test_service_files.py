@@ -293,6 +293,12 @@ class ServiceFile(World):
         self.unit("Type=forking\nExecStart=/bin/true")
         self.assertEqual(self.run_it("true").returncode, 111)
 
+    def test_a_forking_service_of_which_nothing_is_left_is_not_waited_for(self):
+        self.unit("Type=forking\nPIDFile=never.pid\nTimeoutStartSec=infinity\nExecStart=/bin/sh -c 'sleep 0.1 &'")
+        done = self.run_it("true")
+        self.assertEqual(done.returncode, 111)
+        self.assertIn("no process of it is left to write its PIDFile=", done.stderr)
+
     def test_a_notifying_service_is_up_when_it_says_so(self):
         from support import HELPERS
         self.unit(f"Type=notify\nExecStart={HELPERS}/service --notify --start-delay-ms 200 --events {self.work}/events\n"
@@ -471,6 +477,18 @@ class ServiceFile(World):
         holder.wait()
         open(f"{self.work}/go", "w").close()
         self.assertEqual(self.procref("wait", "it").returncode, 0)
+
+    def test_a_health_check_ends_with_who_asked(self):
+        self.unit("ExecStart=sleep 1000", f"Health=echo $$$$ >{self.work}/check; exec sleep 1000")
+        holder = self.hold()
+        user = self.start("run", "it", "--", "true")
+        self.wait_until(lambda: os.path.exists(f"{self.work}/check") and os.path.getsize(f"{self.work}/check"))
+        user.kill()
+        user.wait()
+        with open(f"{self.work}/check") as file:
+            check = int(file.read())
+        self.wait_until(lambda: not os.path.exists(f"/proc/{check}"), seconds=3)
+        self.let_go(holder)
 
     def test_a_service_that_stays_unhealthy_is_an_error(self):
         self.unit("ExecStart=sleep 1000", "Health=echo it is ill >&2; exit 3")
