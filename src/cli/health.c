@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@ enum { HEALTH_MS = 10000 };
 
 static _Noreturn void be_check(const char *command) {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody would end it after its ten seconds */
     setpgid(0, 0); /* so that all of it can be ended; what it says on stderr is seen */
     if (null >= 0) {
         dup2(null, STDIN_FILENO);

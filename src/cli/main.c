@@ -1,4 +1,5 @@
 /* procref, the command: finds the subcommand. Each has a file of its own. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,24 +40,34 @@ static int unknown(const char *word) {
     return CLI_USAGE;
 }
 
+/* What was printed is only said once it is written: a full disk is an error. */
+static int written(int status) {
+    bool failed = fflush(stdout) != 0 || ferror(stdout);
+    if (failed && status == CLI_OK) {
+        cli_say("cannot write to the standard output");
+        return CLI_FAILED;
+    }
+    return status;
+}
+
 int main(int argc, char **argv) {
     if (argc < 2) {
         return help(stderr);
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
-        return help(stdout);
+        return written(help(stdout));
     }
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
         printf("procref %s\n", procref_version());
-        return CLI_OK;
+        return written(CLI_OK);
     }
     for (int i = 0; i < COMMAND_COUNT; i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {
             static char name[32];
             snprintf(name, sizeof name, "procref %s", commands[i].name);
             cli_name = name;
-            return commands[i].run(&commands[i], argc - 1, argv + 1);
+            return written(commands[i].run(&commands[i], argc - 1, argv + 1));
         }
     }
     return unknown(argv[1]);

@@ -37,6 +37,9 @@ static int look_for(const char *program) {
     const char *path = getenv("PATH");
     char file[4096];
     int os = ENOENT;
+    if (program[0] == '\0') {
+        return ENOENT; /* not each folder of PATH itself */
+    }
     if (strchr(program, '/') != NULL) {
         return look_at(program);
     }

@@ -112,7 +112,7 @@ static bool nothing_has_run(const struct pri_keeper *k) {
 }
 
 void pri_run_end_tree(struct pri_keeper *k) {
-    pri_steps_kill(k); /* of a start that is given up */
+    pri_steps_kill_left(k); /* of a start that is given up */
     pri_run_leave_start(k);
     k->status_ns = PRI_NEVER;
     if (nothing_has_run(k)) {

@@ -53,6 +53,7 @@ static bool guess(const struct pri_keeper *k, struct pri_process *ret_process) {
 }
 
 void pri_pid_file_forget(struct pri_keeper *k) {
+    k->awaits_pid_file = false;
     if (k->pid_file_watch >= 0) {
         pri_poller_remove(k->poller, k->pid_file_watch);
         close(k->pid_file_watch);
@@ -105,6 +106,27 @@ bool pri_forking_parent_ended(struct pri_keeper *k) {
         named(k, &process);
     } else {
         PRI_TRACE("waits for %s", path); /* until the start timeout */
+        k->awaits_pid_file = true;
+        pri_pid_file_orphaned(k);
     }
     return true;
+}
+
+/* A child ended: who is left to write the file? What the service leaves is adopted by us. */
+void pri_pid_file_orphaned(struct pri_keeper *k) {
+    const struct pri_plan_block *plan = pri_config_plan(k->pair->config);
+    procref_error error = PROCREF_ERROR_INIT;
+    struct pri_process one;
+    if (!k->awaits_pid_file) {
+        return;
+    }
+    struct pri_tree tree = pri_run_tree(k);
+    if (pri_tree_list(&tree, &one, 1) > 0) {
+        return;
+    }
+    pri_pid_file_forget(k);
+    pri_fail(&error, PROCREF_E_SERVICE_START, 0, "",
+             "'%s' ended before it was ready: no process of it is left to write its PIDFile= '%s'",
+             k->pair->config->ident.name, pri_plan_text(plan, plan->pid_file));
+    pri_run_start_failed(k, &error);
 }

@@ -35,6 +35,7 @@ struct pri_page {
     uint16_t old_port;
     bool recovers;           /* … if there is something */
     bool stop_due, post_due; /* with a plan: ExecStop=, ExecStopPost= are to be run when it ends */
+    struct pri_process step;   /* … the one that was started last */
     struct pri_process holder; /* of the services that it requires */
     bool holder_holds;         /* … and it said that it does */
     int64_t since_ms, log_start;
@@ -143,7 +144,7 @@ struct pri_keeper {
     /* steps.c, forking.c: with a plan */
     struct pri_steps steps;
     procref_waitable holder_told, holder_watch, pid_file_watch;
-    bool holder_lost, forked;
+    bool holder_lost, forked, awaits_pid_file;
 
     /* deadlines, PRI_NEVER if not set */
     int64_t start_ns, end_ns, linger_ns, back_off_ns, status_ns, up_since_ns;
@@ -264,6 +265,7 @@ void pri_steps_run(struct pri_keeper *k, enum pri_step_list list);
 void pri_steps_reaped(struct pri_keeper *k, uint32_t pid, int status);
 void pri_steps_forget(struct pri_keeper *k);
 void pri_steps_kill(struct pri_keeper *k);
+void pri_steps_kill_left(struct pri_keeper *k); /* also a predecessor's */
 void pri_holder_need(struct pri_keeper *k); /* a start: then its steps */
 void pri_holder_take_over(struct pri_keeper *k);
 void pri_holder_told(struct pri_keeper *k);
@@ -273,6 +275,7 @@ void pri_holder_ended(struct pri_keeper *k);
 bool pri_forking_parent_ended(
     struct pri_keeper *k); /* true: the service is another process, or will be known */
 void pri_pid_file_changed(struct pri_keeper *k);
+void pri_pid_file_orphaned(struct pri_keeper *k);
 void pri_pid_file_forget(struct pri_keeper *k);
 
 #endif

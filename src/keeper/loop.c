@@ -239,6 +239,7 @@ static void dispatch(struct pri_keeper *k, uint64_t tag) {
     case PRI_TAG_CHILDREN:
         pri_run_reap(k);
         pri_run_status(k);
+        pri_pid_file_orphaned(k);
         if (k->readiness.next_ns <= pri_clock_ns()) {
             pri_run_readiness(k); /* its probe command ended */
         }

@@ -3,9 +3,9 @@
  * other, each awaited; and the process that holds what the service requires. When which list is due
  * is said by run.c (a start) and end.c (an end).
  *
- * Nothing of a step needs to be on record: until it is told to go it ends by itself when its keeper
- * dies, and then it belongs to the service's tree, which a successor ends before it begins the list
- * again.
+ * Until a step is told to go it ends by itself when its keeper dies. Then it is on record, because
+ * until it execs it looks like a keeper, and not like one of the service's tree, which a successor
+ * ends before it begins a list again.
  */
 #include <signal.h>
 #include <string.h>
@@ -15,9 +15,12 @@
 #include "core/fail.h"
 #include "core/trace.h"
 #include "keeper/keeper.h"
+#include "os/clock.h"
 #include "os/pair.h"
 #include "os/poller.h"
 #include "os/rendezvous.h"
+
+enum { STEP_DIES_MS = 1000 };
 
 static const char *const list_names[PRI_STEPS_COUNT] = {
     "ExecStartPre", "ExecStart", "ExecStartPost", "ExecStop", "ExecStopPost"};
@@ -107,6 +110,7 @@ static void go_on(struct pri_keeper *k) {
         int code =
             launch_step(k, (struct pri_start_of){.step = step}, -1, &k->steps.control, &error);
         if (code == 0) {
+            k->pair->page->step = k->steps.control.process;
             PRI_CRASH_POINT("plan: a step is prepared");
             k->steps.running = true;
             if (step->list == PRI_STEPS_STOP || step->list == PRI_STEPS_STOP_POST) {
@@ -169,6 +173,20 @@ void pri_steps_kill(struct pri_keeper *k) {
         pri_process_signal(&k->steps.control.process, SIGKILL);
     }
     forget_control(k);
+}
+
+/* Before another begins, this one has ended; what the kernel keeps longer than a second cannot be
+ * waited for here. */
+void pri_steps_kill_left(struct pri_keeper *k) {
+    const struct pri_process *step = &k->pair->page->step;
+    pri_steps_kill(k);
+    if (step->pid != 0 && pri_process_alive(step)) {
+        procref_waitable ended = pri_process_watch(step);
+        pri_process_signal(step, SIGKILL);
+        PRI_TRACE("SIGKILL to step %u", (unsigned)step->pid);
+        pri_link_wait(ended, pri_deadline(STEP_DIES_MS));
+        pri_link_close(ended);
+    }
 }
 
 /* ---- What the service requires --------------------------------------------------------------- */

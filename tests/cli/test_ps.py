@@ -16,6 +16,14 @@ from support import PATIENCE, PROCREF
 MAGIC = 0x70726377 # of src/core/wire.h
 
 class Ps(ClientWorld):
+    def test_what_cannot_be_written_is_an_error(self):
+        for words in (["ps"], ["ps", "--json"], ["ps", "--help"], ["--help"], ["--version"]):
+            with self.subTest(words=words), open("/dev/full", "w") as full:
+                done = subprocess.run([PROCREF, *words], env=self.env, cwd=self.work, stdout=full,
+                                      stderr=subprocess.PIPE, text=True, timeout=PATIENCE)
+                self.assertEqual(done.returncode, 111)
+                self.assertIn("cannot write to the standard output", done.stderr)
+
     def test_without_services_it_says_so_and_prints_an_empty_list(self):
         alone = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--map-root-user"])]  # no services of other tests
         run = lambda *words: subprocess.run([*alone, PROCREF, *words], capture_output=True, text=True, env=self.env)

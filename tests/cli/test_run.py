@@ -238,7 +238,7 @@ class Failures(support.World):
 
     def test_a_command_that_cannot_be_run_starts_no_service(self):
         text = self.write("text", "no program\n")
-        for name, status in (("no-such-program", 127), ("./no-such-program", 127), (text, 126), (self.work, 126)):
+        for name, status in (("no-such-program", 127), ("./no-such-program", 127), (text, 126), (self.work, 126), ("", 127)):
             result = self.procref("run", self.db, *self.described(), "--", name)
             self.assertEqual((result.returncode, result.stdout), (status, ""), name)
             self.assertRegex(result.stderr, rf"^procref run: {name}: \w.*\n$")

@@ -48,7 +48,9 @@ Requires=db
         holder = self.start("hold", "it", "--ready-fd", str(write), pass_fds=[write], stderr=subprocess.PIPE)
         os.close(write)
         with os.fdopen(read) as ready:
-            self.assertEqual(ready.read(), "\n", "it is not held")
+            told = ready.read()
+        if told != "\n":
+            self.fail(f"it is not held: {holder.communicate()[1]}")
         return holder
 
     def all_is_well(self):

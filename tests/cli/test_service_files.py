@@ -162,6 +162,29 @@ class ServiceFile(World):
         self.assertEqual(self.run_it("true").returncode, 0)
         self.assertEqual(self.said(), ["stopped"])
 
+    def test_a_step_that_was_about_to_run_when_the_keeper_was_killed_does_not_run_beside_the_next(self):
+        os.mkfifo(f"{self.work}/output")  # until somebody reads it, the step does not come to run
+        self.unit("ExecStartPre=SAY pre\nExecStart=sleep 1000\nExecStopPost=SAY post\n"
+                  f"StandardOutput=append:{self.work}/output")
+        user = self.start("run", "--quiet", "it", "--", "true")
+
+        def steps():
+            keeper = self.pair()[0]
+            if keeper is None or not os.path.exists(f"/proc/{keeper}/task/{keeper}/children"):
+                return set()
+            with open(f"/proc/{keeper}/task/{keeper}/children") as file:
+                return set(file.read().split())
+        self.wait_until(lambda: self.pair()[0] and steps())
+        keeper, first = self.pair()[0], steps()
+        os.kill(keeper, signal.SIGKILL)
+        self.wait_until(lambda: self.pair()[0] not in (keeper, None) and steps() - first)
+        time.sleep(0.1)  # what comes next waits for the reader, too
+        reader = os.open(f"{self.work}/output", os.O_RDONLY | os.O_NONBLOCK)
+        self.assertEqual(user.wait(), 0)
+        self.assertEqual(self.procref("wait", "it").returncode, 0)
+        os.close(reader)
+        self.assertEqual(self.said(), ["post", "pre", "post"])
+
     # ---- Kinds ----
 
     ONESHOT = ("Type=oneshot\nRemainAfterExit=yes\nExecStart=SAY up\nExecStart=SAY and more\nExecStop=SAY down\n"
@@ -269,6 +292,12 @@ class ServiceFile(World):
     def test_a_forking_service_that_leaves_nothing_has_failed(self):
         self.unit("Type=forking\nExecStart=/bin/true")
         self.assertEqual(self.run_it("true").returncode, 111)
+
+    def test_a_forking_service_of_which_nothing_is_left_is_not_waited_for(self):
+        self.unit("Type=forking\nPIDFile=never.pid\nTimeoutStartSec=infinity\nExecStart=/bin/sh -c 'sleep 0.1 &'")
+        done = self.run_it("true")
+        self.assertEqual(done.returncode, 111)
+        self.assertIn("no process of it is left to write its PIDFile=", done.stderr)
 
     def test_a_notifying_service_is_up_when_it_says_so(self):
         from support import HELPERS
@@ -475,6 +504,18 @@ signal.pause()
         holder.wait()
         open(f"{self.work}/go", "w").close()
         self.assertEqual(self.procref("wait", "it").returncode, 0)
+
+    def test_a_health_check_ends_with_who_asked(self):
+        self.unit("ExecStart=sleep 1000", f"Health=echo $$$$ >{self.work}/check; exec sleep 1000")
+        holder = self.hold()
+        user = self.start("run", "it", "--", "true")
+        self.wait_until(lambda: os.path.exists(f"{self.work}/check") and os.path.getsize(f"{self.work}/check"))
+        user.kill()
+        user.wait()
+        with open(f"{self.work}/check") as file:
+            check = int(file.read())
+        self.wait_until(lambda: not os.path.exists(f"/proc/{check}"), seconds=3)
+        self.let_go(holder)
 
     def test_a_service_that_stays_unhealthy_is_an_error(self):
         self.unit("ExecStart=sleep 1000", "Health=echo it is ill >&2; exit 3")
