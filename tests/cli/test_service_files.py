@@ -483,10 +483,10 @@ signal.pause()
 
     def test_an_end_that_takes_the_main_process_and_the_last_step_at_once_is_one_end(self):
         self.unit("ExecStart=/bin/sh -c 'echo >>starts; echo $$$$ >main; until [ -e go ]; do sleep 0.05; done'\n"
-                  "ExecStartPre=/bin/rm -f ill go\n"
+                  "ExecStartPre=/bin/rm -f ill go main\n"
                   "ExecStop=/bin/sh -c 'touch stopping; until [ -e go ] && ! grep -q \") [^Z]\" /proc/$$(cat main)/stat; "
                   "do sleep 0.05; done; touch stopped'\n"
-                  f"WorkingDirectory={self.work}\nRestart=always", "Health=test ! -e ill")
+                  f"WorkingDirectory={self.work}\nRestart=always", f"Ready=exec:test -s main\nHealth=test ! -e {self.work}/ill")
         holder = self.hold()
         keeper = self.pair()[0]
         open(f"{self.work}/ill", "w").close()
