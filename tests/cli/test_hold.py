@@ -22,6 +22,7 @@ class Hold(support.World):
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             process, said = self.hold(self.db, "--command", self.service())
             self.assertEqual(said, "\n")
+            self.wait_until(lambda: self.events("ready")) # without --ready it is held as soon as it runs
             self.assertEqual((len(self.events("ready")), self.events("stop-signal")), (1, []))
             process.send_signal(number)
             self.assertEqual((process.wait(PATIENCE), process.stderr.read()), (0, ""))

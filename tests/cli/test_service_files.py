@@ -337,7 +337,7 @@ class ServiceFile(World):
     def test_the_kill_signal_is_the_one_of_the_file(self):
         self.unit("ExecStart=sleep 1000\nKillSignal=SIGINT\nExecStopPost=SAY $EXIT_STATUS")
         self.run_it("true")
-        self.assertEqual(self.said(), ["2"])
+        self.assertEqual(self.said(), ["INT"])
 
     # ---- Restarts ----
 
