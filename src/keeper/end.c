@@ -26,6 +26,11 @@ static enum pri_kill_mode kill_mode(const struct pri_keeper *k) {
     return plan != NULL ? (enum pri_kill_mode)plan->kill_mode : PRI_KILL_GROUP;
 }
 
+/* SendSIGKILL=no: what does not end in its time is left alone. */
+static bool never_kills(const struct pri_keeper *k) {
+    return plan_of(k) != NULL && plan_of(k)->never_kill;
+}
+
 static int64_t deadline(const struct pri_keeper *k) {
     return pri_deadline(k->pair->config->stop_timeout_ms);
 }
@@ -79,7 +84,7 @@ static void signal_main(struct pri_keeper *k, int signal) {
 static void end_processes(struct pri_keeper *k) {
     const struct pri_config *config = k->pair->config;
     const struct pri_plan_block *plan = plan_of(k);
-    k->end_ns = plan != NULL && plan->never_kill ? PRI_NEVER : deadline(k);
+    k->end_ns = deadline(k);
     k->end_stage = PRI_END_MAIN;
     pri_run_find_roots(k);
     if (kill_mode(k) == PRI_KILL_PROCESS) {
@@ -163,7 +168,7 @@ void pri_end_posted(struct pri_keeper *k) {
     k->pair->page->post_due = false;
     k->end_stage = PRI_END_KILL;
     k->end_ns = PRI_NEVER;
-    if (kill_mode(k) == PRI_KILL_PROCESS) {
+    if (kill_mode(k) == PRI_KILL_PROCESS || never_kills(k)) {
         finish(k);
     } else {
         pri_run_end_step(k, false);
@@ -203,6 +208,11 @@ void pri_run_end_step(struct pri_keeper *k, bool timed_out) {
     }
     pri_run_find_roots(k);
     struct pri_tree tree = pri_run_tree(k);
+    if (timed_out && never_kills(k)) {
+        PRI_TRACE("it did not end in time, and is left alone");
+        finish(k);
+        return;
+    }
     if (timed_out) {
         PRI_TRACE("it did not end in time: SIGKILL");
         k->end_stage = PRI_END_KILL;
@@ -211,7 +221,8 @@ void pri_run_end_step(struct pri_keeper *k, bool timed_out) {
         if (pri_process_alive(&tree.main)) {
             return; /* its watch wakes us */
         }
-        k->end_stage = kill_mode(k) == PRI_KILL_MIXED ? PRI_END_KILL : PRI_END_REST;
+        bool kills = kill_mode(k) == PRI_KILL_MIXED && !never_kills(k);
+        k->end_stage = kills ? PRI_END_KILL : PRI_END_REST;
         signal = k->pair->config->stop_signal;
     }
     if (kill_mode(k) == PRI_KILL_PROCESS) {

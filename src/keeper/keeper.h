@@ -35,7 +35,7 @@ struct pri_page {
     uint16_t old_port;
     bool recovers;           /* … if there is something */
     bool stop_due, post_due; /* with a plan: ExecStop=, ExecStopPost= are to be run when it ends */
-    struct pri_process step;   /* … the one that was started last */
+    struct pri_process step; /* … the one that was started last */
     struct pri_process holder; /* of the services that it requires */
     bool holder_holds;         /* … and it said that it does */
     int64_t since_ms, log_start;
@@ -266,7 +266,7 @@ void pri_steps_reaped(struct pri_keeper *k, uint32_t pid, int status);
 void pri_steps_forget(struct pri_keeper *k);
 void pri_steps_kill(struct pri_keeper *k);
 void pri_steps_kill_left(struct pri_keeper *k); /* also a predecessor's */
-void pri_holder_need(struct pri_keeper *k); /* a start: then its steps */
+void pri_holder_need(struct pri_keeper *k);     /* a start: then its steps */
 void pri_holder_take_over(struct pri_keeper *k);
 void pri_holder_told(struct pri_keeper *k);
 void pri_holder_ended(struct pri_keeper *k);

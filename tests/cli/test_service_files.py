@@ -353,6 +353,14 @@ signal.pause()
         self.assertTrue(self.lives(child))
         os.kill(child, signal.SIGKILL)
 
+    def test_send_sigkill_no_leaves_alone_what_does_not_end_in_time(self):
+        self.unit(f"ExecStart=/bin/sh -c 'trap : TERM; echo up >{self.work}/up; while :; do sleep 0.01; done'\n"
+                  "SendSIGKILL=no\nTimeoutStopSec=200ms\nExecStopPost=SAY post", f"Ready=exec:test -e {self.work}/up")
+        pid = int(self.run_it("sh", "-c", "echo $PROCREF_PID").stdout)
+        self.assertEqual(self.said(), ["post"])
+        self.assertTrue(self.lives(pid))
+        os.kill(pid, signal.SIGKILL)
+
     def test_the_kill_signal_is_the_one_of_the_file(self):
         self.unit("ExecStart=sleep 1000\nKillSignal=SIGINT\nExecStopPost=SAY $EXIT_STATUS")
         self.run_it("true")
