@@ -322,7 +322,7 @@ int pri_shared_attach(struct pri_shared *shared, struct pri_terms *terms,
 
 void pri_shared_sign(struct pri_shared *shared, struct pri_request *request) {
     take(shared);
-    if (shared->self.pid == 0) {
+    if (shared->self.pid == 0 || shared->self.start == 0) { /* 0: it could not be read last time */
         shared->self = pri_process_self();
     }
     request->start = shared->self.start;
