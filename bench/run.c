@@ -103,10 +103,10 @@ void bench_run(void) {
         [BY_FILE] = {procref, "run", "-f", unit, "--base-dir", dir, "--", "true"},
     };
     for (int i = 0; i < 2; i++) { /* the same, but cat(1) in place of true(1) */
-        char *argv[WORDS];
+        char *argv[WORDS], cat[] = "cat";
         memcpy(argv, argvs[BY_OPTIONS + i], sizeof argv);
         for (int k = 0; k < WORDS && argv[k] != NULL; k++) {
-            argv[k] = strcmp(argv[k], "true") == 0 ? "cat" : argv[k];
+            argv[k] = strcmp(argv[k], "true") == 0 ? cat : argv[k];
         }
         if (pipe2(lines[i], O_CLOEXEC) < 0) {
             die("pipe: %s", strerror(errno));
