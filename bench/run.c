@@ -18,8 +18,10 @@
 enum { ROUNDS = 401, WORDS = 16 };
 enum { PLAIN, FLOCK, BY_OPTIONS, BY_FILE, KINDS };
 
-static double run_us(char *const argv[]) {
+static double run_us(const char *const given[WORDS]) {
     extern char **environ;
+    char *argv[WORDS]; /* posix_spawn(3) wants them so, and changes none */
+    memcpy(argv, given, sizeof argv);
     pid_t pid;
     int status = -1;
     int64_t begin = now_ns();
@@ -58,8 +60,10 @@ static void write_unit(const char *path, const struct world *world) {
 }
 
 /* Keeps the service up until the line ends. */
-static pid_t keep_up(char *const argv[], int line) {
+static pid_t keep_up(const char *const given[WORDS], int line) {
     extern char **environ;
+    char *argv[WORDS];
+    memcpy(argv, given, sizeof argv);
     posix_spawn_file_actions_t actions;
     pid_t pid;
     posix_spawn_file_actions_init(&actions);
@@ -95,7 +99,7 @@ void bench_run(void) {
     snprintf(command, sizeof command, "%s %s", world.service_path, world.fifo_path);
     write_unit(unit, &world);
     char *dir = world.folder;
-    char *argvs[KINDS][WORDS] = {
+    const char *argvs[KINDS][WORDS] = {
         [PLAIN] = {"true"},
         [FLOCK] = {"flock", lock, "true"},
         [BY_OPTIONS] = {procref, "run", world.name, "--base-dir", dir, "--command", command, "--",
@@ -103,10 +107,10 @@ void bench_run(void) {
         [BY_FILE] = {procref, "run", "-f", unit, "--base-dir", dir, "--", "true"},
     };
     for (int i = 0; i < 2; i++) { /* the same, but cat(1) in place of true(1) */
-        char *argv[WORDS], cat[] = "cat";
+        const char *argv[WORDS];
         memcpy(argv, argvs[BY_OPTIONS + i], sizeof argv);
         for (int k = 0; k < WORDS && argv[k] != NULL; k++) {
-            argv[k] = strcmp(argv[k], "true") == 0 ? cat : argv[k];
+            argv[k] = strcmp(argv[k], "true") == 0 ? "cat" : argv[k];
         }
         if (pipe2(lines[i], O_CLOEXEC) < 0) {
             die("pipe: %s", strerror(errno));
