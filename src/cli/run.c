@@ -16,8 +16,15 @@ static int status_of(int os) {
     return os == ENOENT ? CLI_NOT_FOUND : CLI_CANNOT_RUN;
 }
 
+/* Where look_for() found COMMAND: execvp would try each folder of PATH again, which takes longer
+ * than the acquire. */
+static char found[4096];
+
 static int become(char **argv) {
-    execvp(argv[0], argv);
+    if (found[0] != '\0') {
+        execv(found, argv);
+    }
+    execvp(argv[0], argv); /* a script without "#!", or it went meanwhile */
     int os = errno;
     cli_say("%s: %s", argv[0], strerror(os));
     return status_of(os);
@@ -49,6 +56,7 @@ static int look_for(const char *program) {
             snprintf(file, sizeof file, "%.*s%s%s", length, path, length > 0 ? "/" : "", program);
         int here = n > 0 && (size_t)n < sizeof file ? look_at(file) : ENOENT;
         if (here == 0) {
+            memcpy(found, file, sizeof found);
             return 0;
         }
         os = here == EACCES ? EACCES : os;
