@@ -86,6 +86,7 @@ static void end_processes(struct pri_keeper *k) {
     const struct pri_plan_block *plan = plan_of(k);
     k->end_ns = deadline(k);
     k->end_stage = PRI_END_MAIN;
+    k->rest_asked = false;
     pri_run_find_roots(k);
     if (kill_mode(k) == PRI_KILL_PROCESS) {
         pri_steps_kill(k);
@@ -102,6 +103,7 @@ static void end_processes(struct pri_keeper *k) {
             struct pri_process one;
             struct pri_tree tree = pri_run_tree(k);
             pri_tree_signal(&tree, PRI_TREE_BUT_MAIN, config->stop_signal, &one);
+            k->rest_asked = true;
         }
     }
     pri_run_end_step(k, false);
@@ -223,7 +225,7 @@ void pri_run_end_step(struct pri_keeper *k, bool timed_out) {
         }
         bool kills = kill_mode(k) == PRI_KILL_MIXED && !never_kills(k);
         k->end_stage = kills ? PRI_END_KILL : PRI_END_REST;
-        signal = k->pair->config->stop_signal;
+        signal = k->rest_asked ? 0 : k->pair->config->stop_signal; /* once is enough */
     }
     if (kill_mode(k) == PRI_KILL_PROCESS) {
         if (pri_process_alive(&tree.main)) {

@@ -137,6 +137,7 @@ struct pri_keeper {
     bool readiness_done, readiness_tidy, ended_by_us;
     int status;
     enum pri_end_stage end_stage;
+    bool rest_asked; /* the whole tree got its signal, not the first process alone */
     struct pri_process
         *roots; /* callbacks: what was found below the service's process, while we end it */
     int roots_count;
