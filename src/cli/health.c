@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -13,6 +12,7 @@
 #include "cli/exports.h"
 #include "os/clock.h"
 #include "os/process.h"
+#include "os/rendezvous.h"
 
 enum { HEALTH_MS = 10000 };
 
@@ -28,33 +28,27 @@ static _Noreturn void be_check(const char *command) {
     _exit(CLI_NOT_FOUND);
 }
 
-/* Its wait status; -1: it took too long, or could not be watched. */
-static int await(pid_t pid) {
-    int status = -1;
-    procref_waitable ended;
-    int64_t deadline_ns = pri_deadline(HEALTH_MS), left_ns;
-    bool in_time = pri_process_hold((uint32_t)pid, &ended) == 0;
-    if (in_time) {
-        struct pollfd polled = {.fd = ended, .events = POLLIN};
-        int n;
-        do {
-            left_ns = deadline_ns - pri_clock_ns();
-            n = poll(&polled, 1, left_ns > 0 ? (int)(left_ns / PRI_MS) + 1 : 0);
-        } while (n < 0 && errno == EINTR);
-        in_time = n > 0;
-        close(ended);
+/* Its wait status. TIMEOUT, or why it cannot be watched: it was killed then. */
+static int await(pid_t pid, int *ret_status) {
+    procref_waitable held;
+    int code = pri_process_hold((uint32_t)pid, &held);
+    if (code == 0) {
+        code = pri_link_wait(held, pri_deadline(HEALTH_MS)) ? 0 : PROCREF_E_TIMEOUT;
+        pri_link_close(held);
+    } else if (code == PROCREF_E_NOT_FOUND) {
+        code = 0; /* ended already: a zombie of ours */
     }
-    if (!in_time) {
+    if (code < 0) {
         kill(-pid, SIGKILL);
         kill(pid, SIGKILL); /* it may not have its group yet */
     }
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    while (waitpid(pid, ret_status, 0) < 0 && errno == EINTR) {
     }
-    return in_time ? status : -1;
+    return code;
 }
 
-/* What it says; 0: it works. */
-static int ask(const struct cli_target *target, const procref_info *info) {
+/* As await(). */
+static int ask(const struct cli_target *target, const procref_info *info, int *ret_status) {
     /* Who ignores SIGCHLD cannot wait; the command gets it as it was. */
     struct sigaction before, normal = {.sa_handler = SIG_DFL};
     sigaction(SIGCHLD, &normal, &before);
@@ -65,21 +59,25 @@ static int ask(const struct cli_target *target, const procref_info *info) {
         }
         be_check(target->unit->health);
     }
-    int status = pid > 0 ? await(pid) : -1;
+    int code = pid > 0 ? await(pid, ret_status) : PROCREF_E_LIMIT;
     sigaction(SIGCHLD, &before, NULL);
-    return status;
+    return code;
 }
 
 bool health_check(const procref_info *info, void *user_data) {
     const struct cli_target *target = user_data;
-    int status = ask(target, info);
-    if (status == -1) {
-        cli_say("the health check of %s did not end within %d s: %s", target->config.name,
-                HEALTH_MS / 1000, target->unit->health);
+    const char *name = target->config.name, *command = target->unit->health;
+    int status = 0;
+    int code = ask(target, info, &status);
+    if (code == PROCREF_E_TIMEOUT) {
+        cli_say("the health check of %s did not end within %d s: %s", name, HEALTH_MS / 1000,
+                command);
+    } else if (code < 0) {
+        cli_say("the health check of %s cannot be carried out (%s): %s", name,
+                procref_code_text(code), command);
     } else if (status != 0) {
-        cli_say("%s is not healthy (%s %d): %s", target->config.name,
-                WIFEXITED(status) ? "exit status" : "signal",
-                WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), target->unit->health);
+        cli_say("%s is not healthy (%s %d): %s", name, WIFEXITED(status) ? "exit status" : "signal",
+                WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), command);
     }
-    return status == 0;
+    return code == 0 && status == 0;
 }
