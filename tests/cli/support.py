@@ -25,21 +25,34 @@ LIBC = ctypes.CDLL(None)
 PATIENCE = 30  # seconds until a test that waits gives up
 
 
+def _environment(pid):
+    KTHREAD, EXITING = 0x00200000, 0x4  # PF_ flags of linux/sched.h, the ninth field of proc_pid_stat(5)
+    deadline = time.monotonic() + 0.02
+    while True:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            text = file.read()
+        with open(f"/proc/{pid}/stat") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        if fields[0] in "ZX":
+            return b""
+        if text or int(fields[6]) & (KTHREAD | EXITING) or time.monotonic() > deadline:
+            return text
+        # In the midst of execve(2) it has none, for some microseconds.
+
+
 def marked(mark):
     """Live processes (no zombies) whose environment has the mark, as {pid: command line}."""
-    found = {}
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/environ", "rb") as file:
-                if mark.encode() not in file.read():
-                    continue
-            with open(f"/proc/{pid}/stat") as file:
-                if file.read().rsplit(")", 1)[1].split()[0] in "ZX":
-                    continue
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                found[int(pid)] = file.read().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
+    found, seen = {}, set()
+    # One that was listed may have ended before it was read, and what it started meanwhile is in no list but the next.
+    while new := set(filter(str.isdigit, os.listdir("/proc"))) - seen:
+        seen |= new
+        for pid in new:
+            try:
+                if mark.encode() in _environment(pid):
+                    with open(f"/proc/{pid}/cmdline", "rb") as file:
+                        found[int(pid)] = file.read().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
     return found
 
 

@@ -17,6 +17,7 @@ MAGIC = 0x70726377 # of src/core/wire.h
 
 class Ps(ClientWorld):
     def test_what_cannot_be_written_is_an_error(self):
+        self.client().hold(self.db, SERVICE)  # without a service `ps` writes nothing
         for words in (["ps"], ["ps", "--json"], ["ps", "--help"], ["--help"], ["--version"]):
             with self.subTest(words=words), open("/dev/full", "w") as full:
                 done = subprocess.run([PROCREF, *words], env=self.env, cwd=self.work, stdout=full,
