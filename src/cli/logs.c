@@ -273,10 +273,7 @@ int cli_logs(const struct cli_command *command, int argc, char **argv) {
         {"base-dir", 0, CLI_TEXT, "DIR", "the folder of log and hints", &wanted.base_dir},
         {0}};
     struct cli_target target;
-    int operands;
-    char **after;
-    int status = cli_parse(command, options, argc, argv, &operands, &after);
-    status = status < 0 ? look_target(&wanted, operands, argv, &target) : status;
+    int status = look_parse(command, options, &wanted, argc, argv, &target);
     if (status >= 0) {
         return status;
     }

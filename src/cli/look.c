@@ -200,8 +200,14 @@ void look_at(const struct pri_ident *ident, const char *dir, bool watch, int64_t
     }
 }
 
-int look_target(struct cli_target_options *wanted, int operands, char **argv,
-                struct cli_target *ret) {
+int look_parse(const struct cli_command *command, const struct cli_option *options,
+               struct cli_target_options *wanted, int argc, char **argv, struct cli_target *ret) {
+    int operands;
+    char **after;
+    int status = cli_parse(command, options, argc, argv, &operands, &after);
+    if (status >= 0) {
+        return status;
+    }
     int names = wanted->file != NULL ? 0 : 1;
     if (operands > names) {
         cli_say("'%s' is one too many: see %s --help", argv[1 + names], cli_name);

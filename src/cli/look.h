@@ -52,9 +52,10 @@ int look_all(int64_t deadline_ns, struct look **ret_list, size_t *ret_count, pro
 
 void look_free(struct look *look);
 
-/* The one service that the operands and options name. -1, or the exit status. */
-int look_target(struct cli_target_options *wanted, int operands, char **argv,
-                struct cli_target *ret);
+/* Parses the command line of a subcommand that is about one service, which its operand or options
+ * name. -1, or the exit status. */
+int look_parse(const struct cli_command *command, const struct cli_option *options,
+               struct cli_target_options *wanted, int argc, char **argv, struct cli_target *ret);
 
 /* A connection to the keeper and a request sent on it: 0; NOT_FOUND; or another code. */
 int look_ask(const struct pri_ident *ident, enum pri_ask ask, uint32_t flags, int64_t deadline_ns,

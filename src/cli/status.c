@@ -132,10 +132,7 @@ int cli_status(const struct cli_command *command, int argc, char **argv) {
         {0}};
     struct cli_target target;
     struct look look;
-    int operands;
-    char **after;
-    int status = cli_parse(command, options, argc, argv, &operands, &after);
-    status = status < 0 ? look_target(&wanted, operands, argv, &target) : status;
+    int status = look_parse(command, options, &wanted, argc, argv, &target);
     if (status >= 0) {
         return status;
     }

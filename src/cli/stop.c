@@ -134,10 +134,7 @@ int cli_stop(const struct cli_command *command, int argc, char **argv) {
         {"timeout", 't', CLI_DURATION, "TIME", "give up after TIME (default 90s)", &timeout_ms},
         {0}};
     struct cli_target target;
-    int operands;
-    char **after;
-    int status = cli_parse(command, options, argc, argv, &operands, &after);
-    status = status < 0 ? look_target(&wanted, operands, argv, &target) : status;
+    int status = look_parse(command, options, &wanted, argc, argv, &target);
     if (status >= 0) {
         return status;
     }
