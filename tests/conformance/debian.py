@@ -2,11 +2,14 @@
 """
 Reads every service file that well-known server packages of Debian ship, and compares with systemd (compare.py).
 
-    debian.py PROCREF SYSTEMD_DUMP [FOLDER]      needs the network (apt-get download) and dpkg-deb; the folder keeps what was fetched
+    debian.py [--few] PROCREF SYSTEMD_DUMP [FOLDER]   needs the network (apt-get download) and dpkg-deb; the folder keeps what was fetched
+
+--few: a dozen packages, as in .ci/run.
 
 Twice: as the files are, each must be accepted or refused with the key named; and with every refused key passed to --ignore, so
 that the values of those are compared too.
 """
+import argparse
 import os
 import subprocess
 import sys
@@ -14,20 +17,21 @@ import tempfile
 
 from compare import all_units, run
 
-PACKAGES = """postgresql-common redis-server nginx-common nginx mariadb-server memcached apache2 rabbitmq-server mosquitto dovecot-core
-    postfix bind9 haproxy cups-daemon docker.io openssh-server prometheus prometheus-node-exporter squid unbound dnsmasq
-    exim4-base slapd samba vsftpd proftpd-core chrony ntpsec tomcat10 php8.2-fpm varnish etcd-server nfs-kernel-server influxdb
-    knot pdns-server lighttpd transmission-daemon tor syncthing mpd avahi-daemon nsd opendkim spamassassin fail2ban
-    openvpn strongswan-starter wireguard-tools bluez cron rsyslog qemu-guest-agent libvirt-daemon-system podman
-    pgbouncer beanstalkd gearman-job-server zookeeper minidlna icecast2 coturn dbus-user-session pipewire gnupg-agent""".split()
+FEW = """postgresql-common redis-server nginx-common memcached apache2 rabbitmq-server mosquitto dovecot-core postfix bind9
+    haproxy openssh-server""".split()
+OTHERS = """nginx mariadb-server cups-daemon docker.io prometheus prometheus-node-exporter squid unbound dnsmasq exim4-base slapd
+    samba vsftpd proftpd-core chrony ntpsec tomcat10 php8.2-fpm varnish etcd-server nfs-kernel-server influxdb knot
+    pdns-server lighttpd transmission-daemon tor syncthing mpd avahi-daemon nsd opendkim spamassassin fail2ban openvpn
+    strongswan-starter wireguard-tools bluez cron rsyslog qemu-guest-agent libvirt-daemon-system podman pgbouncer
+    beanstalkd gearman-job-server zookeeper minidlna icecast2 coturn dbus-user-session pipewire gnupg-agent""".split()
 
 
-def fetch(folder):
-    for package in PACKAGES:
+def fetch(folder, packages):
+    for package in packages:
         to = os.path.join(folder, package)
         if os.path.isdir(to):
             continue
-        done = subprocess.run(["apt-get", "download", "-qq", package], cwd=folder, capture_output=True)
+        done = subprocess.run(["apt-get", "-o", "Acquire::Retries=3", "download", "-qq", package], cwd=folder, capture_output=True)
         found = [name for name in os.listdir(folder) if name.startswith(package + "_") and name.endswith(".deb")]
         if done.returncode or not found:
             print(f"  {package}: not to be had")
@@ -65,14 +69,21 @@ def named(units, paths):
 
 
 def main():
-    procref, dump = map(os.path.abspath, sys.argv[1:3])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--few", action="store_true")
+    parser.add_argument("procref", type=os.path.abspath)
+    parser.add_argument("dump", type=os.path.abspath)
+    parser.add_argument("folder", nargs="?", type=os.path.abspath)
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = os.path.abspath(sys.argv[3]) if len(sys.argv) > 3 else temporary
+        folder = options.folder or temporary
         os.makedirs(folder, exist_ok=True)
-        fetch(folder)
+        fetch(folder, FEW + ([] if options.few else OTHERS))
         paths = [path for path in all_units([folder]) if "/systemd/" in path and os.path.isfile(path) and not os.path.islink(path)]
-        wrong, keys = report("as they are", named(run(procref, dump, paths), paths))
-        more, _ = report("with --ignore of " + " ".join(sorted(keys)), named(run(procref, dump, paths, sorted(keys)), paths))
+        wrong, keys = report("as they are", named(run(options.procref, options.dump, paths), paths))
+        more, _ = report("with --ignore of " + " ".join(sorted(keys)), named(run(options.procref, options.dump, paths, sorted(keys)), paths))
+    if not paths:
+        sys.exit("no unit was fetched: nothing was compared")
     sys.exit(1 if wrong + more else 0)
 
 
