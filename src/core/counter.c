@@ -359,7 +359,7 @@ procref_counter *procref_counter_close(procref_counter *c) {
             give_lock_back(c, NULL);
         }
         if (pri_own_user() == c->ident.user) {
-            pri_raw_sweep(&c->ident); /* what holders that were killed left, too */
+            pri_raw_sweep(&c->ident); /* what others that were killed left, too */
         }
         leave(c);
     }

@@ -22,7 +22,8 @@ const char *const pri_raw_register_names[PRI_RAW_REGISTER_COUNT] = {
 
 /* clang-format off */
 const struct pri_row pri_raw_table[PRI_RAW_TRANSITION_COUNT] = {
-    [PRI_RAW_OPEN]      = {"open", "maker", 1, 1, {IS(ID, 0)}, {ADD(ID, PRI_VALUE_FINGERPRINT)}},
+    /* To ask for `lock`, which is 0 here, leaves the maker's pid there: no other row does so to a claimed set. */
+    [PRI_RAW_OPEN]      = {"open", "maker", 2, 1, {IS(ID, 0), IS(LOCK, 0)}, {ADD(ID, PRI_VALUE_FINGERPRINT)}},
     /* A child of the maker makes this change and dies: if `trial` is not 0 then, the kernel has no undo. */
     [PRI_RAW_TRY_UNDO]  = {"trial", "maker's child", 1, 1, {OURS}, {ADD_UNDONE(TRIAL, 1)}},
     /* Only after a look at all keys that began when the set was claimed already (os/linux/raw.c). */

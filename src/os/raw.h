@@ -58,7 +58,7 @@ int pri_raw_count(struct pri_raw *raw, const struct pri_ident *ident);
 /* Removes it if nobody holds it or has its lock: PRI_OK, and *raw is none; else as of step. */
 int pri_raw_retire(struct pri_raw *raw, const struct pri_ident *ident);
 
-/* Removes what there is of this name and held by nobody, unless it is being made right now. */
+/* Removes what there is of this name and held by nobody, unless one who lives is making it. */
 void pri_raw_sweep(const struct pri_ident *ident);
 
 /* Another process should get on: after a step that lost a race several times. */

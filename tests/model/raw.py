@@ -27,7 +27,7 @@ RULES = {
     'adopt': 'a set that somebody left unopened is opened by who makes one next',
     'try_undo': 'a set is confirmed only by who has seen that the kernel undoes',
     'tidy_unlock': 'who gives the lock back retires the counter if nobody holds it',
-    'sweep': 'closing removes what holders that were killed left',
+    'sweep': 'closing removes what makers and holders that were killed left',
 }
 # scripts: what each process does; kills, ipcrm, numbers: how often malice may strike (a process is
 # killed, somebody removes a set, a removed set's number is given to a stranger's set); squats: a
@@ -49,6 +49,8 @@ WORLDS = {
     'ipcrm, 2 use and lock it, numbers come round': dict(scripts=(BOTH, USE), ipcrm=1, numbers=1),
     'killed, then closed': dict(scripts=(BOTH, ('close',)), kills=1, last_closes=True),
     '2 killed, then closed': dict(scripts=(USE, BOTH, ('close',)), kills=2, last_closes=True),
+    '1 uses it, 1 closes': dict(scripts=(USE, ('close',))),
+    '2 use it, 1 closes, 1 killed': dict(scripts=(USE, USE, ('close',)), kills=1),
     'no undo, 2 use it, 1 killed': dict(scripts=(USE, USE), kills=1, undo=False),
     '3 use it': dict(scripts=(USE, USE, USE)),
 }
@@ -60,6 +62,9 @@ LARGER = {
 }
 # Mutants that nothing here kills, and why. The run fails if another one survives.
 SURVIVORS = {
+    'open: without condition lock = 0':
+        'it only leaves the pid of the maker in the set, so that who closes does not begin his work '
+        'anew all the time; here who closes does, and nothing breaks',
     'retire: phase +2 with undo':
         'it would make the set of one who was killed before he removed it live again, empty, unless '
         'another has retired it as well: either way nobody holds it. Without undo it is simpler: '

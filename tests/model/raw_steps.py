@@ -334,10 +334,21 @@ def sweep(key):
     def run(w, p):
         state, n = w.at_key(key)
         p.pc = 'sweep%d' % (key + 1)
-        if state in ('live', 'dead') and w.rule('sweep'):
-            p.victim, p.back, p.pc = n, p.pc, 'retire'
+        if state in ('live', 'dead', 'claimed', 'unopened') and w.rule('sweep'):
+            p.victim, p.back, p.pc = n, p.pc, 'claim' if state == 'unopened' else 'retire'
         return 'sweep key %d: %s' % (key, state)
     return run
+
+
+def claim(w, p):
+    """Who sweeps makes a set that nobody opened his own, for only then can it be retired."""
+    result = w.semop(p.victim, 'open', p.undo)
+    if result == OK:
+        p.pc = 'retire'
+    else:
+        p.victim = None
+        resume(w, p)
+    return 'open: ' + result
 
 
 def swept(w, p):
@@ -352,7 +363,7 @@ STEPS = {'begin': begin, 'find': find, 'create': create, 'open': open_set, 'tria
          'lock': either('lock', 'locked', took_lock),
          'locked': either('locked', 'lock', took_lock),
          'notlast': gives_back('notlast', 'last'), 'last': gives_back('last', 'notlast'),
-         'sweep%d' % KEYS: swept}
+         'claim': claim, 'sweep%d' % KEYS: swept}
 for k in range(KEYS):
     STEPS['look%d' % k], STEPS['sweep%d' % k] = look(k), sweep(k)
 
@@ -414,7 +425,7 @@ def stale(w, state):
     between semget and open: two calls in a row, which the code says it cannot guard."""
     w.thaw(state)
     known = {getattr(p, field) for p in w.processes for field in NUMBERS if p.pc != 'dead'}
-    known -= {p.victim for p in w.processes if p.pc in ('rmid', 'open')}
+    known -= {p.victim for p in w.processes if p.pc in ('rmid', 'open', 'claim')}
     return sorted(n for n in known - {None} if n not in w.sets)
 
 
@@ -430,8 +441,6 @@ def kill(w, p):
 def left_over(w, state):
     w.thaw(state)
     ours = [w.state_of(regs) for key, regs in w.sets.values() if key is not None]
-    if w.last_closes and w.processes[-1].pc == 'done':
-        ours = [s for s in ours if s in ('live', 'dead')]
-    elif w.killed or w.removed:
-        return None
+    if not w.last_closes and (w.killed or w.removed):
+        return None                     # until somebody comes and goes, or closes
     return 'left at the end: a %s set' % ours[0] if ours else None

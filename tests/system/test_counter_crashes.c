@@ -12,7 +12,7 @@ static const char *const points[] = {
 
 static bool reached[ARRAY_LEN(points)];
 
-enum { CLIENTS = 3 };
+enum { CLIENTS = 3, KEYS = 8 };
 
 struct life {
     struct world *w;
@@ -115,6 +115,55 @@ TEST(one_is_killed_there) {
     assert_int_equal(world_set_id(w), -1);
 }
 
+/* The key of its set, when it has one: the first of PRI_PROBES in a row. */
+static uint32_t key_of_set(struct world *w) {
+    static struct set_seen sets[LOOK_MAX];
+    int id = world_set_id(w);
+    size_t count = look_sets(sets, LOOK_MAX, true);
+    for (size_t i = 0; i < count; i++) {
+        if (sets[i].id == id) {
+            return sets[i].key;
+        }
+    }
+    fail_msg("there is no set");
+    return 0;
+}
+
+static void assert_no_set(uint32_t key) {
+    static struct set_seen sets[LOOK_MAX];
+    size_t count = look_sets(sets, LOOK_MAX, true);
+    for (size_t i = 0; i < count; i++) {
+        if (sets[i].key - key < KEYS) {
+            fail_msg("set %d is left, on key %u of its name", sets[i].id, sets[i].key - key);
+        }
+    }
+}
+
+TEST(what_one_left_there_is_removed_by_who_closes) {
+    static const char *const commands[] = {"acquire", "lock", "unlock", "release"};
+    struct reply r;
+    struct client *closes = counting_start(w);
+    asks(closes, "acquire");
+    uint32_t key = key_of_set(w);
+    asks(closes, "release");
+    char plan[512];
+    snprintf(plan, sizeof plan, "PROCREF_CRASH=%s@%s/killed", (const char *)w->argument, w->dir);
+    world_set(w, plan);
+    struct client *killed = counting_start(w);
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        client_tell(killed, "%s", commands[i]);
+        if (!client_reply_within(killed, PATIENCE_MS, &r)) {
+            program_await_end(&killed->program);
+            break;
+        }
+    }
+    client_do(closes, "close");
+    if (access(world_path(w, "killed"), F_OK) != 0) {
+        client_do(killed, "close");
+    }
+    assert_no_set(key);
+}
+
 static void every_crash_point_was_reached(void **state) {
     size_t missing = 0;
     (void)state;
@@ -128,21 +177,25 @@ static void every_crash_point_was_reached(void **state) {
 }
 
 int main(int argc, char **argv) {
-    static struct CMUnitTest tests[ARRAY_LEN(points) + 1];
-    static char names[ARRAY_LEN(points)][160];
+    static struct CMUnitTest tests[2 * ARRAY_LEN(points) + 1];
+    static char names[2 * ARRAY_LEN(points)][160];
     size_t count = 0;
 #ifndef PRI_CRASH_POINTS
     printf("skipped: these tests need PROCREF_CRASH_POINTS=ON\n");
     return SKIPPED;
 #endif
     for (size_t i = 0; i < ARRAY_LEN(points); i++) {
-        snprintf(names[i], sizeof names[0], "killed at '%s'", points[i]);
         union {
             const char *in;
             void *out;
         } point = {.in = points[i]};
+        char *name = names[2 * i], *left = names[2 * i + 1];
+        snprintf(name, sizeof names[0], "killed at '%s'", points[i]);
+        snprintf(left, sizeof names[0], "killed at '%s', others close", points[i]);
         tests[count++] =
-            (struct CMUnitTest){names[i], one_is_killed_there, world_open, world_close, point.out};
+            (struct CMUnitTest){name, one_is_killed_there, world_open, world_close, point.out};
+        tests[count++] = (struct CMUnitTest){left, what_one_left_there_is_removed_by_who_closes,
+                                             world_open, world_close, point.out};
     }
     if (argc == 1) {
         tests[count++] = (struct CMUnitTest)cmocka_unit_test(every_crash_point_was_reached);

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "os/folder.h"
@@ -163,16 +164,34 @@ static void a_claimed_set_cannot_be_used(void **state) {
     retires(raw.id);
 }
 
-static void sweeping_leaves_what_is_being_made_and_strangers(void **state) {
+/* One who takes this step and ends. */
+static void another_does(int id, enum pri_raw_transition row) {
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct pri_raw raw = {.id = id};
+        _exit(pri_raw_step(&raw, &ident, row) == PRI_OK ? 0 : 1);
+    }
+    must(waitpid(pid, &status, 0) == pid && status == 0, "a step of another");
+}
+
+static void sweeping_leaves_what_the_living_make_and_strangers(void **state) {
     (void)state;
-    int unopened = make_set(0, RAW_REGISTERS), id = claimed(1), other = foreign(2), gone = dead(3),
-        idle = live(4);
+    int id = claimed(1), other = foreign(2), gone = dead(3), idle = live(4);
+    another_does(id, PRI_RAW_TRY_UNDO); /* its maker's child */
     pri_raw_sweep(&ident);
-    assert_true(exists(unopened) && exists(id) && exists(other));
+    assert_true(exists(id) && exists(other));
     assert_false(exists(gone) || exists(idle));
-    removes(unopened);
     removes(id);
     removes(other);
+}
+
+static void sweeping_removes_what_the_dead_began(void **state) {
+    (void)state;
+    int unopened = make_set(0, RAW_REGISTERS), id = make_set(1, RAW_REGISTERS);
+    another_does(id, PRI_RAW_OPEN);
+    pri_raw_sweep(&ident);
+    assert_false(exists(unopened) || exists(id));
 }
 
 static void modes_and_sizes_of_others_are_foreign(void **state) {
@@ -237,7 +256,8 @@ int main(void) {
         C(a_dead_set_is_removed_and_not_used),
         C(a_retired_set_cannot_be_confirmed_nor_used),
         C(a_claimed_set_cannot_be_used),
-        C(sweeping_leaves_what_is_being_made_and_strangers),
+        C(sweeping_leaves_what_the_living_make_and_strangers),
+        C(sweeping_removes_what_the_dead_began),
         C(modes_and_sizes_of_others_are_foreign),
         C(each_limit_of_the_kernel_is_named),
         C(a_refusal_without_a_name_is_called_what_was_asked_for),

@@ -34,7 +34,8 @@
  * fingerprint.
  *
  * Who is killed on the way leaves a set that is unopened, claimed, live without holders, or dead;
- * the next one who acquires opens, confirms, uses or removes it.
+ * the next one who acquires opens, confirms, uses or removes it, the next one who closes removes
+ * it.
  */
 #include "os/raw.h"
 
@@ -52,6 +53,7 @@
 #include "os/clock.h"
 #include "os/linux/sets.h"
 #include "os/linux/unseen.h" /* for the child that tries */
+#include "os/process.h"
 
 /* The layout, after version and fingerprint. The count differs from that of a service's set, so a
  * set of either kind that is not opened yet is never taken for one of the other. */
@@ -209,11 +211,27 @@ int pri_raw_count(struct pri_raw *raw, const struct pri_ident *ident) {
     return state == LIVE ? refs : state == REFUSED ? -2 : -1;
 }
 
+/*
+ * Whether its maker lives: who did the last operation on `lock` (GETPID, semctl(2)). The pid can be
+ * somebody else's by now, or be hidden in another namespace (0): then the set stays for the next
+ * maker. Only for tidiness; a maker whose set was taken away makes another.
+ */
+static bool is_being_made(int id) {
+    int pid = semctl(id, SEM_LOCK, GETPID);
+    return pid == 0 || (pid > 0 && pri_process_runs((uint32_t)pid));
+}
+
 void pri_raw_sweep(const struct pri_ident *ident) {
     for (int probe = 0; probe < PRI_PROBES; probe++) {
         enum state state;
         struct pri_raw raw = PRI_RAW_NONE;
-        if (look(ident, probe, &state, &raw.id, NULL) == 0 && (state == LIVE || state == DEAD)) {
+        if (look(ident, probe, &state, &raw.id, NULL) < 0) {
+            continue;
+        }
+        if (state == UNOPENED) { /* retired only by who opened it: its maker may be about to */
+            state = pri_raw_step(&raw, ident, PRI_RAW_OPEN) == PRI_OK ? DEAD : NOTHING;
+        }
+        if (state == LIVE || state == DEAD || (state == CLAIMED && !is_being_made(raw.id))) {
             pri_raw_retire(&raw, ident);
         }
     }
