@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/call.h"
+#include "core/crash.h"
 #include "core/fail.h"
 #include "core/talk.h"
 #include "core/trace.h"
@@ -20,6 +21,7 @@ enum {
     GRACE_MS =
         5000, /* for the keeper's answer to who has just started the service, in vain if late */
     AGAIN_AT_ONCE = 16, /* times */
+    LATE_MS = 300,      /* in a test */
     SPAWNS_MOST = 20,   /* pairs that died at once: something is wrong with the keeper itself */
     UNHEALTHY_MOST = 3, /* generations, one after the other, that are up and do not work */
 };
@@ -90,6 +92,9 @@ static int ask(struct pri_attempt *a) {
                     (a->terms->given.on_recover != NULL ? PRI_ASK_RECOVERS : 0);
     request.generation = a->handle != NULL ? a->handle->info->generation : 0;
     memcpy(request.parts, config->parts, sizeof request.parts);
+    if (pri_fault("asks late")) { /* when it is up already */
+        pri_link_wait(-1, pri_deadline(LATE_MS));
+    }
     if (pri_link_send(a->link, &request, sizeof request, -1) < 0) {
         return PROCREF_E_AGAIN;
     }

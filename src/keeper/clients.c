@@ -447,6 +447,11 @@ static bool is_up(const struct pri_keeper *k) {
     return k->machine.state == PRI_S_UP || k->machine.state == PRI_S_LINGERING;
 }
 
+/* Not up, and not in a moment either, as when a keeper takes over what is up. */
+static bool starts_yet(const struct pri_keeper *k) {
+    return !is_up(k) && k->machine.phase != PRI_PHASE_UP;
+}
+
 /* Whether page->parts says what runs or is being started. */
 static bool is_settled(const struct pri_keeper *k) {
     switch (k->machine.state) {
@@ -503,7 +508,7 @@ static void on_acquire(struct pri_keeper *k, struct pri_client *client,
     client->share = (request->flags & PRI_ASK_SHARE) != 0;
     client->unhealthy = (request->flags & PRI_ASK_UNHEALTHY) != 0;
     client->recovers = (request->flags & PRI_ASK_RECOVERS) != 0;
-    client->waited = !is_up(k) && k->machine.phase != PRI_PHASE_UP; /* else it is taken over */
+    client->waited = client->waited || starts_yet(k);
     client->generation = request->generation;
     client->slot = request->slot;
     memcpy(client->parts, request->parts, sizeof client->parts);
@@ -515,8 +520,7 @@ static void on_acquire(struct pri_keeper *k, struct pri_client *client,
                        : is_other_kind(k, client))) {
         return;
     }
-    /* A keeper that takes over an instance that is up is up in a moment. */
-    if ((request->flags & PRI_ASK_NO_START) != 0 && !is_up(k) && k->machine.phase != PRI_PHASE_UP) {
+    if ((request->flags & PRI_ASK_NO_START) != 0 && starts_yet(k)) {
         procref_error error = PROCREF_ERROR_INIT;
         pri_fail(&error, PROCREF_E_TIMEOUT, 0, "",
                  "'%s' is not up (%s), and timeout 0 does not wait", k->pair->config->ident.name,
@@ -664,6 +668,7 @@ void pri_clients_accept(struct pri_keeper *k) {
             continue;
         }
         client->link = link;
+        client->waited = starts_yet(k); /* it may come to ask after that */
         client->watch = -1;
         client->until_ns = pri_deadline(SILENCE_MS);
         client->next = k->clients;

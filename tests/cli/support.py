@@ -21,6 +21,7 @@ import unittest
 PROCREF = os.environ["PROCREF"]
 HELPERS = os.environ["PROCREF_HELPERS"]
 RUN = os.environ.get("PROCREF_TEST_RUN", "t0")
+HAS_POINTS = b"PROCREF_CRASH" in open(PROCREF, "rb").read()  # a build with PROCREF_CRASH_POINTS=ON
 LIBC = ctypes.CDLL(None)
 PATIENCE = 30  # seconds until a test that waits gives up
 

@@ -10,12 +10,11 @@ import signal
 import subprocess
 import unittest
 
-from support import PROCREF, World
+from support import HAS_POINTS, World
 
 SOURCES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../src/keeper/*.c")
 POINTS = sorted({point for file in glob.glob(SOURCES) for point in
                  re.findall(r'PRI_CRASH_POINT\("(plan: [^"]*)"', open(file).read())})
-HAS_POINTS = b"PROCREF_CRASH" in open(PROCREF, "rb").read()
 
 
 class ServiceCrashes(World):

@@ -8,7 +8,7 @@ import subprocess
 import time
 import unittest
 
-from support import World
+from support import HAS_POINTS, World
 
 
 class ServiceFile(World):
@@ -533,6 +533,12 @@ signal.pause()
         self.assertIn("it is ill", done.stderr)
         self.assertIn("not healthy (exit status 3)", done.stderr)
         holder.kill()
+
+    @unittest.skipUnless(HAS_POINTS, "needs a build with PROCREF_CRASH_POINTS=ON")
+    def test_who_waited_for_the_start_is_not_asked_however_late_it_came_to_ask(self):
+        self.unit("ExecStart=sleep 1000", "Health=exit 3")
+        done = self.procref("run", "it", "--", "true", env={**self.env, "PROCREF_FAULT": "asks late"})
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     # ---- What it requires ----
 
