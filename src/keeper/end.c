@@ -15,7 +15,7 @@
 #include "os/poller.h"
 #include "os/rendezvous.h"
 
-enum { LOOK_AGAIN_MS = 200, ROOTS_MOST = 1024 };
+enum { LOOK_AGAIN_MS = 200, PROCESSES_MOST = 1024 };
 
 static const struct pri_plan_block *plan_of(const struct pri_keeper *k) {
     return pri_config_plan(k->pair->config);
@@ -55,38 +55,57 @@ void pri_run_find_roots(struct pri_keeper *k) {
     if (!pri_config_has_callbacks(k->pair->config)) {
         return;
     }
-    struct pri_process *found = calloc(ROOTS_MOST, sizeof *found);
+    struct pri_process *found = calloc(PROCESSES_MOST, sizeof *found);
     if (found != NULL) {
         struct pri_tree tree = pri_run_tree(k);
-        int count = pri_tree_list(&tree, found, ROOTS_MOST);
+        int count = pri_tree_list(&tree, found, PROCESSES_MOST);
         free(k->roots);
         k->roots = found;
         k->roots_count = count;
     }
 }
 
-static void forget_roots(struct pri_keeper *k) {
+static void forget_processes(struct pri_keeper *k) {
     free(k->roots);
     k->roots = NULL;
     k->roots_count = 0;
+    free(k->asked);
+    k->asked = NULL;
+    k->asked_count = 0;
 }
 
-static void signal_main(struct pri_keeper *k, int signal) {
-    const struct pri_process *main = &k->pair->page->main;
-    if (pri_process_signal(main, signal)) {
-        PRI_TRACE("signal %d to %u", signal, (unsigned)main->pid);
-        pri_process_signal(main, SIGCONT); /* a stopped process would not see it */
+static void ask(const struct pri_keeper *k, const struct pri_process *process) {
+    int signal = k->pair->config->stop_signal;
+    if (pri_process_signal(process, signal)) {
+        PRI_TRACE("signal %d to %u", signal, (unsigned)process->pid);
+        pri_process_signal(process, SIGCONT); /* a stopped process would not see it */
     }
+}
+
+/* Each of them once: to some, a second signal means to give up in disorder. Whoever is not in the
+ * list, because it was forked meanwhile or there is no memory, is asked when the first process has
+ * ended. */
+static void ask_all(struct pri_keeper *k) {
+    struct pri_tree tree = pri_run_tree(k);
+    struct pri_process *list = calloc(PROCESSES_MOST, sizeof *list);
+    int count = list != NULL ? pri_tree_list(&tree, list, PROCESSES_MOST) : 0;
+    if (count == 0) {
+        ask(k, &tree.main);
+    }
+    for (int i = 0; i < count; i++) {
+        ask(k, &list[i]); /* the first process first */
+    }
+    free(k->asked);
+    k->asked = list;
+    k->asked_count = count;
 }
 
 /* The first process is asked first, so that it can end its own; what it leaves is asked next; then
  * comes SIGKILL. With a plan, KillMode= says whether all are asked at once. */
 static void end_processes(struct pri_keeper *k) {
-    const struct pri_config *config = k->pair->config;
     const struct pri_plan_block *plan = plan_of(k);
     k->end_ns = deadline(k);
     k->end_stage = PRI_END_MAIN;
-    k->rest_asked = false;
     pri_run_find_roots(k);
     if (kill_mode(k) == PRI_KILL_PROCESS) {
         pri_steps_kill(k);
@@ -97,14 +116,12 @@ static void end_processes(struct pri_keeper *k) {
         if (k->main_watch < 0) {
             pri_run_watch_main(k);
         }
-        signal_main(k, config->stop_signal);
-        PRI_CRASH_POINT("asked to stop");
         if (plan != NULL && kill_mode(k) == PRI_KILL_GROUP) {
-            struct pri_process one;
-            struct pri_tree tree = pri_run_tree(k);
-            pri_tree_signal(&tree, PRI_TREE_BUT_MAIN, config->stop_signal, &one);
-            k->rest_asked = true;
+            ask_all(k);
+        } else {
+            ask(k, &k->pair->page->main);
         }
+        PRI_CRASH_POINT("asked to stop");
     }
     pri_run_end_step(k, false);
 }
@@ -151,7 +168,7 @@ static void finish(struct pri_keeper *k) {
     unwatch_end(k);
     pri_run_unwatch_main(k);
     pri_run_reap(k);
-    forget_roots(k);
+    forget_processes(k);
     pri_run_forget_start(k);
     k->end_ns = PRI_NEVER;
     if (plan_of(k) != NULL && k->pair->page->post_due) {
@@ -225,7 +242,7 @@ void pri_run_end_step(struct pri_keeper *k, bool timed_out) {
         }
         bool kills = kill_mode(k) == PRI_KILL_MIXED && !never_kills(k);
         k->end_stage = kills ? PRI_END_KILL : PRI_END_REST;
-        signal = k->rest_asked ? 0 : k->pair->config->stop_signal; /* once is enough */
+        signal = k->pair->config->stop_signal;
     }
     if (kill_mode(k) == PRI_KILL_PROCESS) {
         if (pri_process_alive(&tree.main)) {
@@ -238,7 +255,9 @@ void pri_run_end_step(struct pri_keeper *k, bool timed_out) {
     if (k->end_stage == PRI_END_KILL) {
         signal = SIGKILL;
     }
-    int left = pri_tree_signal(&tree, PRI_TREE_ALL, signal, &one);
+    tree.asked = k->asked;
+    tree.asked_count = k->asked_count;
+    int left = pri_tree_signal(&tree, signal, &one);
     PRI_TRACE("signal %d to the tree: %d left", signal, left);
     if (left > 0) {
         await_one(k, &one);

@@ -137,10 +137,11 @@ struct pri_keeper {
     bool readiness_done, readiness_tidy, ended_by_us;
     int status;
     enum pri_end_stage end_stage;
-    bool rest_asked; /* the whole tree got its signal, not the first process alone */
     struct pri_process
         *roots; /* callbacks: what was found below the service's process, while we end it */
     int roots_count;
+    struct pri_process *asked; /* what got the stop signal together with the first process */
+    int asked_count;
 
     /* steps.c, forking.c: with a plan */
     struct pri_steps steps;

@@ -23,25 +23,21 @@ struct pri_tree {
     const struct pri_process
         *roots; /* members that are known already, with all below them; or NULL */
     int roots_count;
+    const struct pri_process *asked; /* what had its polite signal already; or NULL */
+    int asked_count;
     bool scattered; /* a keeper or standby died since the service was started: ancestry may be
                        broken, so look for carriers of the token in the whole system too */
-};
-
-enum pri_tree_who {
-    PRI_TREE_ALL,      /* every process of the tree */
-    PRI_TREE_BUT_MAIN, /* all but the first process */
 };
 
 /*
  * Sends signal (0: none, only looks) to the processes of the tree that live now and returns how
  * many it found alive (zombies are not). *ret_one becomes one of them, to watch, pid 0 if none.
  * Identity is verified between finding and signalling. The result is a snapshot: what forks
- * meanwhile shows at the next call (SIGKILL chases it for a few rounds). After a polite signal
- * SIGCONT is sent too, so that a stopped process hears of it. What refuses our signals (a program
- * that runs as another user) is counted all the same.
+ * meanwhile shows at the next call (SIGKILL chases it for a few rounds). A polite signal is not
+ * sent to what was asked already; after it SIGCONT is sent too, so that a stopped process hears of
+ * it. What refuses our signals (a program that runs as another user) is counted all the same.
  */
-int pri_tree_signal(const struct pri_tree *tree, enum pri_tree_who who, int signal,
-                    struct pri_process *ret_one);
+int pri_tree_signal(const struct pri_tree *tree, int signal, struct pri_process *ret_one);
 
 /* The same, without a signal: fills list with what lives now, at most `most`, and returns how many.
  */

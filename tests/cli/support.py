@@ -28,7 +28,7 @@ PATIENCE = 30  # seconds until a test that waits gives up
 
 def _environment(pid):
     KTHREAD, EXITING = 0x00200000, 0x4  # PF_ flags of linux/sched.h, the ninth field of proc_pid_stat(5)
-    deadline = time.monotonic() + 0.02
+    begin = time.monotonic()
     while True:
         with open(f"/proc/{pid}/environ", "rb") as file:
             text = file.read()
@@ -36,9 +36,12 @@ def _environment(pid):
             fields = file.read().rsplit(")", 1)[1].split()
         if fields[0] in "ZX":
             return b""
-        if text or int(fields[6]) & (KTHREAD | EXITING) or time.monotonic() > deadline:
+        if text or int(fields[6]) & (KTHREAD | EXITING):
             return text
-        # In the midst of execve(2) it has none, for some microseconds.
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            patience = 0.02 if file.read() else 0.2  # without either it may be in the midst of execve(2)
+        if time.monotonic() - begin > patience:
+            return text
 
 
 def marked(mark):

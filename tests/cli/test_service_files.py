@@ -342,6 +342,12 @@ signal.pause()
         self.assertEqual(sorted(self.said()), ["child", "main"])
         self.assertFalse(self.lives(child))
 
+    def test_who_is_reparented_while_all_are_asked_is_asked_too(self):
+        self.unit("ExecStart=/bin/sh -c 'sleep 1000 & sleep 1000 & sleep 1000; true'\nTimeoutStopSec=60")
+        for _ in range(60):
+            self.assertEqual(self.run_it("sleep", "0.02").returncode, 0)
+            self.assertEqual(self.procref("wait", "it", "-t", "5").returncode, 0)
+
     def test_kill_mode_mixed_kills_what_the_main_process_leaves(self):
         child = self.end_of_tree("mixed")
         self.assertEqual(self.said(), ["main"])

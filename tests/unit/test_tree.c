@@ -24,7 +24,7 @@ static struct pri_tree below(const struct family *pair) {
 }
 
 static int count(const struct pri_tree *tree) {
-    return pri_tree_signal(tree, PRI_TREE_ALL, 0, NULL);
+    return pri_tree_signal(tree, 0, NULL);
 }
 
 static struct pri_process identity(unsigned pid) {
@@ -37,7 +37,7 @@ static void an_empty_tree_has_nobody(void **state) {
     (void)state;
     struct pri_tree tree = below_us();
     struct pri_process one = {.pid = 1, .start = 1};
-    assert_int_equal(pri_tree_signal(&tree, PRI_TREE_ALL, SIGKILL, &one), 0);
+    assert_int_equal(pri_tree_signal(&tree, SIGKILL, &one), 0);
     assert_int_equal(one.pid, 0);
     assert_false(pri_tree_contains(&tree, (uint32_t)getpid()));
     assert_false(pri_tree_contains(&tree, 1));
@@ -54,10 +54,8 @@ static void descendants_belong_in_every_generation(void **state) {
     for (int i = 0; i < 3; i++) {
         assert_true(pri_tree_contains(&tree, family_says(&f)));
     }
-    assert_int_equal(pri_tree_signal(&tree, PRI_TREE_ALL, 0, &one), 4);
+    assert_int_equal(pri_tree_signal(&tree, 0, &one), 4);
     assert_int_equal(one.pid, tree.main.pid);
-    assert_int_equal(pri_tree_signal(&tree, PRI_TREE_BUT_MAIN, 0, &one), 3);
-    assert_int_not_equal(one.pid, tree.main.pid);
     tree.scattered = true; /* the look through all of /proc finds the same */
     assert_int_equal(count(&tree), 4);
     family_end(&f);
@@ -156,7 +154,7 @@ static void another_services_keeper_and_what_is_below_do_not_belong(void **state
         assert_false(pri_tree_contains(&tree, (uint32_t)nested.pid));
         assert_false(pri_tree_contains(&tree, below_nested));
     }
-    assert_int_equal(pri_tree_signal(&tree, PRI_TREE_ALL, SIGKILL, NULL), 1);
+    assert_int_equal(pri_tree_signal(&tree, SIGKILL, NULL), 1);
     family_reap(ours.pid);
     assert_int_equal(count(&tree), 0);
     struct pri_process spared = identity(below_nested);
@@ -188,7 +186,7 @@ static void main_belongs_while_its_environment_is_still_the_keepers(void **state
     assert_int_equal(count(&tree), 1);
     tree.main.start--; /* but not the next owner of its pid */
     assert_false(pri_tree_contains(&tree, tree.main.pid));
-    assert_int_equal(pri_tree_signal(&tree, PRI_TREE_ALL, SIGKILL, NULL), 0);
+    assert_int_equal(pri_tree_signal(&tree, SIGKILL, NULL), 0);
     tree.main.start++;
     assert_true(pri_process_alive(&tree.main));
     family_end(&f);
@@ -210,7 +208,7 @@ static void carriers_of_the_token_are_found_anywhere_when_ancestry_is_broken(voi
     assert_int_equal(count(&tree), 2);
     assert_true(pri_tree_contains(&tree, child));
     assert_false(pri_tree_contains(&tree, (uint32_t)stranger.pid));
-    assert_int_equal(pri_tree_signal(&tree, PRI_TREE_ALL, SIGKILL, NULL), 2);
+    assert_int_equal(pri_tree_signal(&tree, SIGKILL, NULL), 2);
     family_reap(carrier.pid);
     family_reap((pid_t)child);
     close(pair.hold);
@@ -272,7 +270,7 @@ static void sigkill_ends_all_and_leaves_nobody(void **state) {
     family_says(&daemon);
     family_says(&daemon);
     tree.main = identity((unsigned)chain.pid);
-    assert_int_equal(pri_tree_signal(&tree, PRI_TREE_ALL, SIGKILL, NULL), 8);
+    assert_int_equal(pri_tree_signal(&tree, SIGKILL, NULL), 8);
     while (waitpid(-1, NULL, 0) > 0) { /* all are ours by now; it would hang if one lived on */
     }
     assert_int_equal(count(&tree), 0);
@@ -288,7 +286,7 @@ static void a_stopped_process_gets_a_polite_signal_at_once(void **state) {
     family_start(&f, "chain", "0", NULL, token);
     tree.main = identity(family_says(&f));
     must(kill(f.pid, SIGSTOP) == 0 && waitpid(f.pid, NULL, WUNTRACED) == f.pid, "stop");
-    assert_int_equal(pri_tree_signal(&tree, PRI_TREE_ALL, SIGTERM, NULL), 1);
+    assert_int_equal(pri_tree_signal(&tree, SIGTERM, NULL), 1);
     int status = family_reap(f.pid);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
     family_end(&f);

@@ -262,6 +262,8 @@ static void consider(const struct pri_tree *tree, struct list *list, uint32_t pi
     }
 }
 
+enum { ROUNDS_MOST = 16 };
+
 /* ---- Finding them ---------------------------------------------------------------------------- */
 
 /* The file is there if the kernel has CONFIG_PROC_CHILDREN, as all distributions do. */
@@ -331,6 +333,18 @@ static void collect(const struct pri_tree *tree, struct list *list) {
     }
 }
 
+/* Who ends meanwhile leaves its children to one who was looked at already, and the file of children
+ * that is read while one of them ends may lack others (proc(5)): so until a look finds nobody new.
+ */
+static void collect_all(const struct pri_tree *tree, struct list *list) {
+    size_t before;
+    int rounds = ROUNDS_MOST;
+    do {
+        before = list->count;
+        collect(tree, list);
+    } while (list->count > before && --rounds > 0);
+}
+
 /* ---- The contract ---------------------------------------------------------------------------- */
 
 static void deliver(const struct pri_process *process, int signal) {
@@ -341,44 +355,44 @@ static void deliver(const struct pri_process *process, int signal) {
     }
 }
 
-int pri_tree_signal(const struct pri_tree *tree, enum pri_tree_who who, int signal,
-                    struct pri_process *ret_one) {
+static bool was_asked(const struct pri_tree *tree, const struct pri_process *process) {
+    for (int i = 0; i < tree->asked_count; i++) {
+        if (same(process, &tree->asked[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int pri_tree_signal(const struct pri_tree *tree, int signal, struct pri_process *ret_one) {
     /* Only SIGKILL chases what forks meanwhile: after a polite signal the service may start helpers
      * to shut down. */
-    int rounds = signal == SIGKILL ? 16 : 1;
-    struct pri_process one = {0};
+    int rounds = signal == SIGKILL ? ROUNDS_MOST : 1;
     struct list list = {0};
     size_t done = 0;
-    int alive = 0;
 
     while (rounds-- > 0) {
-        collect(tree, &list);
+        collect_all(tree, &list);
         if (done == list.count) {
             break;
         }
         for (; done < list.count; done++) {
             const struct pri_process *process = &list.at[done];
-            if (who == PRI_TREE_BUT_MAIN && same(process, &tree->main)) {
-                continue;
-            }
-            if (signal != 0) {
+            if (signal != 0 && (signal == SIGKILL || !was_asked(tree, process))) {
                 deliver(process, signal);
-            }
-            if (alive++ == 0) {
-                one = *process;
             }
         }
     }
-    list_free(&list);
     if (ret_one != NULL) {
-        *ret_one = one;
+        *ret_one = list.count > 0 ? list.at[0] : (struct pri_process){0};
     }
-    return alive;
+    list_free(&list);
+    return (int)done;
 }
 
 int pri_tree_list(const struct pri_tree *tree, struct pri_process *ret_list, int most) {
     struct list list = {0};
-    collect(tree, &list);
+    collect_all(tree, &list);
     int count = list.count < (size_t)most ? (int)list.count : most;
     if (count > 0) {
         memcpy(ret_list, list.at, (size_t)count * sizeof *ret_list);
