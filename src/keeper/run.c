@@ -124,10 +124,19 @@ static bool port_is_picked(const struct pri_keeper *k) {
     return k->pair->config->port == 0 && k->port != 0;
 }
 
+/* One that is started anew keeps its port while that is free: its holders have it in their
+ * environment. */
+static bool port_stays(const struct pri_keeper *k) {
+    const struct pri_page *page = k->pair->page;
+    return page->port != 0 && k->port_tries == 0 &&
+           memcmp(page->parts, k->pair->config->parts, sizeof page->parts) == 0 &&
+           !pri_port_is_taken(page->port);
+}
+
 static void pick_port(struct pri_keeper *k) {
     k->port = k->pair->config->port;
     if (k->port == 0 && wants_port(k->pair->config)) {
-        k->port = pri_port_pick();
+        k->port = port_stays(k) ? k->pair->page->port : pri_port_pick();
     }
 }
 

@@ -7,12 +7,13 @@
 #define TCP "ready=tcp"
 #define ON_PORT "--port ${PORT}"
 
-/* A port that is listened on by this process. */
+/* A port that is listened on by this process: *port, or any if that is 0. */
 static int occupy(unsigned *ret_port) {
-    struct sockaddr_in address = {.sin_family = AF_INET};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)*ret_port)};
     socklen_t size = sizeof address;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     must(bind(fd, (struct sockaddr *)&address, sizeof address) == 0, "bind");
     must(listen(fd, 4) == 0, "listen");
     must(getsockname(fd, (struct sockaddr *)&address, &size) == 0, "getsockname");
@@ -31,7 +32,7 @@ TEST(a_picked_port_is_told_to_every_client) {
 }
 
 TEST(a_fixed_port_is_used) {
-    unsigned port;
+    unsigned port = 0;
     struct client *c = client_start(w);
     char settings[64];
     close(occupy(&port));
@@ -43,7 +44,7 @@ TEST(a_fixed_port_is_used) {
 }
 
 TEST(a_fixed_port_that_is_taken_is_an_error_with_the_services_own_words) {
-    unsigned port;
+    unsigned port = 0;
     struct client *c = client_start(w);
     char settings[64];
     int taken = occupy(&port);
@@ -71,6 +72,26 @@ TEST(a_picked_port_that_somebody_took_meanwhile_is_replaced_by_another) {
     assert_int_not_equal(failed.pid, held.pid);
     client_quit(c);
     await_no_trace(w);
+}
+
+TEST(a_port_that_was_taken_when_it_is_started_anew_is_replaced_by_another) {
+    struct client *c = client_start(w);
+    client_open(c, ON_PORT, TCP);
+    struct reply held = client_hold(c);
+    struct watched keeper = watch(look_keeper(w->name)), service = watch((pid_t)held.pid);
+    watched_signal(&keeper, SIGSTOP);
+    watched_signal(&service, SIGKILL);
+    watched_await_end(&service);
+    unsigned port = held.port;
+    int taken = occupy(&port);
+    watched_signal(&keeper, SIGCONT);
+    watched_close(&keeper);
+    watched_close(&service);
+    assert_string_equal(client_ask(c, "gone 20000").verb, "gone");
+    struct reply fresh = client_hold(c);
+    assert_int_not_equal(fresh.port, held.port);
+    client_answered(c, fresh.pid);
+    close(taken);
 }
 
 TEST(a_service_that_fails_for_another_reason_is_not_started_again_for_its_port) {
@@ -109,5 +130,6 @@ TEST(many_services_at_once_get_many_ports) {
 TEST_MAIN(T(a_picked_port_is_told_to_every_client), T(a_fixed_port_is_used),
           T(a_fixed_port_that_is_taken_is_an_error_with_the_services_own_words),
           T(a_picked_port_that_somebody_took_meanwhile_is_replaced_by_another),
+          T(a_port_that_was_taken_when_it_is_started_anew_is_replaced_by_another),
           T(a_service_that_fails_for_another_reason_is_not_started_again_for_its_port),
           T(many_services_at_once_get_many_ports))
