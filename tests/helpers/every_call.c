@@ -287,9 +287,9 @@ static void live(bool callbacks) {
     h[0] = acquire(s, "acquire");
     h[1] = acquire(s, "nested");
     procref_pending *one = begin(s, "start nested"), *two = begin(s, "start another");
-    h[2] = finish(one, "finish nested");
     calls.step = "cancel nested";
-    procref_pending_cancel(two);
+    procref_pending_cancel(two); /* before the other: it may be the one that is told to start */
+    h[2] = finish(one, "finish nested");
     calls.step = "gone";
     if (h[0] != NULL) {
         procref_handle_gone(h[0]);
@@ -301,7 +301,7 @@ static void live(bool callbacks) {
     release(h[2], "release the last");
     one = begin(s, "start cold"), two = begin(s, "start beside it");
     calls.step = "cancel";
-    procref_pending_cancel(two); /* before the other: it may be the one that is told to start */
+    procref_pending_cancel(two);
     h[3] = finish(one, "finish cold");
     calls.step = "release and wait";
     error = (procref_error)PROCREF_ERROR_INIT;
