@@ -475,14 +475,21 @@ static bool is_other_kind(struct pri_keeper *k, struct pri_client *client) {
     return tell_conflict(k, client, parts);
 }
 
+/* A start that was begun is finished, even if who asked for it has gone; unless somebody wants
+ * something else. The client that asks is counted already. */
+static bool is_unwanted_start(const struct pri_keeper *k) {
+    return k->machine.state == PRI_S_STARTING && pri_clients_count(k, CLIENT_ASKING) == 1;
+}
+
 /*
- * What nobody holds, because it lingers or was let go of this very moment, is stopped for who wants
- * it otherwise, as if that had asked for the stop (on_stop); it begins again when it is told of the
- * outcome.
+ * What nobody holds, because it lingers or was let go of this very moment, and what nobody waits
+ * for, is stopped for who wants it otherwise, as if that had asked for the stop (on_stop); it
+ * begins again when it is told of the outcome.
  */
 static bool gives_way(struct pri_keeper *k, struct pri_client *client, bool starts_none) {
     procref_error error = PROCREF_ERROR_INIT;
-    if (!is_up(k) || pri_config_accepts(k->pair->page->parts, client->parts, client->share) ||
+    if (!(is_up(k) || is_unwanted_start(k)) ||
+        pri_config_accepts(k->pair->page->parts, client->parts, client->share) ||
         pri_counter_read(&k->counter, PRI_REG_REFS) != 0 || k->old_count > 0 ||
         pri_clients_count(k, CLIENT_TOLD) > 0) {
         return false;

@@ -546,6 +546,28 @@ signal.pause()
         done = self.procref("run", "it", "--", "true", env={**self.env, "PROCREF_FAULT": "asks late"})
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
+    def test_a_start_that_nobody_waits_for_any_more_gives_way_to_a_changed_file(self):
+        self.unit("ExecStart=sleep 1000", "Ready=exec:false")
+        user = self.start("run", "it", "--", "true", stderr=subprocess.DEVNULL)
+        self.wait_until(lambda: self.status()["pid"])
+        user.send_signal(signal.SIGINT)
+        user.wait()
+        self.unit("ExecStart=sleep 1001")
+        done = self.procref("run", "it", "--", "true")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(self.procref("wait", "it").returncode, 0)
+
+    def test_a_start_that_somebody_waits_for_does_not_give_way(self):
+        self.unit(f"ExecStart=sleep 1000\nWorkingDirectory={self.work}", "Ready=exec:test -e go")
+        user = self.start("run", "it", "--", "true")
+        self.wait_until(lambda: self.status()["pid"])
+        self.unit("ExecStart=sleep 1001")
+        done = self.procref("run", "it", "--", "true")
+        self.assertEqual(done.returncode, 111)
+        self.assertIn("another command", done.stderr)
+        open(f"{self.work}/go", "w").close()
+        self.assertEqual(user.wait(), 0)
+
     # ---- What it requires ----
 
     def two(self, more=""):
