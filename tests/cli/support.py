@@ -39,7 +39,7 @@ def _environment(pid):
         if text or int(fields[6]) & (KTHREAD | EXITING):
             return text
         with open(f"/proc/{pid}/cmdline", "rb") as file:
-            patience = 0.02 if file.read() else 0.2  # without either it may be in the midst of execve(2)
+            patience = 0.02 if file.read() else 2  # without either it may be in the midst of execve(2)
         if time.monotonic() - begin > patience:
             return text
 

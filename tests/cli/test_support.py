@@ -21,7 +21,7 @@ class Marked(World):
         read, write = os.pipe()  # open for writing in each of them: closed when all have ended
         with subprocess.Popen(command, env=self.env, stdin=subprocess.PIPE, stdout=write) as process:
             os.close(write)
-            found = [len(marked(self.mark)) for _ in range(100)]
+            found = [len(marked(self.mark)) for _ in range(50)]
             process.stdin.write(b"\n")
             process.stdin.close()
             os.read(read, 1)
