@@ -366,6 +366,20 @@ signal.pause()
         self.run_it("true")
         self.assertEqual(self.said(), ["INT"])
 
+    def test_what_is_being_stopped_is_still_the_generation_that_it_was(self):
+        waits = f"/bin/sh -c 'touch {self.work}/begun; until [ -e {self.work}/go ]; do sleep 0.02; done'"
+        self.unit(f"ExecStart=sleep 1000\nExecStop={waits}")
+        holder = self.hold()
+        up = self.status()
+        holder.kill()
+        self.wait_until(lambda: os.path.exists(f"{self.work}/begun"))
+        stopping = self.status()
+        open(f"{self.work}/go", "w").close()
+        self.assertEqual(self.procref("wait", "it").returncode, 0)
+        self.assertEqual(stopping["state"], "stopping")
+        for key in ("pid", "generation", "started"):
+            self.assertEqual(stopping[key], up[key])
+
     # ---- Restarts ----
 
     def lives_on(self, restart, how, more=""):
