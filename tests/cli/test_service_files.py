@@ -501,6 +501,7 @@ signal.pause()
         self.assertIn("not healthy", done.stderr)
         self.assertNotEqual(int(done.stdout.split()[0]), pid)
         self.assertEqual(self.said(), ["start", "start"])
+        self.assertEqual(self.status()["error"], "the health check of 'it' failed")
         self.let_go(holder)
 
     def test_an_end_that_takes_the_main_process_and_the_last_step_at_once_is_one_end(self):
