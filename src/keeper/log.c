@@ -228,6 +228,17 @@ void pri_log_trim(struct pri_log *log) {
     }
 }
 
+void pri_log_say(const struct pri_log *log, const char *message) {
+    char line[sizeof((procref_error *)0)->message + 16], last;
+    if (log->fd < 0) {
+        return;
+    }
+    bool in_line = pread(log->fd, &last, 1, length_of(log) - 1) == 1 && last != '\n';
+    pri_format(line, sizeof line, "%sprocref: %s\n", in_line ? "\n" : "", message);
+    ssize_t written = write(log->fd, line, strlen(line));
+    (void)written; /* a full disk: nobody is left to be told */
+}
+
 /* ---- Its end, for people --------------------------------------------------------------------- */
 
 /* The length of the valid UTF-8 character at text, of which left bytes are there; else 0. */

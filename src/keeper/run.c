@@ -147,6 +147,19 @@ static void keep_error(struct pri_keeper *k, const procref_error *error) {
     PRI_TRACE("error kept: %s", k->error.message);
 }
 
+static bool uses_log(const struct pri_plan_block *plan) {
+    return plan == NULL || plan->output == 0 ||
+           (plan->error != 0 && strcmp(pri_plan_text(plan, plan->error), "log") == 0);
+}
+
+/* What went wrong in the end, when nobody waits to be told any more. */
+void pri_run_say(struct pri_keeper *k, const procref_error *error) {
+    PRI_TRACE("%s", error->message);
+    if (k->log_open && uses_log(pri_config_plan(k->pair->config))) {
+        pri_log_say(&k->log, error->message);
+    }
+}
+
 static void stop_polling_readiness(struct pri_keeper *k) {
     if (k->readiness_polled >= 0) {
         pri_poller_remove(k->poller, k->readiness_polled);
@@ -214,6 +227,7 @@ static void record_start(struct pri_keeper *k, struct pri_process process) {
 
 void pri_run_start_failed(struct pri_keeper *k, const procref_error *error) {
     k->launch_failed = true;
+    pri_run_note(k, PRI_RESULT_EXIT_CODE);
     k->machine.restart = pri_run_restarts(k, PRI_RESTART_UNCLEAN);
     keep_error(k, error);
     pri_keeper_push(k, PRI_E_LAUNCH_FAILED);
@@ -233,8 +247,8 @@ void pri_run_launch(struct pri_keeper *k) {
     pri_run_forget_start(k);
     pri_run_unwatch_main(k);
     k->pair->page->main = (struct pri_process){0};
-    k->status_known = k->launch_failed = k->start_timed_out = false;
-    k->ended_by_us = k->readiness_done = k->forked = false;
+    k->pair->page->result = PRI_RESULT_SUCCESS;
+    k->status_known = k->launch_failed = k->readiness_done = k->forked = false;
     k->start_ns = pri_deadline(config->start_timeout_ms);
     pri_run_open_files(k);
     pri_log_mark(&k->log);
@@ -483,12 +497,32 @@ void pri_run_start_timeout(struct pri_keeper *k) {
              "'%s' was not ready (%s) within its start timeout of %lld ms", name_of(k),
              ready != NULL ? ready : "running", (long long)config->start_timeout_ms);
     keep_error(k, &error);
-    k->start_timed_out = true;
+    pri_run_note(k, PRI_RESULT_TIMEOUT);
     k->machine.restart = pri_run_restarts(k, PRI_RESTART_TIMEOUT);
     pri_keeper_push(k, PRI_E_START_TIMEOUT);
 }
 
 /* ---- The service ends by itself -------------------------------------------------------------- */
+
+void pri_run_note(struct pri_keeper *k, enum pri_result result) {
+    struct pri_page *page = k->pair->page;
+    page->result = page->result == PRI_RESULT_SUCCESS ? result : page->result;
+}
+
+/* Asked to or not: also who ends uncleanly when it is stopped has failed. */
+void pri_run_note_end(struct pri_keeper *k, int status) {
+    if (!pri_run_is_clean(k, status)) {
+        pri_run_note(k, WIFEXITED(status)   ? PRI_RESULT_EXIT_CODE
+                        : WCOREDUMP(status) ? PRI_RESULT_CORE_DUMP
+                                            : PRI_RESULT_SIGNAL);
+    }
+}
+
+static void know_status(struct pri_keeper *k, int status) {
+    k->status_known = true;
+    k->status = status;
+    pri_run_note_end(k, status);
+}
 
 void pri_run_reap(struct pri_keeper *k) {
     uint32_t pid;
@@ -499,15 +533,13 @@ void pri_run_reap(struct pri_keeper *k) {
         pri_readiness_reaped(&k->readiness, pid, status);
         pri_steps_reaped(k, pid, status);
         if (pid == k->pair->page->main.pid && !k->status_known) {
-            k->status_known = true;
-            k->status = status;
+            know_status(k, status);
         }
     }
     const struct pri_page *page = k->pair->page;
     if (!k->status_known && page->main.pid != 0 &&
         atomic_load(&page->reaped_pid) == page->main.pid) {
-        k->status_known = true;
-        k->status = atomic_load(&page->reaped_status);
+        know_status(k, atomic_load(&page->reaped_status));
     }
 }
 
