@@ -48,7 +48,7 @@ struct pri_page {
     struct pri_process step;   /* … the one that was started last */
     struct pri_process holder; /* of the services that it requires */
     bool holder_holds;         /* … and it said that it does */
-    int64_t since_ms, log_start;
+    int64_t since_ms, log_start, appended_start;
     int64_t up_ms;               /* wall clock: when this generation came up */
     uint32_t ups;                /* how often one did, in this pair's life */
     _Atomic uint32_t reaped_pid; /* the standby reaped the service: with this status */

@@ -311,3 +311,20 @@ size_t pri_log_tail(const struct pri_log *log, char *to, size_t size) {
     to[kept] = '\0';
     return kept;
 }
+
+int64_t pri_log_file_length(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode) ? (int64_t)status.st_size : 0;
+}
+
+size_t pri_log_file_tail(const char *path, int64_t start, char *to, size_t size) {
+    struct pri_log file = {.fd = -1, .start = start};
+    if (pri_log_file_length(path) > 0) { /* not a FIFO: opening one lets its writer go on */
+        file.fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    }
+    size_t length = pri_log_tail(&file, to, size);
+    if (file.fd >= 0) {
+        close(file.fd);
+    }
+    return length;
+}

@@ -138,11 +138,30 @@ static bool port_was_lost(const struct pri_keeper *k) {
 
 /* ---- Start ----------------------------------------------------------------------------------- */
 
+static const char *appends_to(const struct pri_plan_block *plan, uint32_t where) {
+    const char *text = pri_plan_text(plan, where);
+    return text != NULL && strncmp(text, "append:", 7) == 0 ? text + 7 : NULL;
+}
+
+/* The file in which the service's last words are, if that is not the log; NULL. Of one that is
+ * written over nobody knows where they are. */
+static const char *appended_file(const struct pri_keeper *k) {
+    const struct pri_plan_block *plan = pri_config_plan(k->pair->config);
+    if (plan == NULL) {
+        return NULL;
+    }
+    const char *errors = appends_to(plan, plan->error);
+    return errors != NULL ? errors : appends_to(plan, plan->output);
+}
+
 static void keep_error(struct pri_keeper *k, const procref_error *error) {
+    const char *file = appended_file(k);
     pri_fail_copy(&k->error, error);
-    if (k->log_open && error->detail[0] == '\0') {
-        size_t length = pri_log_tail(&k->log, k->error.detail, sizeof k->error.detail);
-        k->error.detail[length] = '\0';
+    if (error->detail[0] == '\0' && file != NULL) {
+        pri_log_file_tail(file, k->pair->page->appended_start, k->error.detail,
+                          sizeof k->error.detail);
+    } else if (error->detail[0] == '\0' && k->log_open) {
+        pri_log_tail(&k->log, k->error.detail, sizeof k->error.detail);
     }
     PRI_TRACE("error kept: %s", k->error.message);
 }
@@ -252,6 +271,8 @@ void pri_run_launch(struct pri_keeper *k) {
     k->start_ns = pri_deadline(config->start_timeout_ms);
     pri_run_open_files(k);
     pri_log_mark(&k->log);
+    const char *file = appended_file(k);
+    k->pair->page->appended_start = file != NULL ? pri_log_file_length(file) : 0;
     pick_port(k);
     if (pri_config_plan(config) != NULL) {
         begin_plan(k);

@@ -501,6 +501,17 @@ signal.pause()
         self.run_it("sh", "-c", f"until grep -q out {self.log}; do sleep 0.01; done")
         self.assertEqual(self.said(), ["before", "pre", "out"])
 
+    def test_the_error_of_a_start_has_the_last_lines_of_a_file_that_is_appended_to(self):
+        for where in (f"StandardOutput=append:{self.log}", f"StandardError=append:{self.log}",
+                      f"StandardOutput=append:{self.work}/out\nStandardError=append:{self.log}"):
+            with self.subTest(where):
+                self.write("said", "earlier\n")
+                self.unit("ExecStart=/bin/sh -c 'echo out; echo why >&2; exit 3'\nExecStartPost=sleep 1\n" + where)
+                done = self.run_it("true")
+                self.assertEqual(done.returncode, 111)
+                self.assertIn("why", done.stderr)
+                self.assertNotIn("earlier", done.stderr)
+
     def test_one_file_for_both_outputs_has_all_of_both(self):
         for kind in ("file", "truncate", "append"):
             with self.subTest(kind):
