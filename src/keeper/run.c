@@ -539,10 +539,18 @@ void pri_run_note_end(struct pri_keeper *k, int status) {
     }
 }
 
+/* Of the service's own process, of which a `-` in the service file says that it cannot fail. */
+static bool main_ended_well(const struct pri_keeper *k, int status) {
+    const struct pri_plan_step *step = main_step(pri_config_plan(k->pair->config));
+    return (step != NULL && (step->flags & PRI_STEP_IGNORE) != 0) || pri_run_is_clean(k, status);
+}
+
 static void know_status(struct pri_keeper *k, int status) {
     k->status_known = true;
     k->status = status;
-    pri_run_note_end(k, status);
+    if (!main_ended_well(k, status)) {
+        pri_run_note_end(k, status);
+    }
 }
 
 void pri_run_reap(struct pri_keeper *k) {
@@ -616,7 +624,7 @@ static void main_died(struct pri_keeper *k) {
     procref_error error = PROCREF_ERROR_INIT;
     char how[96];
     bool starting = k->machine.state == PRI_S_STARTING || k->machine.state == PRI_S_ELECTED;
-    bool clean = k->status_known && pri_run_is_clean(k, k->status);
+    bool clean = k->status_known && main_ended_well(k, k->status);
     k->status_ns = PRI_NEVER;
     if (k->launched.report >= 0) {
         pri_run_report(k); /* that it could not be run says more than its exit status */

@@ -175,7 +175,8 @@ class ServiceFile(World):
                 (stubborn, up, "timeout killed KILL"),
                 (stubborn + "ExecStop=false", up, "exit-code killed KILL"),
                 (exits, up, "exit-code exited 3"),
-                (exits + "SuccessExitStatus=3", up, "success exited 3")):
+                (exits + "SuccessExitStatus=3", up, "success exited 3"),
+                (exits.replace("ExecStart=", "ExecStart=-"), up, "success exited 3")):
             with self.subTest(service):
                 self.unit("ExecStopPost=SAY $SERVICE_RESULT $EXIT_CODE $EXIT_STATUS\n" + service, extension)
                 self.assertEqual(self.run_it("true").returncode, 0)
@@ -467,6 +468,13 @@ signal.pause()
         self.assertFalse(self.lives_on("on-failure", "exit 42", "SuccessExitStatus=42 SIGUSR1"))
         self.assertFalse(self.lives_on("on-failure", "kill -USR1 $$", "SuccessExitStatus=42 SIGUSR1"))
         self.assertTrue(self.lives_on("on-failure", "exit 42", "SuccessExitStatus=43"))
+
+    def test_a_main_process_with_a_minus_ends_well(self):
+        self.unit("ExecStart=-/bin/sh -c 'sleep 0.05; exit 3'\nRestart=on-failure\nExecStop=SAY stop\nExecStopPost=SAY $SERVICE_RESULT")
+        holder = self.hold()
+        self.wait_until(lambda: self.status()["state"] == "gave up")
+        self.assertEqual(self.said(), ["stop", "success"])
+        self.let_go(holder)
 
     def test_the_start_limit_ends_the_restarts(self):
         self.unit("ExecStart=/bin/sh -c 'echo start >>%s; sleep 0.02; exit 1'\nRestart=always\nRestartSec=1ms" % self.log,
