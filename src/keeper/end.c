@@ -112,7 +112,6 @@ static void end_processes(struct pri_keeper *k) {
     }
     pri_steps_forget(k);
     if (pri_process_alive(&k->pair->page->main)) {
-        k->ended_by_us = true;
         if (k->main_watch < 0) {
             pri_run_watch_main(k);
         }
@@ -148,7 +147,6 @@ void pri_run_end_tree(struct pri_keeper *k) {
         k->port = k->pair->page->port;
     }
     if (plan_of(k) != NULL && k->pair->page->stop_due) {
-        k->ended_by_us = k->ended_by_us || pri_process_alive(&k->pair->page->main);
         k->end_stage = PRI_END_STOP;
         k->end_ns = deadline(k);
         pri_steps_run(k, PRI_STEPS_STOP);
@@ -203,13 +201,22 @@ static void await_one(struct pri_keeper *k, const struct pri_process *one) {
 }
 
 static void step_timed_out(struct pri_keeper *k) {
-    PRI_TRACE("a step did not end in time: SIGKILL");
-    pri_steps_kill(k);
+    pri_steps_timed_out(k);
     if (k->end_stage == PRI_END_STOP) {
         pri_end_stopped(k);
     } else {
         pri_end_posted(k);
     }
+}
+
+static void processes_timed_out(struct pri_keeper *k) {
+    procref_error error = PROCREF_ERROR_INIT;
+    pri_run_note(k, PRI_RESULT_TIMEOUT);
+    pri_fail(&error, PROCREF_E_TIMEOUT, 0, "",
+             "'%s' did not end within its stop timeout of %lld ms: it is %s",
+             k->pair->config->ident.name, (long long)k->pair->config->stop_timeout_ms,
+             never_kills(k) ? "left alone" : "killed");
+    pri_run_say(k, &error);
 }
 
 void pri_run_end_step(struct pri_keeper *k, bool timed_out) {
@@ -227,13 +234,14 @@ void pri_run_end_step(struct pri_keeper *k, bool timed_out) {
     }
     pri_run_find_roots(k);
     struct pri_tree tree = pri_run_tree(k);
+    if (timed_out) {
+        processes_timed_out(k);
+    }
     if (timed_out && never_kills(k)) {
-        PRI_TRACE("it did not end in time, and is left alone");
         finish(k);
         return;
     }
     if (timed_out) {
-        PRI_TRACE("it did not end in time: SIGKILL");
         k->end_stage = PRI_END_KILL;
         k->end_ns = PRI_NEVER;
     } else if (k->end_stage == PRI_END_MAIN) {

@@ -84,6 +84,13 @@ void pri_log_trim(struct pri_log *log);
  * control characters but tab become '?'). Returns the length. */
 size_t pri_log_tail(const struct pri_log *log, char *to, size_t size);
 
+/* The same of a file that the service appends to, of what is behind its length at the start. */
+int64_t pri_log_file_length(const char *path);
+size_t pri_log_file_tail(const char *path, int64_t start, char *to, size_t size);
+
+/* Appends a line of procref's own, between two of the service's. */
+void pri_log_say(const struct pri_log *log, const char *message);
+
 void pri_log_close(struct pri_log *log);
 
 #endif

@@ -18,6 +18,15 @@
 #include "os/tree.h"
 #include "os/waiter.h"
 
+/* Of a plan: how the life of a service went wrong first; $SERVICE_RESULT of systemd.exec(5). */
+enum pri_result {
+    PRI_RESULT_SUCCESS,
+    PRI_RESULT_EXIT_CODE,
+    PRI_RESULT_SIGNAL,
+    PRI_RESULT_CORE_DUMP,
+    PRI_RESULT_TIMEOUT
+};
+
 /*
  * What the two of a pair know, in memory that only they map. The fields are written before the
  * phase that makes them true, and the phase before the row that makes it visible, so a successor
@@ -35,10 +44,11 @@ struct pri_page {
     uint16_t old_port;
     bool recovers;           /* … if there is something */
     bool stop_due, post_due; /* with a plan: ExecStop=, ExecStopPost= are to be run when it ends */
-    struct pri_process step; /* … the one that was started last */
+    enum pri_result result;
+    struct pri_process step;   /* … the one that was started last */
     struct pri_process holder; /* of the services that it requires */
     bool holder_holds;         /* … and it said that it does */
-    int64_t since_ms, log_start;
+    int64_t since_ms, log_start, appended_start;
     int64_t up_ms;               /* wall clock: when this generation came up */
     uint32_t ups;                /* how often one did, in this pair's life */
     _Atomic uint32_t reaped_pid; /* the standby reaped the service: with this status */
@@ -133,8 +143,8 @@ struct pri_keeper {
     struct pri_start start; /* argv, envp and what else of the start is needed until it is ready */
     uint16_t port;
     int port_tries;
-    bool status_known, launch_failed, start_timed_out;
-    bool readiness_done, readiness_tidy, ended_by_us;
+    bool status_known, launch_failed;
+    bool readiness_done, readiness_tidy;
     int status;
     enum pri_end_stage end_stage;
     struct pri_process
@@ -252,6 +262,9 @@ void pri_run_start_failed(struct pri_keeper *k, const procref_error *error);
 void pri_run_lost(struct pri_keeper *k, const procref_error *error);
 bool pri_run_is_clean(const struct pri_keeper *k, int status);
 bool pri_run_restarts(const struct pri_keeper *k, uint32_t how);
+void pri_run_note(struct pri_keeper *k, enum pri_result result); /* the first one counts */
+void pri_run_note_end(struct pri_keeper *k, int status);
+void pri_run_say(struct pri_keeper *k, const procref_error *error);
 void pri_run_describe_end(bool known, int status, char *to, size_t size);
 
 /* end.c */
@@ -267,6 +280,7 @@ void pri_steps_run(struct pri_keeper *k, enum pri_step_list list);
 void pri_steps_reaped(struct pri_keeper *k, uint32_t pid, int status);
 void pri_steps_forget(struct pri_keeper *k);
 void pri_steps_kill(struct pri_keeper *k);
+void pri_steps_timed_out(struct pri_keeper *k);
 void pri_steps_kill_left(struct pri_keeper *k); /* also a predecessor's */
 void pri_holder_need(struct pri_keeper *k);     /* a start: then its steps */
 void pri_holder_take_over(struct pri_keeper *k);

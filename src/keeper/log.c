@@ -228,6 +228,17 @@ void pri_log_trim(struct pri_log *log) {
     }
 }
 
+void pri_log_say(const struct pri_log *log, const char *message) {
+    char line[sizeof((procref_error *)0)->message + 16], last;
+    if (log->fd < 0) {
+        return;
+    }
+    bool in_line = pread(log->fd, &last, 1, length_of(log) - 1) == 1 && last != '\n';
+    pri_format(line, sizeof line, "%sprocref: %s\n", in_line ? "\n" : "", message);
+    ssize_t written = write(log->fd, line, strlen(line));
+    (void)written; /* a full disk: nobody is left to be told */
+}
+
 /* ---- Its end, for people --------------------------------------------------------------------- */
 
 /* The length of the valid UTF-8 character at text, of which left bytes are there; else 0. */
@@ -299,4 +310,21 @@ size_t pri_log_tail(const struct pri_log *log, char *to, size_t size) {
     }
     to[kept] = '\0';
     return kept;
+}
+
+int64_t pri_log_file_length(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode) ? (int64_t)status.st_size : 0;
+}
+
+size_t pri_log_file_tail(const char *path, int64_t start, char *to, size_t size) {
+    struct pri_log file = {.fd = -1, .start = start};
+    if (pri_log_file_length(path) > 0) { /* not a FIFO: opening one lets its writer go on */
+        file.fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    }
+    size_t length = pri_log_tail(&file, to, size);
+    if (file.fd >= 0) {
+        close(file.fd);
+    }
+    return length;
 }

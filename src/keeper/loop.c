@@ -411,6 +411,7 @@ static void recall(struct pri_keeper *k) {
         page->since_ms = page->up_ms = hint.since_ms;
         memcpy(page->parts, hint.parts, sizeof page->parts);
         m->generation = hint.generation;
+        atomic_store(&page->generation, hint.generation);
         if (strcmp(hint.phase, "up") == 0 && recall_metadata(k, &hint)) {
             m->phase = PRI_PHASE_UP;
         }

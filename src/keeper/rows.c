@@ -42,8 +42,10 @@ static void report_broken(struct pri_keeper *k) {
 
 /* probe: find out whether undo works, on a set that nothing has begun on. */
 static bool make_set(struct pri_keeper *k, bool probe) {
+    procref_error error = PROCREF_ERROR_INIT; /* that there was no set yet is none to keep */
     bool fresh = false;
-    if (pri_counter_create(ident_of(k), &k->counter, &fresh, &k->error) < 0) {
+    if (pri_counter_create(ident_of(k), &k->counter, &fresh, &error) < 0) {
+        pri_fail_copy(&k->error, &error);
         return false;
     }
     PRI_CRASH_POINT("set opened, not begun");
@@ -151,6 +153,10 @@ void pri_row_withdraw(struct pri_keeper *k) {
     atomic_store(&k->pair->record->ready, 0);
     int result = pri_counter_step(&k->counter, PRI_WITHDRAW, k->machine.generation);
     PRI_CRASH_POINT("withdrawn");
+    if (k->machine.alive && k->machine.unhealthy > 0) {
+        pri_fail(&k->error, PROCREF_E_SERVICE_UNHEALTHY, 0, "", "the health check of '%s' failed",
+                 ident_of(k)->name);
+    }
     report(k, result);
 }
 

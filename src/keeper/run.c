@@ -147,13 +147,45 @@ static bool port_was_lost(const struct pri_keeper *k) {
 
 /* ---- Start ----------------------------------------------------------------------------------- */
 
+static const char *appends_to(const struct pri_plan_block *plan, uint32_t where) {
+    const char *text = pri_plan_text(plan, where);
+    return text != NULL && strncmp(text, "append:", 7) == 0 ? text + 7 : NULL;
+}
+
+/* The file in which the service's last words are, if that is not the log; NULL. Of one that is
+ * written over nobody knows where they are. */
+static const char *appended_file(const struct pri_keeper *k) {
+    const struct pri_plan_block *plan = pri_config_plan(k->pair->config);
+    if (plan == NULL) {
+        return NULL;
+    }
+    const char *errors = appends_to(plan, plan->error);
+    return errors != NULL ? errors : appends_to(plan, plan->output);
+}
+
 static void keep_error(struct pri_keeper *k, const procref_error *error) {
+    const char *file = appended_file(k);
     pri_fail_copy(&k->error, error);
-    if (k->log_open && error->detail[0] == '\0') {
-        size_t length = pri_log_tail(&k->log, k->error.detail, sizeof k->error.detail);
-        k->error.detail[length] = '\0';
+    if (error->detail[0] == '\0' && file != NULL) {
+        pri_log_file_tail(file, k->pair->page->appended_start, k->error.detail,
+                          sizeof k->error.detail);
+    } else if (error->detail[0] == '\0' && k->log_open) {
+        pri_log_tail(&k->log, k->error.detail, sizeof k->error.detail);
     }
     PRI_TRACE("error kept: %s", k->error.message);
+}
+
+static bool uses_log(const struct pri_plan_block *plan) {
+    return plan == NULL || plan->output == 0 ||
+           (plan->error != 0 && strcmp(pri_plan_text(plan, plan->error), "log") == 0);
+}
+
+/* What went wrong in the end, when nobody waits to be told any more. */
+void pri_run_say(struct pri_keeper *k, const procref_error *error) {
+    PRI_TRACE("%s", error->message);
+    if (k->log_open && uses_log(pri_config_plan(k->pair->config))) {
+        pri_log_say(&k->log, error->message);
+    }
 }
 
 static void stop_polling_readiness(struct pri_keeper *k) {
@@ -223,6 +255,7 @@ static void record_start(struct pri_keeper *k, struct pri_process process) {
 
 void pri_run_start_failed(struct pri_keeper *k, const procref_error *error) {
     k->launch_failed = true;
+    pri_run_note(k, PRI_RESULT_EXIT_CODE);
     k->machine.restart = pri_run_restarts(k, PRI_RESTART_UNCLEAN);
     keep_error(k, error);
     pri_keeper_push(k, PRI_E_LAUNCH_FAILED);
@@ -242,11 +275,13 @@ void pri_run_launch(struct pri_keeper *k) {
     pri_run_forget_start(k);
     pri_run_unwatch_main(k);
     k->pair->page->main = (struct pri_process){0};
-    k->status_known = k->launch_failed = k->start_timed_out = false;
-    k->ended_by_us = k->readiness_done = k->forked = false;
+    k->pair->page->result = PRI_RESULT_SUCCESS;
+    k->status_known = k->launch_failed = k->readiness_done = k->forked = false;
     k->start_ns = pri_deadline(config->start_timeout_ms);
     pri_run_open_files(k);
     pri_log_mark(&k->log);
+    const char *file = appended_file(k);
+    k->pair->page->appended_start = file != NULL ? pri_log_file_length(file) : 0;
     pick_port(k);
     if (pri_config_plan(config) != NULL) {
         begin_plan(k);
@@ -492,12 +527,40 @@ void pri_run_start_timeout(struct pri_keeper *k) {
              "'%s' was not ready (%s) within its start timeout of %lld ms", name_of(k),
              ready != NULL ? ready : "running", (long long)config->start_timeout_ms);
     keep_error(k, &error);
-    k->start_timed_out = true;
+    pri_run_note(k, PRI_RESULT_TIMEOUT);
     k->machine.restart = pri_run_restarts(k, PRI_RESTART_TIMEOUT);
     pri_keeper_push(k, PRI_E_START_TIMEOUT);
 }
 
 /* ---- The service ends by itself -------------------------------------------------------------- */
+
+void pri_run_note(struct pri_keeper *k, enum pri_result result) {
+    struct pri_page *page = k->pair->page;
+    page->result = page->result == PRI_RESULT_SUCCESS ? result : page->result;
+}
+
+/* Asked to or not: also who ends uncleanly when it is stopped has failed. */
+void pri_run_note_end(struct pri_keeper *k, int status) {
+    if (!pri_run_is_clean(k, status)) {
+        pri_run_note(k, WIFEXITED(status)   ? PRI_RESULT_EXIT_CODE
+                        : WCOREDUMP(status) ? PRI_RESULT_CORE_DUMP
+                                            : PRI_RESULT_SIGNAL);
+    }
+}
+
+/* Of the service's own process, of which a `-` in the service file says that it cannot fail. */
+static bool main_ended_well(const struct pri_keeper *k, int status) {
+    const struct pri_plan_step *step = main_step(pri_config_plan(k->pair->config));
+    return (step != NULL && (step->flags & PRI_STEP_IGNORE) != 0) || pri_run_is_clean(k, status);
+}
+
+static void know_status(struct pri_keeper *k, int status) {
+    k->status_known = true;
+    k->status = status;
+    if (!main_ended_well(k, status)) {
+        pri_run_note_end(k, status);
+    }
+}
 
 void pri_run_reap(struct pri_keeper *k) {
     uint32_t pid;
@@ -508,15 +571,13 @@ void pri_run_reap(struct pri_keeper *k) {
         pri_readiness_reaped(&k->readiness, pid, status);
         pri_steps_reaped(k, pid, status);
         if (pid == k->pair->page->main.pid && !k->status_known) {
-            k->status_known = true;
-            k->status = status;
+            know_status(k, status);
         }
     }
     const struct pri_page *page = k->pair->page;
     if (!k->status_known && page->main.pid != 0 &&
         atomic_load(&page->reaped_pid) == page->main.pid) {
-        k->status_known = true;
-        k->status = atomic_load(&page->reaped_status);
+        know_status(k, atomic_load(&page->reaped_status));
     }
 }
 
@@ -572,7 +633,7 @@ static void main_died(struct pri_keeper *k) {
     procref_error error = PROCREF_ERROR_INIT;
     char how[96];
     bool starting = k->machine.state == PRI_S_STARTING || k->machine.state == PRI_S_ELECTED;
-    bool clean = k->status_known && pri_run_is_clean(k, k->status);
+    bool clean = k->status_known && main_ended_well(k, k->status);
     k->status_ns = PRI_NEVER;
     if (k->launched.report >= 0) {
         pri_run_report(k); /* that it could not be run says more than its exit status */

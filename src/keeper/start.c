@@ -57,18 +57,11 @@ struct own {
     char text[6][PRI_NAME_SIZE + 16];
 };
 
-static const char *result(const struct pri_keeper *k) {
-    if (k->start_timed_out) {
-        return "timeout";
-    }
-    if (k->launch_failed) {
-        return "exit-code";
-    }
-    if (!k->status_known || k->ended_by_us || pri_run_is_clean(k, k->status)) {
-        return "success";
-    }
-    return WIFEXITED(k->status) ? "exit-code" : WCOREDUMP(k->status) ? "core-dump" : "signal";
-}
+static const char *const results[] = {[PRI_RESULT_SUCCESS] = "success",
+                                      [PRI_RESULT_EXIT_CODE] = "exit-code",
+                                      [PRI_RESULT_SIGNAL] = "signal",
+                                      [PRI_RESULT_CORE_DUMP] = "core-dump",
+                                      [PRI_RESULT_TIMEOUT] = "timeout"};
 
 /* Signals have their names there; those without one their number. */
 static void put_signal(char *to, size_t size, int number) {
@@ -107,7 +100,8 @@ static void fill_own(const struct pri_keeper *k, struct pri_start_of what, struc
     if (k->end_stage == PRI_END_NONE) {
         return;
     }
-    pri_format(own->text[own->count++], sizeof own->text[0], "SERVICE_RESULT=%s", result(k));
+    pri_format(own->text[own->count++], sizeof own->text[0], "SERVICE_RESULT=%s",
+               results[k->pair->page->result]);
     if (!k->status_known) {
         return;
     }

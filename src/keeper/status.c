@@ -57,7 +57,7 @@ void pri_status_fill(const struct pri_keeper *k, struct pri_status *status) {
         .magic = PRI_WIRE_MAGIC,
         .version = PRI_WIRE_VERSION,
         .tell = PRI_TELL_STATUS,
-        .generation = m->generation,
+        .generation = atomic_load(&page->generation), /* m's is the next one once this ends */
         .keeper = pri_own_pid(),
         .standby = k->pair->standby,
         .pid = page->main.pid,

@@ -82,8 +82,9 @@ static void done(struct pri_keeper *k) {
 /* What follows in a list that is for starting is not run, nor in one that is for stopping; only
  * there the end goes on all the same. */
 static void failed(struct pri_keeper *k, const procref_error *error) {
-    PRI_TRACE("%s", error->message);
     if (k->steps.list == PRI_STEPS_STOP || k->steps.list == PRI_STEPS_STOP_POST) {
+        pri_run_note(k, PRI_RESULT_EXIT_CODE);
+        pri_run_say(k, error);
         done(k);
     } else {
         pri_run_start_failed(k, error);
@@ -137,6 +138,12 @@ void pri_steps_run(struct pri_keeper *k, enum pri_step_list list) {
     go_on(k);
 }
 
+static int explain(const struct pri_keeper *k, const struct pri_plan_step *step, int code,
+                   const char *how, procref_error *err) {
+    return pri_fail(err, code, 0, "", "%s= of '%s' failed: '%s': %s", list_names[step->list],
+                    k->pair->config->ident.name, program_of(k, step), how);
+}
+
 /* A child ended: the step that runs? */
 void pri_steps_reaped(struct pri_keeper *k, uint32_t pid, int status) {
     procref_error error = PROCREF_ERROR_INIT;
@@ -150,13 +157,11 @@ void pri_steps_reaped(struct pri_keeper *k, uint32_t pid, int status) {
     if (code == 0 || code == PROCREF_E_AGAIN) {
         char how[96];
         pri_run_describe_end(true, status, how, sizeof how);
-        code = pri_run_is_clean(k, status)
-                   ? 0
-                   : pri_fail(&error, PROCREF_E_SERVICE_START, 0, "",
-                              "%s= of '%s' failed: '%s': %s", list_names[step->list],
-                              k->pair->config->ident.name, program_of(k, step), how);
+        code = pri_run_is_clean(k, status) ? 0
+                                           : explain(k, step, PROCREF_E_SERVICE_START, how, &error);
     }
     if (code < 0 && (step->flags & PRI_STEP_IGNORE) == 0) {
+        pri_run_note_end(k, status);
         failed(k, &error);
     } else {
         go_on(k);
@@ -173,6 +178,20 @@ void pri_steps_kill(struct pri_keeper *k) {
         pri_process_signal(&k->steps.control.process, SIGKILL);
     }
     forget_control(k);
+}
+
+/* Of a list that is for stopping; a `-` does not excuse it, as in systemd. */
+void pri_steps_timed_out(struct pri_keeper *k) {
+    procref_error error = PROCREF_ERROR_INIT;
+    char how[96];
+    if (k->steps.running) {
+        pri_run_note(k, PRI_RESULT_TIMEOUT);
+        pri_format(how, sizeof how, "it did not end within the stop timeout of %lld ms",
+                   (long long)k->pair->config->stop_timeout_ms);
+        explain(k, k->steps.step, PROCREF_E_TIMEOUT, how, &error);
+        pri_run_say(k, &error);
+    }
+    pri_steps_kill(k);
 }
 
 /* Before another begins, this one has ended; what the kernel keeps longer than a second cannot be

@@ -157,6 +157,66 @@ class ServiceFile(World):
         self.assertEqual(self.run_it("true").returncode, 0)
         self.assertEqual(self.said(), ["post"])
 
+    STUBBORN = "ExecStart=/bin/sh -c 'trap : TERM; echo up >%s/up; while :; do sleep 0.01; done'\n"
+
+    def log_of_keeper(self, name="it"):
+        return [line for line in self.procref("logs", name).stdout.splitlines() if line.startswith("procref: ")]
+
+    def test_the_last_list_knows_what_failed_first_in_the_end(self):
+        stubborn = (self.STUBBORN % self.work) + "TimeoutStopSec=200ms\n"
+        up = f"Ready=exec:test -e {self.work}/up"
+        exits = "ExecStart=/bin/sh -c 'trap \"exit 3\" TERM; echo up >%s/up; while :; do sleep 0.01; done'\n" % self.work
+        for service, extension, how in (
+                ("ExecStart=sleep 1000\nExecStop=false", "", "exit-code killed TERM"),
+                ("ExecStart=sleep 1000\nExecStop=-false", "", "success killed TERM"),
+                ("ExecStart=sleep 1000\nExecStop=/no/such/program", "", "exit-code killed TERM"),
+                ("ExecStart=sleep 1000\nExecStop=/bin/sh -c 'kill -9 $$$$'", "", "signal killed TERM"),
+                ("ExecStart=sleep 1000\nExecStop=sleep 1000\nTimeoutStopSec=200ms", "", "timeout killed TERM"),
+                (stubborn, up, "timeout killed KILL"),
+                (stubborn + "ExecStop=false", up, "exit-code killed KILL"),
+                (exits, up, "exit-code exited 3"),
+                (exits + "SuccessExitStatus=3", up, "success exited 3"),
+                (exits.replace("ExecStart=", "ExecStart=-"), up, "success exited 3")):
+            with self.subTest(service):
+                self.unit("ExecStopPost=SAY $SERVICE_RESULT $EXIT_CODE $EXIT_STATUS\n" + service, extension)
+                self.assertEqual(self.run_it("true").returncode, 0)
+                self.assertEqual(self.said()[-1], how)
+
+    def test_a_start_step_that_is_killed_is_told_from_one_that_fails(self):
+        self.unit("ExecStartPre=/bin/sh -c 'kill -9 $$$$'\nExecStart=sleep 1000\nExecStopPost=SAY $SERVICE_RESULT")
+        self.assertEqual(self.run_it("true").returncode, 111)
+        self.assertEqual(self.said(), ["signal"])
+
+    def test_what_failed_in_the_end_is_known_to_the_next_keeper(self):
+        self.unit(f"ExecStart=sleep 1000\nExecStop=false\nExecStopPost=/bin/sh -c 'touch {self.work}/begun; "
+                  f"until [ -e {self.work}/go ]; do sleep 0.02; done'\nExecStopPost=SAY $SERVICE_RESULT")
+        holder = self.hold()
+        keeper = self.pair()[0]
+        holder.kill()
+        self.wait_until(lambda: os.path.exists(f"{self.work}/begun"))
+        os.kill(keeper, signal.SIGKILL)
+        open(f"{self.work}/go", "w").close()
+        self.assertEqual(self.procref("wait", "it").returncode, 0)
+        self.assertEqual(self.said(), ["exit-code"])
+
+    def test_what_goes_wrong_in_the_end_stands_in_the_log(self):
+        up = f"Ready=exec:test -e {self.work}/up"
+        stubborn = (self.STUBBORN % self.work) + "TimeoutStopSec=200ms\n"
+        for number, (service, extension, lines) in enumerate((
+                ("ExecStart=sleep 1000\nExecStop=/bin/sh -c 'printf why; exit 7'\nExecStopPost=/bin/false", "",
+                 ["procref: ExecStop= of 'it' failed: '/bin/sh': it exited with status 7",
+                  "procref: ExecStopPost= of 'it' failed: '/bin/false': it exited with status 1"]),
+                ("ExecStart=sleep 1000\nExecStop=-/bin/false", "", []),
+                ("ExecStart=sleep 1000\nExecStop=sleep 1000\nTimeoutStopSec=200ms", "",
+                 ["procref: ExecStop= of 'it' failed: 'sleep': it did not end within the stop timeout of 200 ms"]),
+                (stubborn, up, ["procref: 'it' did not end within its stop timeout of 200 ms: it is killed"]),
+                (stubborn + "StandardOutput=null", up, []))):
+            with self.subTest(service):
+                name = f"it{number}"  # each with a log of its own
+                self.unit(service, extension, name)
+                self.assertEqual(self.run_it("true", name=name).returncode, 0)
+                self.assertEqual(self.log_of_keeper(name), [line.replace("'it'", f"'{name}'") for line in lines])
+
     def test_each_stop_step_has_the_stop_timeout(self):
         self.unit("ExecStart=sleep 1000\nTimeoutStopSec=600ms\nExecStop=sleep 0.4\nExecStop=sleep 0.4\nExecStop=SAY stopped")
         self.assertEqual(self.run_it("true").returncode, 0)
@@ -361,9 +421,10 @@ signal.pause()
 
     def test_send_sigkill_no_leaves_alone_what_does_not_end_in_time(self):
         self.unit(f"ExecStart=/bin/sh -c 'trap : TERM; echo up >{self.work}/up; while :; do sleep 0.01; done'\n"
-                  "SendSIGKILL=no\nTimeoutStopSec=200ms\nExecStopPost=SAY post", f"Ready=exec:test -e {self.work}/up")
+                  "SendSIGKILL=no\nTimeoutStopSec=200ms\nExecStopPost=SAY post $SERVICE_RESULT", f"Ready=exec:test -e {self.work}/up")
         pid = int(self.run_it("sh", "-c", "echo $PROCREF_PID").stdout)
-        self.assertEqual(self.said(), ["post"])
+        self.assertEqual(self.said(), ["post timeout"])
+        self.assertEqual(self.log_of_keeper(), ["procref: 'it' did not end within its stop timeout of 200 ms: it is left alone"])
         self.assertTrue(self.lives(pid))
         os.kill(pid, signal.SIGKILL)
 
@@ -371,6 +432,20 @@ signal.pause()
         self.unit("ExecStart=sleep 1000\nKillSignal=SIGINT\nExecStopPost=SAY $EXIT_STATUS")
         self.run_it("true")
         self.assertEqual(self.said(), ["INT"])
+
+    def test_what_is_being_stopped_is_still_the_generation_that_it_was(self):
+        waits = f"/bin/sh -c 'touch {self.work}/begun; until [ -e {self.work}/go ]; do sleep 0.02; done'"
+        self.unit(f"ExecStart=sleep 1000\nExecStop={waits}")
+        holder = self.hold()
+        up = self.status()
+        holder.kill()
+        self.wait_until(lambda: os.path.exists(f"{self.work}/begun"))
+        stopping = self.status()
+        open(f"{self.work}/go", "w").close()
+        self.assertEqual(self.procref("wait", "it").returncode, 0)
+        self.assertEqual(stopping["state"], "stopping")
+        for key in ("pid", "generation", "started"):
+            self.assertEqual(stopping[key], up[key])
 
     # ---- Restarts ----
 
@@ -399,6 +474,13 @@ signal.pause()
         self.assertFalse(self.lives_on("on-failure", "exit 42", "SuccessExitStatus=42 SIGUSR1"))
         self.assertFalse(self.lives_on("on-failure", "kill -USR1 $$", "SuccessExitStatus=42 SIGUSR1"))
         self.assertTrue(self.lives_on("on-failure", "exit 42", "SuccessExitStatus=43"))
+
+    def test_a_main_process_with_a_minus_ends_well(self):
+        self.unit("ExecStart=-/bin/sh -c 'sleep 0.05; exit 3'\nRestart=on-failure\nExecStop=SAY stop\nExecStopPost=SAY $SERVICE_RESULT")
+        holder = self.hold()
+        self.wait_until(lambda: self.status()["state"] == "gave up")
+        self.assertEqual(self.said(), ["stop", "success"])
+        self.let_go(holder)
 
     def test_the_start_limit_ends_the_restarts(self):
         self.unit("ExecStart=/bin/sh -c 'echo start >>%s; sleep 0.02; exit 1'\nRestart=always\nRestartSec=1ms" % self.log,
@@ -432,6 +514,17 @@ signal.pause()
                   f"StandardOutput=append:{self.log}\nStandardError=null")
         self.run_it("sh", "-c", f"until grep -q out {self.log}; do sleep 0.01; done")
         self.assertEqual(self.said(), ["before", "pre", "out"])
+
+    def test_the_error_of_a_start_has_the_last_lines_of_a_file_that_is_appended_to(self):
+        for where in (f"StandardOutput=append:{self.log}", f"StandardError=append:{self.log}",
+                      f"StandardOutput=append:{self.work}/out\nStandardError=append:{self.log}"):
+            with self.subTest(where):
+                self.write("said", "earlier\n")
+                self.unit("ExecStart=/bin/sh -c 'echo out; echo why >&2; exit 3'\nExecStartPost=sleep 1\n" + where)
+                done = self.run_it("true")
+                self.assertEqual(done.returncode, 111)
+                self.assertIn("why", done.stderr)
+                self.assertNotIn("earlier", done.stderr)
 
     def test_one_file_for_both_outputs_has_all_of_both(self):
         for kind in ("file", "truncate", "append"):
@@ -493,6 +586,7 @@ signal.pause()
         self.assertIn("not healthy", done.stderr)
         self.assertNotEqual(int(done.stdout.split()[0]), pid)
         self.assertEqual(self.said(), ["start", "start"])
+        self.assertEqual(self.status()["error"], "the health check of 'it' failed")
         self.let_go(holder)
 
     def test_an_end_that_takes_the_main_process_and_the_last_step_at_once_is_one_end(self):

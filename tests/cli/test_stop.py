@@ -86,7 +86,7 @@ class Stop(ClientWorld):
 
     def test_a_stop_that_takes_longer_than_its_timeout_says_so_and_goes_on(self):
         client = self.client()
-        pid = client.hold(self.db, SERVICE, "--ignore-term", stop_timeout=1000)
+        pid = client.hold(self.db, SERVICE, "--notify", "--ignore-term", ready="notify", stop_timeout=1000)
         done = self.procref("stop", self.db, "--force", "--timeout", "100ms")
         self.assertEqual(done.returncode, 111)
         self.assertIn("was not stopped in time", done.stderr)

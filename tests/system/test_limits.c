@@ -46,6 +46,36 @@ TEST(a_client_with_few_descriptors_can_still_hold) {
     watched_await_end(&service);
 }
 
+TEST(a_hard_limit_too_low_for_a_keeper_is_named) {
+    static const char *const too_low[] = {"rlimit nofile 8", "rlimit nofile 10",
+                                          "rlimit nofile 31"};
+    for (size_t i = 0; i < sizeof too_low / sizeof too_low[0]; i++) {
+        struct client *c = client_start(w);
+        client_open(c, ON_PORT, TCP);
+        client_do(c, too_low[i]);
+        struct reply r = client_ask(c, "acquire 20000");
+        assert_error(&r, "LIMIT");
+        assert_says(r.message, "needs 32 descriptors");
+        assert_says(r.message, "ulimit -n");
+        await_no_trace(w);
+    }
+}
+
+TEST(the_lowest_hard_limit_for_a_keeper_is_enough) {
+    static const char *const kinds[][2] = {{ON_PORT, TCP},
+                                           {"--notify", "ready=notify"},
+                                           {"", "ready=exec:true"},
+                                           {"--ready-line up", "ready=log:up"}};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        struct client *c = client_start(w);
+        client_open(c, kinds[i][0], kinds[i][1]);
+        client_do(c, "rlimit nofile 32");
+        struct watched service = watch(client_hold(c).pid);
+        client_release(c);
+        watched_await_end(&service);
+    }
+}
+
 TEST(when_generations_run_out_a_start_is_refused_until_nobody_holds) {
     struct client *a = client_start(w), *b = client_start(w);
     client_open(a, ON_PORT, TCP);
@@ -133,6 +163,8 @@ TEST(a_kernel_without_undo_is_found_by_a_probe_and_not_by_a_leak) {
 TEST_MAIN(T(a_client_without_descriptors_is_told_which_limit),
           T(a_client_with_one_descriptor_is_told_which_limit_or_can_hold),
           T(a_client_with_few_descriptors_can_still_hold),
+          T(a_hard_limit_too_low_for_a_keeper_is_named),
+          T(the_lowest_hard_limit_for_a_keeper_is_enough),
           T(when_generations_run_out_a_start_is_refused_until_nobody_holds),
           T(more_references_than_the_kernel_can_count_are_refused_naming_the_limit),
           T(a_sandbox_that_refuses_semaphores_is_told_and_nothing_leaks),

@@ -43,6 +43,10 @@ extern char **environ;
 
 enum { STACK_SIZE = 64 * 1024, FD_LINK = 5, ROOM = 16, ENVIRONMENT_MOST = 10 };
 
+/* A keeper with one client that runs a readiness command has 24 at the most; with fewer it would
+ * end before it answers, or wait for a check that it cannot run. */
+enum { KEEPER_DESCRIPTORS = 32 };
+
 /* The children share the parent's memory and its stack guard, and must not be instrumented. */
 #if defined __clang__ || defined __GNUC__
 #define IN_CHILD                                                                                   \
@@ -227,6 +231,18 @@ static int explain(const struct spawn *s, procref_error *err) {
     }
 }
 
+/* The hard limit, to which the keeper raises its own. */
+static int check_limit(const char *name, procref_error *err) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_max >= KEEPER_DESCRIPTORS) {
+        return 0;
+    }
+    return pri_fail(err, PROCREF_E_LIMIT, 0, "getrlimit",
+                    "the keeper of '%s' needs %d descriptors, and the hard limit of open files is "
+                    "%llu: raise it (RLIMIT_NOFILE, ulimit -n)",
+                    name, (int)KEEPER_DESCRIPTORS, (unsigned long long)limit.rlim_max);
+}
+
 /* The pair begins with next to nothing: the service's environment travels with the configuration.
  */
 static void fill_environment(char **envp, char *mark, size_t size,
@@ -270,7 +286,8 @@ int pri_spawn_pair(const struct pri_config *config, procref_waitable *ret_link,
 
     memcpy(name, config->ident.name, sizeof name);
     fill_environment(envp, mark, sizeof mark, config);
-    int code = pri_rendezvous_socket(&s.link, err);
+    int code = check_limit(name, err);
+    code = code == 0 ? pri_rendezvous_socket(&s.link, err) : code;
     if (code < 0) {
         return code;
     }
