@@ -1,6 +1,7 @@
 /* The test of the tests: makes each witness see what never should be (the hidden option --plant).
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #include "cli/torture/judge.h"
 #include "os/linux/sets.h"
 
-enum { ENDED_AFTER_MS = 100 };
+enum { ENDED_AFTER_MS = 100, SEEN_WITHIN_MS = 2000 };
 
 static const char *const plants[] = {"two",      "unreachable", "ended", "hang",
                                      "leftover", "set",         "file",  "socket"};
@@ -89,11 +90,18 @@ void plant_running(struct judge *j, uint32_t arena) {
     }
 }
 
-/* After the last client. */
+/* After the last client, when nothing is left. */
 void plant_settling(struct judge *j, uint32_t arena) {
     static int socket_fd = -1;
+    static struct sight sight;
     if (is(j, "leftover")) {
         start_by_hand(j, arena);
+        for (int64_t until = now_ms() + SEEN_WITHIN_MS; now_ms() < until; poll(NULL, 0, 1)) {
+            see(&sight);
+            if (seen_in(&sight, arena, SEEN_SERVICE) > 0) {
+                break;
+            }
+        }
     } else if (is(j, "set")) {
         semget(pri_set_key(&arena_names[arena].ident, PRI_PROBES - 1), 1, IPC_CREAT | 0600);
     } else if (is(j, "file")) {

@@ -166,11 +166,12 @@ static void clear(uint32_t arena) {
 static void settle(struct judge *j, uint32_t arena) {
     struct arena *a = &j->arenas[arena];
     char left[600];
-    if (!a->planted) {
+    remains(arena, left, sizeof left);
+    if (!a->planted && left[0] == '\0' && j->options.plant != NULL) {
         a->planted = true;
         plant_settling(j, arena);
+        remains(arena, left, sizeof left);
     }
-    remains(arena, left, sizeof left);
     int64_t took = now_ms() - a->gone_ms;
     if (left[0] == '\0') {
         int64_t linger = terms_of(arena, a->round).linger_ms;
