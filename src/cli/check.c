@@ -222,12 +222,8 @@ static int find_unit(const struct cli_target_options *wanted, struct unit **ret_
     if (wanted->file != NULL && wanted->name != NULL) {
         return load_file(wanted, ret_unit);
     }
-    int status = cli_target_find(wanted, false, &target);
+    int status = cli_target_find(wanted, TARGET_CHECKED, &target);
     *ret_unit = target.unit;
-    if (status < 0 && target.unit == NULL) {
-        cli_say("there is no service file for '%s'", wanted->name != NULL ? wanted->name : "");
-        return CLI_USAGE;
-    }
     return status;
 }
 

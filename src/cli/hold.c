@@ -137,7 +137,7 @@ static int hold_all(struct wanted *w, const char *const *names, int count) {
     for (; status < 0 && held < count; held++) {
         struct cli_target target;
         w->target.name = names[held];
-        status = cli_target_find(&w->target, true, &target);
+        status = cli_target_find(&w->target, TARGET_STARTED, &target);
         status = status < 0 ? cli_acquire_configure(&w->how, &target) : status;
         status = status < 0 ? cli_acquire(&target, &w->how, &handles[held]) : status;
         if (status >= 0) {

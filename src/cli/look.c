@@ -214,7 +214,7 @@ int look_parse(const struct cli_command *command, const struct cli_option *optio
         return CLI_USAGE;
     }
     wanted->name = operands > 0 ? argv[1] : NULL;
-    return cli_target_find(wanted, false, ret);
+    return cli_target_find(wanted, TARGET_ASKED, ret);
 }
 
 /* ---- All of them ----------------------------------------------------------------------------- */

@@ -164,24 +164,25 @@ static const char *nearest(const struct lookup *l, const char *wanted) {
     return cli_nearest(wanted, list, count);
 }
 
-static int not_found(const struct lookup *l, const char *name, const char *required_by) {
+static int not_found(const struct lookup *l, const char *name, const char *required_by,
+                     char ret_why[LOOKUP_WHY]) {
     char where[640] = "";
     for (int i = 0; i < l->count; i++) {
         size_t length = strlen(where);
         pri_format(where + length, sizeof where - length, "%s%s", i > 0 ? ", " : "", l->places[i]);
     }
     const char *meant = nearest(l, name);
-    cli_say("no service file '%s%s'%s%s%s%s%s. Looked in %s", name, suffix,
-            required_by != NULL ? ", which is required by " : "",
-            required_by != NULL ? required_by : "", meant != NULL ? "; the nearest is '" : "",
-            meant != NULL ? meant : "", meant != NULL ? "'" : "", where);
+    pri_format(ret_why, LOOKUP_WHY, "no service file '%s%s'%s%s%s%s%s. Looked in %s", name, suffix,
+               required_by != NULL ? ", which is required by " : "",
+               required_by != NULL ? required_by : "", meant != NULL ? "; the nearest is '" : "",
+               meant != NULL ? meant : "", meant != NULL ? "'" : "", where);
     return CLI_USAGE;
 }
 
 /* ---- The lookup ------------------------------------------------------------------------------ */
 
-int lookup_name(const char *name, const char *required_by, bool quiet,
-                char ret_path[PRI_PATH_SIZE]) {
+int lookup_name(const char *name, const char *required_by, char ret_path[PRI_PATH_SIZE],
+                char ret_why[LOOKUP_WHY]) {
     struct lookup l;
     struct stat status;
     char first[PRI_PATH_SIZE];
@@ -196,7 +197,7 @@ int lookup_name(const char *name, const char *required_by, bool quiet,
         }
     }
     if (result == 0) {
-        result = quiet ? CLI_USAGE : not_found(&l, name, required_by);
+        result = not_found(&l, name, required_by, ret_why);
     }
     for (int i = 0; i < l.count; i++) {
         free(l.places[i]);

@@ -8,7 +8,7 @@
 
 #include "os/folder.h"
 
-enum { LOOKUP_PLACES = 8 };
+enum { LOOKUP_PLACES = 8, LOOKUP_WHY = 1024 };
 
 struct lookup {
     int count;
@@ -17,11 +17,11 @@ struct lookup {
 
 /*
  * The file of NAME, in the places above; before them in the folder of the file that requires it
- * (NULL: none does). -1: found; otherwise the exit status, and stderr says where it was looked for.
- * quiet: says nothing if there is none.
+ * (NULL: none does). -1: found; otherwise the exit status, and ret_why says where it was looked
+ * for.
  */
-int lookup_name(const char *name, const char *required_by, bool quiet,
-                char ret_path[PRI_PATH_SIZE]);
+int lookup_name(const char *name, const char *required_by, char ret_path[PRI_PATH_SIZE],
+                char ret_why[LOOKUP_WHY]);
 
 /* The folder of a file, "." without a slash. */
 void lookup_folder(const char *path, char ret_folder[PRI_PATH_SIZE]);

@@ -130,7 +130,7 @@ int cli_run(const struct cli_command *command, int argc, char **argv) {
 
     int status = cli_parse(command, options, argc, argv, &operands, &after);
     status = status < 0 ? check_operands(operands, argv, after, &wanted) : status;
-    status = status < 0 ? cli_target_find(&wanted, true, &target) : status;
+    status = status < 0 ? cli_target_find(&wanted, TARGET_STARTED, &target) : status;
     status = status < 0 ? cli_acquire_configure(&how, &target) : status;
     status = status < 0 ? check_program(after[0], &target) : status;
     status = status < 0 && whole_tree ? tree_split(&tree) : status;

@@ -106,7 +106,7 @@ static void runtime_dir(const struct cli_target *t, char to[PRI_PATH_SIZE]) {
 }
 
 static int load(const struct cli_target_options *options, const char *path, const char *name,
-                bool needs_command, struct cli_target *t) {
+                enum cli_target_use use, struct cli_target *t) {
     const char *ignore[sizeof options->ignore.list / sizeof options->ignore.list[0] + 1] = {NULL};
     char runtime[PRI_PATH_SIZE];
     procref_error error = PROCREF_ERROR_INIT;
@@ -114,8 +114,8 @@ static int load(const struct cli_target_options *options, const char *path, cons
     runtime_dir(t, runtime);
     struct unit_options how = {.name = name, .runtime_dir = runtime, .ignore = ignore};
     int code = unit_load(path, &how, &t->unit, &error);
-    if (code == PROCREF_E_INVALID && t->unit != NULL && !needs_command) {
-        return -1; /* what runs can be asked for, whatever its file says by now */
+    if (code == PROCREF_E_INVALID && t->unit != NULL && use != TARGET_STARTED) {
+        return -1;
     }
     if (code < 0) {
         if (t->unit != NULL) {
@@ -134,7 +134,7 @@ static int load(const struct cli_target_options *options, const char *path, cons
 }
 
 static int from_file(const struct cli_target_options *options, const char *path, const char *name,
-                     bool needs_command, struct cli_target *t) {
+                     enum cli_target_use use, struct cli_target *t) {
     char folder[PRI_PATH_SIZE];
     /* The folder in which it was found: a link to a file elsewhere belongs where the link is. */
     lookup_folder(path, folder);
@@ -142,15 +142,25 @@ static int from_file(const struct cli_target_options *options, const char *path,
     int status = set_scope(options, found, t);
     free(found);
     status = status < 0 ? set_name(name, t) : status;
-    status = status < 0 ? load(options, path, name, needs_command, t) : status;
-    return status < 0 && needs_command ? needs_set(options, path, t) : status;
+    status = status < 0 ? load(options, path, name, use, t) : status;
+    if (status >= 0 || use == TARGET_ASKED) {
+        return status;
+    }
+    status = needs_set(options, path, t);
+    if (status == CLI_USAGE && use == TARGET_CHECKED) {
+        return -1;
+    }
+    if (status == CLI_USAGE) {
+        say_findings(t->unit);
+    }
+    return status;
 }
 
 /* ---- The interface --------------------------------------------------------------------------- */
 
-int cli_target_find(const struct cli_target_options *options, bool needs_command,
+int cli_target_find(const struct cli_target_options *options, enum cli_target_use use,
                     struct cli_target *ret) {
-    char path[PRI_PATH_SIZE], name[PRI_NAME_SIZE];
+    char path[PRI_PATH_SIZE], name[PRI_NAME_SIZE], why[LOOKUP_WHY];
     const char *file = options->file;
     int status;
     *ret = (struct cli_target){.config = PROCREF_SERVICE_CONFIG_INIT};
@@ -175,11 +185,14 @@ int cli_target_find(const struct cli_target_options *options, bool needs_command
             cli_say("'%s' is no name of a service file: it must end in .service", file);
             status = CLI_USAGE;
         }
-        status = status < 0 ? from_file(options, path, name, needs_command, ret) : status;
-    } else if (lookup_name(options->name, NULL, !needs_command, path) < 0) {
-        status = from_file(options, path, options->name, needs_command, ret);
+        status = status < 0 ? from_file(options, path, name, use, ret) : status;
+    } else if (lookup_name(options->name, NULL, path, why) < 0) {
+        status = from_file(options, path, options->name, use, ret);
+    } else if (use == TARGET_ASKED) {
+        status = named_only(options, ret);
     } else {
-        status = needs_command ? CLI_USAGE : named_only(options, ret);
+        cli_say("%s", why);
+        status = CLI_USAGE;
     }
     if (status < 0 && options->port > 0) {
         ret->config.port = (uint16_t)options->port;

@@ -1,9 +1,11 @@
 """procref check: what it prints, for people and with --json, and how it ends."""
 import json
 import os
+import re
+import resource
 import unittest
 
-from support import World
+from support import LIBC, World
 
 GOOD = """[Unit]
 Description=A test
@@ -45,6 +47,50 @@ class Check(World):
         self.assertEqual([line.split(": ")[:2] for line in lines],
                          [[f"{path}:3", "refused"], [f"{path}:4", "warning"], [f"{path}:5", "error"]])
         self.assertIn("is Restart= meant?", lines[1])
+
+    def agrees(self, name, message, **more):
+        """check and run refuse the file with the same words, at the same place."""
+        done = self.procref("check", name, **more)
+        self.assertEqual(done.returncode, 100, done.stdout + done.stderr)
+        found = [line for line in done.stdout.splitlines() if message in line]
+        self.assertEqual(len(found), 1, done.stdout)
+        place, said = re.fullmatch(r"(.*?:\d+): (?:error|refused): (.*)", found[0]).groups()
+        said_json = json.loads(self.procref("check", "--json", name, **more).stdout)
+        self.assertFalse(said_json["runs"])
+        self.assertIn(said, [finding["message"] for finding in said_json["findings"]])
+        ran = self.procref("run", name, "--", "true", **more)
+        self.assertEqual(ran.returncode, 100, ran.stderr)
+        self.assertIn(f"{place}: {said}\n", ran.stderr)
+        return os.path.basename(place)
+
+    def test_what_is_required_is_checked(self):
+        def unit(name, requires):
+            self.write(f"{name}.service", f"[Service]\nExecStart=sleep 1000\n[X-Procref]\nRequires={requires}\n")
+        for name, requires in (("x", "y"), ("y", "z"), ("z", "x"), ("a", "nosuch"), ("b", "good a"), ("good", "")):
+            unit(name, requires)
+        self.assertEqual(self.agrees("x", "x requires y requires z requires x: a cycle"), "z.service:4")
+        self.assertEqual(self.agrees("a", "no service file 'nosuch.service'"), "a.service:4")
+        self.assertEqual(self.agrees("b", "no service file 'nosuch.service'"), "a.service:4")
+        self.write("bad.service", "[Service]\nUMask=9\n")
+        unit("c", "bad")
+        self.assertEqual(self.agrees("c", "'bad' cannot be run: "), "c.service:4")
+        self.assertEqual(self.procref("check", "good").returncode, 0)
+
+    def test_a_priority_that_the_system_refuses_is_refused(self):
+        def as_an_ordinary_user():
+            PR_CAPBSET_DROP, CAP_SYS_NICE = 24, 23
+            LIBC.prctl(PR_CAPBSET_DROP, CAP_SYS_NICE, 0, 0, 0)  # of use for root alone, who has it
+            resource.setrlimit(resource.RLIMIT_NICE, (0, 0))
+        ordinary = {"preexec_fn": as_an_ordinary_user}
+        path = self.write("n.service", "[Service]\nNice=-5\nExecStart=sleep 1000\n")
+        self.assertEqual(self.agrees("n", "Nice=-5: ", **ordinary), "n.service:2")
+        done = self.procref("run", "n", "--ignore", "Nice", "--", "true", **ordinary)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.write("n.service.d/x.conf", "[Service]\nNice=5\n")
+        self.assertEqual(self.procref("check", "n", **ordinary).returncode, 0)
+        if os.geteuid() == 0:
+            os.unlink(f"{path}.d/x.conf")
+            self.assertNotIn("Nice=-5: ", self.procref("check", "n").stdout)
 
     def test_ignore_lets_a_refused_key_pass_but_no_error(self):
         path = self.write("a.service", BAD.replace("UMask=9\n", ""))

@@ -1,5 +1,6 @@
 /* From the settings to a configuration for the library and a plan for the keeper. */
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "cli/unit/loader.h"
@@ -52,6 +53,28 @@ static void finish_type(struct loader *l) {
                   "when its process is");
     }
     l->key = NULL;
+}
+
+/* Asked of the kernel, which alone knows: a limit, a capability, the priority that we have. What is
+ * lowered can always be taken back. */
+static bool may_have_priority(int nice) {
+    int before = getpriority(PRIO_PROCESS, 0);
+    if (nice >= before) {
+        return true;
+    }
+    return setpriority(PRIO_PROCESS, 0, nice) == 0 && setpriority(PRIO_PROCESS, 0, before) == 0;
+}
+
+static void finish_nice(struct loader *l) {
+    int32_t *nice = &l->unit->plan.nice;
+    if (*nice < 0 && !may_have_priority(*nice)) {
+        unit_go_to(l, &l->set.nice_at, "Service", "Nice");
+        unit_find(l, UNIT_REFUSED,
+                  "Nice=%d: the system lets you lower the priority only, unless RLIMIT_NICE "
+                  "(ulimit -e) allows it",
+                  (int)*nice);
+        *nice = 0; /* with --ignore Nice it runs without */
+    }
 }
 
 static void finish_steps(struct loader *l) {
@@ -210,6 +233,7 @@ void unit_finish(struct loader *l) {
     struct unit *unit = l->unit;
     l->key = NULL;
     finish_type(l);
+    finish_nice(l);
     l->key = NULL;
     l->file = unit->path;
     l->line = 1;
@@ -223,6 +247,7 @@ void unit_finish(struct loader *l) {
                                                       : NULL;
     unit->exports = own_list(l, &l->set.exports);
     unit->requires = own_list(l, &l->set.requires);
+    unit->required_at = l->set.required_at;
     unit->health =
         l->set.health != NULL ? unit_copy(l, l->set.health, strlen(l->set.health)) : NULL;
     if (!l->set.start_timeout_given) {
