@@ -76,6 +76,16 @@ class Check(World):
         self.assertEqual(self.agrees("c", "'bad' cannot be run: "), "c.service:4")
         self.assertEqual(self.procref("check", "good").returncode, 0)
 
+    def test_a_log_that_is_not_written_makes_nobody_ready(self):
+        for output, runs in (("file:/tmp/x", False), ("append:/tmp/x", False), ("truncate:/tmp/x", False), ("null", False),
+                             ("null\nStandardError=null", False), ("journal", True), ("null\nStandardError=journal", True)):
+            with self.subTest(output=output):
+                self.write("r.service", f"[X-Procref]\nReady=log:up\n[Service]\nExecStart=sleep 1000\nStandardOutput={output}\n")
+                if runs:
+                    self.assertEqual(self.procref("check", "r").returncode, 0)
+                else:
+                    self.assertEqual(self.agrees("r", "Ready=log: waits for a line of the log"), "r.service:2")
+
     def test_a_priority_that_the_system_refuses_is_refused(self):
         def as_an_ordinary_user():
             PR_CAPBSET_DROP, CAP_SYS_NICE = 24, 23

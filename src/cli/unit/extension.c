@@ -18,6 +18,7 @@ void unit_parse_ready(struct loader *l, const char *value) {
         return;
     }
     l->set.ready = ready;
+    l->set.ready_at = unit_here(l);
 }
 
 void unit_parse_port(struct loader *l, const char *value) {

@@ -221,6 +221,23 @@ static void finish_working_dir(struct loader *l) {
     l->unit->config.working_dir = dir == NULL || missing ? unit_home(l) : dir;
 }
 
+/* The keeper looks for the line in the log, which must then be written. */
+static void finish_ready(struct loader *l) {
+    const struct pri_plan *plan = &l->unit->plan;
+    bool logs = plan->output == NULL || (plan->error != NULL && strcmp(plan->error, "log") == 0);
+    l->unit->config.ready = l->set.ready != NULL         ? l->set.ready
+                            : l->set.type == TYPE_NOTIFY ? "notify"
+                                                         : NULL;
+    if (l->set.ready != NULL && strncmp(l->set.ready, "log:", 4) == 0 && !logs) {
+        unit_go_to(l, &l->set.ready_at, "X-Procref", "Ready");
+        unit_find(l, UNIT_ERROR,
+                  "Ready=log: waits for a line of the log, and StandardOutput=%.200s writes "
+                  "elsewhere: leave that out, or use another Ready=",
+                  plan->output);
+        l->key = NULL;
+    }
+}
+
 static char **own_list(struct loader *l, const struct texts *texts) {
     char **list = unit_get(l, (texts->count + 1) * sizeof *list);
     for (size_t i = 0; i < texts->count; i++) {
@@ -242,9 +259,7 @@ void unit_finish(struct loader *l) {
     finish_limits(l);
     finish_output(l);
     finish_working_dir(l);
-    unit->config.ready = l->set.ready != NULL         ? l->set.ready
-                         : l->set.type == TYPE_NOTIFY ? "notify"
-                                                      : NULL;
+    finish_ready(l);
     unit->exports = own_list(l, &l->set.exports);
     unit->requires = own_list(l, &l->set.requires);
     unit->required_at = l->set.required_at;
