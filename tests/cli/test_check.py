@@ -76,6 +76,16 @@ class Check(World):
         self.assertEqual(self.agrees("c", "'bad' cannot be run: "), "c.service:4")
         self.assertEqual(self.procref("check", "good").returncode, 0)
 
+    def test_a_section_that_is_nearly_ours_is_warned_about(self):
+        for section, meant in (("X-ProcRef", "X-Procref"), ("X-procref", "X-Procref"), ("X-PROCREF", "X-Procref"), ("X-Prcoref", "X-Procref"),
+                               ("service", "Service"), ("Instal", "Install"), ("X-Podman", None), ("X-Fedora", None)):
+            with self.subTest(section=section):
+                path = self.write("s.service", f"[Service]\nExecStart=sleep 1000\n[{section}]\nReady=tcp\n")
+                done = self.procref("check", "s")
+                self.assertEqual(done.returncode, 0)
+                said = f"{os.path.realpath(path)}:3: warning: the section [{section}] is unknown, and left out: is [{meant}] meant?\n"
+                self.assertEqual(done.stdout.split("s, from")[0], said if meant else "")
+
     def test_a_log_that_is_not_written_makes_nobody_ready(self):
         for output, runs in (("file:/tmp/x", False), ("append:/tmp/x", False), ("truncate:/tmp/x", False), ("null", False),
                              ("null\nStandardError=null", False), ("journal", True), ("null\nStandardError=journal", True)):
