@@ -182,7 +182,7 @@ int cli_hold(const struct cli_command *command, int argc, char **argv) {
         return CLI_USAGE;
     }
     if (count > HOLD_MOST || (count > 1 && w.target.command != NULL) ||
-        (count > 0 && w.target.file != NULL)) {
+        (w.target.file != NULL && count > cli_target_names(&w.target))) {
         cli_say("too many names: see %s --help", cli_name);
         return CLI_USAGE;
     }

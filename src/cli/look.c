@@ -1,5 +1,6 @@
 /* Finding services and asking their keepers (look.h). */
 #include "cli/look.h"
+#include "cli/lookup.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -208,7 +209,7 @@ int look_parse(const struct cli_command *command, const struct cli_option *optio
     if (status >= 0) {
         return status;
     }
-    int names = wanted->file != NULL ? 0 : 1;
+    int names = cli_target_names(wanted);
     if (operands > names) {
         cli_say("'%s' is one too many: see %s --help", argv[1 + names], cli_name);
         return CLI_USAGE;
@@ -364,4 +365,28 @@ int look_all(int64_t deadline_ns, struct look **ret_list, size_t *ret_count, pro
     *ret_list = all.list;
     *ret_count = all.count;
     return 0;
+}
+
+void look_suggest(const struct cli_target *target) {
+    struct look *list = NULL;
+    size_t count = 0, used = 0;
+    if (target->unit != NULL) {
+        return; /* it has a file: its name is no mistake */
+    }
+    look_all(pri_deadline(LOOK_ANSWER_MS), &list, &count, NULL);
+    const char **names = calloc(count + 1, sizeof *names);
+    for (size_t i = 0; names != NULL && i < count; i++) {
+        if (strcmp(list[i].name, target->ident.name) != 0) { /* it is one in another scope */
+            names[used++] = list[i].name;
+        }
+    }
+    const char *meant = lookup_nearest(target->ident.name, names, used);
+    if (meant != NULL) {
+        cli_say("no service file '%s.service'; the nearest is '%s'", target->ident.name, meant);
+    }
+    for (size_t i = 0; i < count; i++) {
+        look_free(&list[i]);
+    }
+    free(list);
+    free(names);
 }

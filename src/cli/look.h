@@ -57,6 +57,10 @@ void look_free(struct look *look);
 int look_parse(const struct cli_command *command, const struct cli_option *options,
                struct cli_target_options *wanted, int argc, char **argv, struct cli_target *ret);
 
+/* Of a service that nobody has found, by file or running: says which is the nearest, as 'run' does.
+ */
+void look_suggest(const struct cli_target *target);
+
 /* A connection to the keeper and a request sent on it: 0; NOT_FOUND; or another code. */
 int look_ask(const struct pri_ident *ident, enum pri_ask ask, uint32_t flags, int64_t deadline_ns,
              procref_waitable *ret_link, procref_error *err);

@@ -23,6 +23,10 @@ struct lookup {
 int lookup_name(const char *name, const char *required_by, char ret_path[PRI_PATH_SIZE],
                 char ret_why[LOOKUP_WHY]);
 
+/* Of the service files in these places, and of n words more, the name that is most like this one;
+ * NULL if none is. Kept until the next call. */
+const char *lookup_nearest(const char *name, const char *const *more, size_t n);
+
 /* The folder of a file, "." without a slash. */
 void lookup_folder(const char *path, char ret_folder[PRI_PATH_SIZE]);
 
@@ -32,5 +36,8 @@ int lookup_file(const char *file, char ret_path[PRI_PATH_SIZE]);
 
 /* "redis@test" of "DIR/redis@test.service"; false if that is no name of a service file. */
 bool lookup_service_name(const char *path, char ret_name[256]);
+
+/* "redis@.service", which is used by an instance. */
+bool lookup_is_template(const char *path);
 
 #endif

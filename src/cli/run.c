@@ -84,7 +84,7 @@ static int check_program(const char *program, const struct cli_target *target) {
 
 static int check_operands(int operands, char **argv, char **after,
                           struct cli_target_options *wanted) {
-    int names = wanted->file != NULL ? 0 : 1;
+    int names = cli_target_names(wanted);
     if (after == NULL && operands > names) {
         cli_say("put -- before COMMAND: %s%s%s … -- %s", cli_name,
                 wanted->file != NULL ? " -f " : " ", wanted->file != NULL ? wanted->file : argv[1],

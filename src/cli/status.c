@@ -142,6 +142,9 @@ int cli_status(const struct cli_command *command, int argc, char **argv) {
     if (!json) {
         print_look(&look);
     }
+    if (look.found == LOOK_NOTHING) {
+        look_suggest(&target);
+    }
     look_free(&look);
     cli_target_free(&target);
     return status != CLI_OK ? status : runs ? CLI_OK : CLI_NO;

@@ -158,34 +158,51 @@ static int from_file(const struct cli_target_options *options, const char *path,
 
 /* ---- The interface --------------------------------------------------------------------------- */
 
+int cli_target_names(const struct cli_target_options *options) {
+    return options->file == NULL || lookup_is_template(options->file) ? 1 : 0;
+}
+
+static bool is_instance_of(const char *name, const char *template) {
+    char stem[PRI_NAME_SIZE];
+    return lookup_is_template(template) && lookup_service_name(template, stem) &&
+           strncmp(name, stem, strlen(stem)) == 0 && name[strlen(stem)] != '\0';
+}
+
 int cli_target_find(const struct cli_target_options *options, enum cli_target_use use,
                     struct cli_target *ret) {
-    char path[PRI_PATH_SIZE], name[PRI_NAME_SIZE], why[LOOKUP_WHY];
+    char path[PRI_PATH_SIZE], name[PRI_NAME_SIZE], bare[PRI_NAME_SIZE], why[LOOKUP_WHY];
     const char *file = options->file;
+    struct cli_target_options named = *options;
     int status;
-    *ret = (struct cli_target){.config = PROCREF_SERVICE_CONFIG_INIT};
-    if (options->port > UINT16_MAX) {
-        cli_say("--port is %lld: use 1 to 65535", (long long)options->port);
-        return CLI_USAGE;
+    if (named.name != NULL && strchr(named.name, '/') == NULL &&
+        lookup_service_name(named.name, bare)) { /* redis.service is redis, as for systemctl */
+        named.name = bare;
+        options = &named;
     }
+    *ret = (struct cli_target){.config = PROCREF_SERVICE_CONFIG_INIT};
     if (options->command != NULL) {
         status = described(options, ret);
-    } else if ((options->name == NULL) == (file == NULL)) {
-        cli_say(file != NULL ? "a name and -f are one too many: see %s --help"
-                             : "which service? Give its name or -f FILE: see %s --help",
-                cli_name);
+    } else if (options->name == NULL && file == NULL) {
+        cli_say("which service? Give its name or -f FILE: see %s --help", cli_name);
+        return CLI_USAGE;
+    } else if (file != NULL && options->name != NULL && !is_instance_of(options->name, file)) {
+        cli_say(lookup_is_template(file) ? "'%s' is no instance of %s"
+                                         : "a name and -f are one too many: '%s' and %s",
+                options->name, file);
         return CLI_USAGE;
     } else if (options->ready != NULL) {
         cli_say("--ready goes with --command: a service file says it by Type= or Ready=");
         return CLI_USAGE;
     } else if (file != NULL || strchr(options->name, '/') != NULL) {
+        const char *instance = file != NULL ? options->name : NULL;
         file = file != NULL ? file : options->name;
         status = lookup_file(file, path);
         if (status < 0 && !lookup_service_name(file, name)) {
             cli_say("'%s' is no name of a service file: it must end in .service", file);
             status = CLI_USAGE;
         }
-        status = status < 0 ? from_file(options, path, name, use, ret) : status;
+        status = status < 0 ? from_file(options, path, instance != NULL ? instance : name, use, ret)
+                            : status;
     } else if (lookup_name(options->name, NULL, path, why) < 0) {
         status = from_file(options, path, options->name, use, ret);
     } else if (use == TARGET_ASKED) {

@@ -37,6 +37,11 @@ struct cli_target {
     char dir[4096]; /* where its log and hint are */
 };
 
+/* How many names go with it: with -f none, unless the file is a template, which needs an
+ * instance's.
+ */
+int cli_target_names(const struct cli_target_options *options);
+
 /* What is to be done with it. */
 enum cli_target_use {
     TARGET_ASKED, /* whatever its file says by now; without a file it is one of the user's scope */

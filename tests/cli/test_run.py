@@ -257,7 +257,7 @@ class Failures(support.World):
                 (["a/b", "--command", "x", "--", "true"], "'/'"),
                 (["db", "--command", "x", "--ready", "maybe", "--", "true"], 'ready is \'maybe\': use "notify"'),
                 (["db", "--command", "x", "--scope", "nowhere", "--", "true"], "--scope is 'nowhere'"),
-                (["db", "--command", "x", "--port", "70000", "--", "true"], "--port is 70000"),
+                (["db", "--command", "x", "--port", "70000", "--", "true"], "--port is '70000'"),
                 (["db", "--command", "x", "--linger", "infinity", "--", "true"], "--linger is infinity"),
                 (["db", "--command", "x", "--timout", "5", "--", "true"], "is '--timeout' meant?"),
                 (["db", "--command", "x", "--timeout", "soon", "--", "true"], "--timeout is 'soon'")):
