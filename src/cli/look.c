@@ -66,6 +66,12 @@ static void find_holders(struct look *look, const struct pri_record *record) {
     }
 }
 
+static int by_process(const void *a, const void *b) {
+    const struct look_holder *x = a, *y = b;
+    return x->process.pid != y->process.pid ? (x->process.pid < y->process.pid ? -1 : 1)
+                                            : (int)x->old - (int)y->old;
+}
+
 static void forget_holders(struct look *look) {
     for (size_t i = 0; i < look->holder_count; i++) {
         free(look->holders[i].command);
@@ -101,6 +107,9 @@ static bool take_answer(struct look *look) {
         pri_format(look->dir, sizeof look->dir, "%.*s", (int)sizeof status.dir - 1, status.dir);
         if (record != NULL) {
             find_holders(look, record);
+            if (look->holder_count > 0) {
+                qsort(look->holders, look->holder_count, sizeof *look->holders, by_process);
+            }
         }
     } else {
         look->found = got > 0 ? LOOK_FOREIGN : LOOK_NOTHING;

@@ -35,7 +35,7 @@ struct look {
     char dir[4096];           /* where its log and hint are; "" if nothing tells it */
     struct pri_status status; /* with KEPT; else zero but for what the hint says: pid, start, port,
                                  generation, launched_ms, alive */
-    struct look_holder *holders;
+    struct look_holder *holders; /* one for each reference; those of a process are together */
     size_t holder_count;
     bool stopped;          /* SILENT: a keeper was stopped by a signal */
     procref_waitable link; /* -1; or the connection that ends with the keeper */

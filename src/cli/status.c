@@ -89,8 +89,15 @@ static void print_holders(const struct look *look) {
     char at[40], span[40];
     for (size_t i = 0; i < look->holder_count; i++) {
         const struct look_holder *holder = &look->holders[i];
+        size_t times = because_times(look, i);
+        if (times == 0) {
+            continue;
+        }
         printf("  %-11s%u (%s)", i == 0 ? "held by" : "", (unsigned)holder->process.pid,
                holder->command);
+        if (times > 1) {
+            printf(" x%zu", times);
+        }
         if (holder->since_ms > 0) {
             show_time(holder->since_ms, at, sizeof at);
             show_span(pri_wall_ms() - holder->since_ms, span, sizeof span);
