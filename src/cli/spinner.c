@@ -1,6 +1,9 @@
 /* The sign of life (spinner.h). */
 #include "cli/spinner.h"
 
+#include <langinfo.h>
+#include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,14 +21,28 @@ static bool is_set(const char *name) {
 }
 
 static bool says_utf8(void) {
-    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (is_set(names[i])) { /* the first that is set counts */
-            const char *value = getenv(names[i]);
-            return strstr(value, "UTF-8") != NULL || strstr(value, "utf8") != NULL;
+    return setlocale(LC_CTYPE, "") != NULL && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+}
+
+/* ---- Erased, even by a signal that ends the wait --------------------------------------------- */
+
+static const char erase[] = {'\r', '\033', '[', 'K'};
+static const int enders[] = {SIGINT, SIGTERM, SIGHUP};
+enum { ENDERS = sizeof enders / sizeof enders[0] };
+
+static void erase_and_end(int number) {
+    (void)!write(STDERR_FILENO, erase, sizeof erase);
+    raise(number); /* by now its default: this process ends as if nothing had been drawn */
+}
+
+/* What was said to be ignored, or is heard otherwise, stays so. */
+static void replace(void (*from)(int), void (*to)(int)) {
+    for (size_t i = 0; i < ENDERS; i++) {
+        struct sigaction now, then = {.sa_handler = to, .sa_flags = SA_RESETHAND};
+        if (sigaction(enders[i], NULL, &now) == 0 && now.sa_handler == from) {
+            sigaction(enders[i], &then, NULL);
         }
     }
-    return false;
 }
 
 static void describe(const struct cli_target *target, char *to, size_t size) {
@@ -88,6 +105,9 @@ static void draw(struct cli_spinner *s) {
     int width = room() - 2;
     int length = snprintf(line, sizeof line, "\r%s%s%s %.*s\033[K", s->colour ? "\033[36m" : "",
                           sign, s->colour ? "\033[0m" : "", width > 0 ? width : 0, text);
+    if (!s->drawn) {
+        replace(SIG_DFL, erase_and_end);
+    }
     if (length > 0 && (size_t)length < sizeof line) {
         s->drawn = write(STDERR_FILENO, line, (size_t)length) == length || s->drawn;
     }
@@ -109,7 +129,8 @@ void cli_spinner_turn(struct cli_spinner *s) {
 
 void cli_spinner_end(struct cli_spinner *s) {
     if (s->drawn) {
-        (void)!write(STDERR_FILENO, "\r\033[K", 4);
+        (void)!write(STDERR_FILENO, erase, sizeof erase);
+        replace(erase_and_end, SIG_DFL);
         s->drawn = false;
     }
 }

@@ -159,6 +159,11 @@ class Spinner(OnTerminal):
         self.assertNotIn("\x1b[36m", text)
         self.assertRegex(text, "^\r\\| waiting for db.*\r/ waiting for db.")
 
+    def test_no_character_is_drawn_that_the_locale_has_not(self):
+        for locale in ("C", "xx_YY.UTF-8"):  # the second is none of this system: all of it is as in C
+            self.wait_until(lambda: not support.marked(self.mark))
+            self.assertTrue(self.slow(LC_ALL=locale).rest().isascii())
+
     def test_a_dumb_terminal_gets_one_line_and_quiet_none(self):
         terminal = Terminal([PROCREF, "run", self.db, "--command", self.service("--start-delay-ms", "700", "--notify"),
                              "--ready", "notify", "--", "echo", "done"], dict(self.env, TERM="dumb"), self.work)
@@ -181,6 +186,7 @@ class Spinner(OnTerminal):
                 terminal = self.slow(*options, "--start-timeout", "2s", delay="1500")
                 terminal.expect("waiting for db")
                 terminal.type(CTRL_C)
+                self.assertRegex(terminal.rest(), "\r\x1b\\[K$")
                 status = terminal.wait()
                 self.assertTrue(os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGINT, status)
                 self.wait_until(lambda: not support.marked(self.mark))
