@@ -135,7 +135,7 @@ int cli_status(const struct cli_command *command, int argc, char **argv) {
     bool json = false;
     const struct cli_option options[] = {
         CLI_TARGET_OPTIONS(wanted),
-        {"json", 0, CLI_FLAG, NULL, "print JSON: see docs/json.md", &json},
+        {"json", 0, CLI_FLAG, NULL, "print JSON: see procref-ps(1)", &json},
         {0}};
     struct cli_target target;
     struct look look;
