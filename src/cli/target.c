@@ -84,11 +84,16 @@ static int named_only(const struct cli_target_options *options, struct cli_targe
 /* ---- With one -------------------------------------------------------------------------------- */
 
 static void say_findings(const struct unit *unit) {
+    enum { TOLD_MOST = 20 }; /* who has more reads them by check */
+    size_t count = 0;
     for (size_t i = 0; i < unit->finding_count; i++) {
         const struct unit_finding *f = &unit->findings[i];
-        if (f->level >= UNIT_REFUSED) {
+        if (f->level >= UNIT_REFUSED && count++ < TOLD_MOST) {
             cli_say("%s:%d: %s", f->file, f->line, f->message);
         }
+    }
+    if (count > TOLD_MOST) {
+        cli_say("and %zu more: procref check -f %s", count - TOLD_MOST, unit->path);
     }
 }
 

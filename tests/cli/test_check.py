@@ -76,6 +76,21 @@ class Check(World):
         self.assertEqual(self.agrees("c", "'bad' cannot be run: "), "c.service:4")
         self.assertEqual(self.procref("check", "good").returncode, 0)
 
+    def test_many_errors_are_told_by_the_first_and_how_many_more(self):
+        path = self.write("m.service", "[Service]\nExecStart=sleep 1000\n" + "UMask=9\n" * 50)
+        ran = self.procref("run", "m", "--", "true").stderr.splitlines()
+        self.assertEqual((len(ran), ran[-1]), (21, f"procref run: and 30 more: procref check -f {os.path.realpath(path)}"))
+        self.assertEqual(len(self.procref("check", "m").stdout.splitlines()), 50)
+        self.write("m.service", "[Service]\nExecStart=sleep 1000\n" + "Unknown=9\n" * 3000 + "UMask=9\n")
+        self.assertEqual(self.agrees("m", "UMask= is '9'"), "m.service:3003")
+
+    def test_a_line_has_a_mebibyte_at_most_a_comment_too(self):
+        for begin in ("#", "Environment=A="):
+            for size, runs in ((1 << 20, 0), ((1 << 20) + 1, 100)):
+                self.write("l.service", "[Service]\nExecStart=sleep 1000\n" + begin + "x" * (size - len(begin)) + "\n")
+                done = self.procref("check", "l")
+                self.assertEqual((done.returncode, "l.service:3: error: the line is longer than 1 MiB" in done.stdout), (runs, runs != 0))
+
     def test_a_section_that_is_nearly_ours_is_warned_about(self):
         for section, meant in (("X-ProcRef", "X-Procref"), ("X-procref", "X-Procref"), ("X-PROCREF", "X-Procref"), ("X-Prcoref", "X-Procref"),
                                ("service", "Service"), ("Instal", "Install"), ("X-Podman", None), ("X-Fedora", None)):

@@ -37,7 +37,10 @@ void unit_find(struct loader *l, enum unit_level level, const char *format, ...)
     char message[1024];
     va_list args;
     if (unit->finding_count == FINDINGS_MOST) {
-        return;
+        if (level <= unit->findings[FINDINGS_MOST - 1].level) {
+            return;
+        }
+        unit->finding_count--; /* what keeps it from being run is told, whatever else is not */
     }
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);

@@ -155,9 +155,6 @@ void unit_parse_text(struct loader *l, const char *text, size_t length, unit_ass
         reader.at += 3;
     }
     while (next_line(&reader, &line, &line_length)) {
-        if (comment(line, line_length)) {
-            continue;
-        }
         if (!continued) {
             l->line = reader.number;
             used = 0;
@@ -165,6 +162,9 @@ void unit_parse_text(struct loader *l, const char *text, size_t length, unit_ass
         if (used + line_length > LINE_MOST) {
             unit_find(l, UNIT_ERROR, "the line is longer than 1 MiB");
             return;
+        }
+        if (comment(line, line_length)) {
+            continue;
         }
         memcpy(buffer + used, line, line_length);
         used += line_length;
