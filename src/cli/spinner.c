@@ -10,10 +10,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "cli/because.h"
+#include "cli/look.h"
 #include "core/fail.h"
 #include "os/clock.h"
 
-enum { PATIENCE_MS = 500, TURN_MS = 100 };
+enum { PATIENCE_MS = 500, TURN_MS = 100, ASK_MS = 50 };
 
 static bool is_set(const char *name) {
     const char *value = getenv(name);
@@ -45,10 +47,29 @@ static void replace(void (*from)(int), void (*to)(int)) {
     }
 }
 
-static void describe(const struct cli_target *target, char *to, size_t size) {
-    const procref_service_config *c = &target->config;
+static bool still_ends(const struct cli_target *target) {
+    struct look look;
+    look_at(&target->ident, target->dir, false, pri_deadline(ASK_MS), &look);
+    bool ends = strcmp(because_state(&look), "stopping") == 0;
+    look_free(&look);
+    return ends;
+}
+
+/* Asks the keeper at first, and until the earlier life has ended: it has more to do than to answer
+ * all who wait. */
+static void describe(struct cli_spinner *s) {
+    const procref_service_config *c = &s->target->config;
     const char *ready = c->ready;
-    if (ready == NULL) {
+    char *to = s->what;
+    size_t size = sizeof s->what;
+    if (s->described && !s->before) {
+        return;
+    }
+    s->described = true;
+    s->before = still_ends(s->target);
+    if (s->before) {
+        pri_format(to, size, "waiting for the previous %s to end", c->name);
+    } else if (ready == NULL) {
         pri_format(to, size, "waiting for %s to start", c->name);
     } else if (strcmp(ready, "tcp") == 0 && c->port != 0) {
         pri_format(to, size, "waiting for %s to be ready (tcp 127.0.0.1:%u)", c->name,
@@ -64,7 +85,7 @@ static void describe(const struct cli_target *target, char *to, size_t size) {
 
 void cli_spinner_begin(struct cli_spinner *s, const struct cli_target *target, bool quiet) {
     const char *term = getenv("TERM");
-    *s = (struct cli_spinner){.kind = SPINNER_LINE, .begin_ns = pri_clock_ns()};
+    *s = (struct cli_spinner){.kind = SPINNER_LINE, .begin_ns = pri_clock_ns(), .target = target};
     s->next_ns = s->begin_ns + PATIENCE_MS * PRI_MS;
     if (quiet) {
         s->kind = SPINNER_OFF;
@@ -75,7 +96,6 @@ void cli_spinner_begin(struct cli_spinner *s, const struct cli_target *target, b
         s->utf8 = says_utf8();
         s->colour = !is_set("NO_COLOR");
     }
-    describe(target, s->what, sizeof s->what);
 }
 
 int cli_spinner_wait_ms(const struct cli_spinner *s) {
@@ -119,10 +139,14 @@ void cli_spinner_turn(struct cli_spinner *s) {
         return;
     }
     s->next_ns = pri_clock_ns() + TURN_MS * PRI_MS;
+    if (s->kind == SPINNER_TURNS && tcgetpgrp(STDERR_FILENO) != getpgrp()) {
+        return; /* a job in the background keeps quiet */
+    }
+    describe(s);
     if (s->kind == SPINNER_LINE) {
         cli_say("%s", s->what);
         s->kind = SPINNER_OFF;
-    } else if (tcgetpgrp(STDERR_FILENO) == getpgrp()) { /* a job in the background keeps quiet */
+    } else {
         draw(s);
     }
 }

@@ -154,6 +154,17 @@ class Spinner(OnTerminal):
         self.assertRegex(turns[2], "⠙.* 0\\.[6-9] s")
         self.assertRegex(text, "\r\x1b\\[Kdone\r\n$")
 
+    def test_it_waits_first_for_the_previous_one_to_end(self):
+        words = ["run", self.db, *self.described("--stop-delay-ms", "1000", "--start-delay-ms", "200"), "--", "echo", "done"]
+        self.procref(*words)
+        terminal = self.terminal(PROCREF, *words)
+        text = terminal.rest()
+        before = text.index(f" waiting for the previous {self.db} to end 0.")
+        self.assertLess(before, text.index(f" waiting for {self.db} to be ready (its READY=1) 1."))
+        self.procref("wait", self.db)
+        self.procref(*words)
+        self.assertEqual(self.procref(*words).stderr, f"procref run: waiting for the previous {self.db} to end\n")
+
     def test_it_has_no_colour_where_none_is_wanted(self):
         text = self.slow(NO_COLOR="1", LANG="C").rest()
         self.assertNotIn("\x1b[36m", text)
