@@ -1,6 +1,7 @@
 /* Finding services and asking their keepers (look.h). */
 #include "cli/look.h"
 #include "cli/lookup.h"
+#include "cli/scope.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -379,13 +380,17 @@ int look_all(int64_t deadline_ns, struct look **ret_list, size_t *ret_count, pro
 void look_suggest(const struct cli_target *target) {
     struct look *list = NULL;
     size_t count = 0, used = 0;
-    if (target->unit != NULL) {
-        return; /* it has a file: its name is no mistake */
+    char log[PRI_PATH_SIZE + 256], file[256], dir[PRI_PATH_SIZE];
+    pri_file_name(target->ident.name, ".log", file);
+    pri_format(log, sizeof log, "%s/%s", target->dir, file);
+    if (target->unit != NULL || access(log, F_OK) == 0) {
+        return; /* it has a file, or has run: its name is no mistake */
     }
+    scope_canonical(target->dir, dir);
     look_all(pri_deadline(LOOK_ANSWER_MS), &list, &count, NULL);
     const char **names = calloc(count + 1, sizeof *names);
     for (size_t i = 0; names != NULL && i < count; i++) {
-        if (strcmp(list[i].name, target->ident.name) != 0) { /* it is one in another scope */
+        if (strcmp(list[i].dir, target->dir) == 0 || strcmp(list[i].dir, dir) == 0) {
             names[used++] = list[i].name;
         }
     }
