@@ -146,9 +146,9 @@ static bool in_folder(const char *folder, const char *name, char ret_path[PRI_PA
     return length > 0 && length < PRI_PATH_SIZE && stat(ret_path, ret_status) == 0;
 }
 
-static const char to_nothing[] = "%.900s is a link to nothing: no file is there";
-
 /* ---- Not found ------------------------------------------------------------------------------- */
+
+static const char to_nothing[] = "%.900s is a link to nothing: no file is there";
 
 static const char *nearest(const struct lookup *l, const char *wanted, const char *const *more,
                            size_t n) {
@@ -189,7 +189,7 @@ static bool find_dangling(const struct lookup *l, const char *name, char ret_pat
 }
 
 static int not_found(const struct lookup *l, const char *name, const char *required_by,
-                     char ret_why[LOOKUP_WHY]) {
+                     char *ret_why) {
     char where[640] = "", dangling[PRI_PATH_SIZE];
     if (find_dangling(l, name, dangling)) {
         pri_format(ret_why, LOOKUP_WHY, to_nothing, dangling);
@@ -224,7 +224,7 @@ const char *lookup_nearest(const char *name, const char *const *more, size_t n) 
 }
 
 int lookup_name(const char *name, const char *required_by, char ret_path[PRI_PATH_SIZE],
-                char ret_why[LOOKUP_WHY]) {
+                char *ret_why) {
     struct lookup l;
     struct stat status;
     char first[PRI_PATH_SIZE];
@@ -239,7 +239,7 @@ int lookup_name(const char *name, const char *required_by, char ret_path[PRI_PAT
         }
     }
     if (result == 0) {
-        result = not_found(&l, name, required_by, ret_why);
+        result = ret_why == NULL ? CLI_USAGE : not_found(&l, name, required_by, ret_why);
     }
     forget_places(&l);
     return result;

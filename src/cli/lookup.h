@@ -17,11 +17,11 @@ struct lookup {
 
 /*
  * The file of NAME, in the places above; before them in the folder of the file that requires it
- * (NULL: none does). -1: found; otherwise the exit status, and ret_why says where it was looked
- * for.
+ * (NULL: none does). -1: found; otherwise the exit status, and ret_why (LOOKUP_WHY bytes; NULL:
+ * nobody asks) says where it was looked for.
  */
 int lookup_name(const char *name, const char *required_by, char ret_path[PRI_PATH_SIZE],
-                char ret_why[LOOKUP_WHY]);
+                char *ret_why);
 
 /* Of the service files in these places, and of n words more, the name that is most like this one;
  * NULL if none is. Kept until the next call. */

@@ -89,7 +89,7 @@ static int look_through(const struct search *search, const struct unit *unit,
     char file[PRI_PATH_SIZE];
     int status = -1;
     for (size_t i = 0; unit->requires[i] != NULL && status < 0; i++) {
-        status = look_at(search, unit->requires[i], &unit -> required_at[i], link, file);
+        status = look_at(search, unit->requires[i], unit -> required_at + i, link, file);
     }
     return status;
 }

@@ -208,7 +208,7 @@ int cli_target_find(const struct cli_target_options *options, enum cli_target_us
         }
         status = status < 0 ? from_file(options, path, instance != NULL ? instance : name, use, ret)
                             : status;
-    } else if (lookup_name(options->name, NULL, path, why) < 0) {
+    } else if (lookup_name(options->name, NULL, path, use == TARGET_ASKED ? NULL : why) < 0) {
         status = from_file(options, path, options->name, use, ret);
     } else if (use == TARGET_ASKED) {
         status = named_only(options, ret);
