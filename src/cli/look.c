@@ -390,7 +390,9 @@ void look_suggest(const struct cli_target *target) {
     look_all(pri_deadline(LOOK_ANSWER_MS), &list, &count, NULL);
     const char **names = calloc(count + 1, sizeof *names);
     for (size_t i = 0; names != NULL && i < count; i++) {
-        if (strcmp(list[i].dir, target->dir) == 0 || strcmp(list[i].dir, dir) == 0) {
+        bool same_scope = strcmp(list[i].dir, target->dir) == 0 || strcmp(list[i].dir, dir) == 0;
+        /* The very name: it was started since the first look. */
+        if (same_scope && strcmp(list[i].name, target->ident.name) != 0) {
             names[used++] = list[i].name;
         }
     }
