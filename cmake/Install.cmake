@@ -62,6 +62,7 @@ if(TARGET procref-command)
   install(FILES completions/_procref DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions COMPONENT procref-command)
   install(FILES completions/procref.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d
     COMPONENT procref-command)
+  install(FILES docs/json.md docs/status.schema.json DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT procref-command)
   file(GLOB recipes CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/data/services/*.service)
   if(recipes)
     install(FILES ${recipes} DESTINATION ${CMAKE_INSTALL_DATADIR}/procref/services COMPONENT procref-command)

@@ -140,7 +140,7 @@ _procref() {
     elif [[ $word == -* ]]; then
         _procref_reply "$word" $(_procref_options "$command") --help
         [ "$command" != run ] || _procref_reply "$word" --
-    elif [ -z "$named" ]; then
+    elif [ -z "$named" ] || [ "$command" = hold ]; then # which holds several
         case $command in
         run | hold | status | logs | stop | wait | check)
             names=$(_procref_names "$command" | sort -u)

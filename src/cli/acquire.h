@@ -21,7 +21,7 @@ struct cli_acquire_options {
 #define CLI_ACQUIRE_OPTIONS(t, a)                                                                    \
     {"command", 0, CLI_TEXT, "TEXT", "what starts it, without a service file", &(t).command},        \
         {"ready", 0, CLI_TEXT, "WHEN", "tcp, notify, unix:PATH, exec:CMD or log:REGEX", &(t).ready}, \
-        {"port", 0, CLI_NUMBER, "N", "its port, instead of a free one", &(t).port},                  \
+        {"port", 0, CLI_PORT, "N", "its port, instead of a free one", &(t).port},                    \
         {"timeout",      't', CLI_DURATION, "TIME", "how long to wait for it; 0: start nothing",     \
          &(a).timeout_ms},                                                                           \
         {"start-timeout",      0, CLI_DURATION, "TIME", "how long its start may take (30s)",         \

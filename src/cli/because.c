@@ -78,26 +78,55 @@ static const char *without_folder(const char *command) {
     return slash != NULL && slash + 1 < command + program ? slash + 1 : command;
 }
 
+static bool is_same(const struct look_holder *a, const struct look_holder *b) {
+    return a->process.pid == b->process.pid && a->old == b->old;
+}
+
+size_t because_times(const struct look *look, size_t i) {
+    const struct look_holder *holder = &look->holders[i];
+    size_t times = i > 0 && is_same(holder - 1, holder) ? 0 : 1;
+    while (times > 0 && i + times < look->holder_count && is_same(holder, holder + times)) {
+        times++;
+    }
+    return times;
+}
+
+static size_t processes(const struct look *look) {
+    size_t count = 0;
+    for (size_t i = 0; i < look->holder_count; i++) {
+        count += because_times(look, i) > 0;
+    }
+    return count;
+}
+
 char *because_holders(const struct look *look, size_t most) {
     char *text = NULL, since[32];
-    size_t size = 0;
+    size_t size = 0, told = 0, all = processes(look);
     FILE *to = open_memstream(&text, &size);
     if (to == NULL) {
         return NULL;
     }
-    for (size_t i = 0; i < look->holder_count && i < most; i++) {
+    for (size_t i = 0; i < look->holder_count && told < most; i++) {
         const struct look_holder *holder = &look->holders[i];
+        size_t times = because_times(look, i);
+        if (times == 0) {
+            continue;
+        }
         const char *command = without_folder(holder->command);
         size_t fits = show_fit(command, COMMAND_MOST);
-        fprintf(to, "%s%u (%.*s%s)", i > 0 ? ", " : "", (unsigned)holder->process.pid, (int)fits,
+        fprintf(to, "%s%u (%.*s%s)", told > 0 ? ", " : "", (unsigned)holder->process.pid, (int)fits,
                 command, command[fits] != '\0' ? "…" : "");
+        told++;
+        if (times > 1) {
+            fprintf(to, " x%zu", times);
+        }
         if (holder->since_ms > 0) {
             show_time(holder->since_ms, since, sizeof since);
             fprintf(to, " since %s", since);
         }
     }
-    if (look->holder_count > most) {
-        fprintf(to, " and %zu more", look->holder_count - most);
+    if (all > told) {
+        fprintf(to, " and %zu more", all - told);
     }
     return fclose(to) == 0 ? text : NULL;
 }
@@ -119,12 +148,12 @@ char *because_difference(const struct look *look) {
 
 static void put_held(FILE *to, const struct look *look) {
     char *holders = because_holders(look, NAMED_MOST), *difference = because_difference(look);
-    size_t count = counted(look);
+    size_t count = look->holder_count > 0 ? processes(look) : counted(look);
     if (look->holder_count > 0) {
-        fprintf(to, "%zu %s it: %s", look->holder_count,
-                look->holder_count == 1 ? "process holds" : "processes hold", holders);
+        fprintf(to, "%zu %s it: %s", count, count == 1 ? "process holds" : "processes hold",
+                holders);
     } else {
-        fprintf(to, "%zu %s it", count, count == 1 ? "process holds" : "processes hold");
+        fprintf(to, "%zu %s", count, count == 1 ? "reference is held" : "references are held");
     }
     if (difference != NULL) {
         fprintf(to, " (%s)", difference);

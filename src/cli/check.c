@@ -202,35 +202,6 @@ static bool can_run(const struct unit *unit) {
     return true;
 }
 
-/* A template's file with an instance; and any file in a build without target.c. */
-static int load_file(const struct cli_target_options *wanted, struct unit **ret_unit) {
-    const char *keys[sizeof wanted->ignore.list / sizeof wanted->ignore.list[0] + 1] = {NULL};
-    procref_error error = PROCREF_ERROR_INIT;
-    memcpy(keys, wanted->ignore.list, sizeof wanted->ignore.list);
-    const struct unit_options options = {wanted->name, NULL, keys};
-    unit_load(wanted->file, &options, ret_unit, &error);
-    if (*ret_unit == NULL) {
-        cli_say_error(NULL, &error);
-        return CLI_USAGE;
-    }
-    return -1;
-}
-
-/* The unit, in its scope and with its folders as run has them; also one that cannot be run. */
-static int find_unit(const struct cli_target_options *wanted, struct unit **ret_unit) {
-    struct cli_target target = {0};
-    if (wanted->file != NULL && wanted->name != NULL) {
-        return load_file(wanted, ret_unit);
-    }
-    int status = cli_target_find(wanted, false, &target);
-    *ret_unit = target.unit;
-    if (status < 0 && target.unit == NULL) {
-        cli_say("there is no service file for '%s'", wanted->name != NULL ? wanted->name : "");
-        return CLI_USAGE;
-    }
-    return status;
-}
-
 int cli_check(const struct cli_command *command, int argc, char **argv) {
     struct cli_target_options wanted = {0};
     bool json = false;
@@ -238,7 +209,7 @@ int cli_check(const struct cli_command *command, int argc, char **argv) {
         CLI_TARGET_OPTIONS(wanted),
         {"json", 0, CLI_FLAG, NULL, "one JSON object: see procref-check(1)", &json},
         {0}};
-    struct unit *unit = NULL;
+    struct cli_target target;
     int operands;
     char **after;
     int status = cli_parse(command, options, argc, argv, &operands, &after);
@@ -254,10 +225,11 @@ int cli_check(const struct cli_command *command, int argc, char **argv) {
         return CLI_USAGE;
     }
     wanted.name = operands == 1 ? argv[1] : NULL;
-    status = find_unit(&wanted, &unit);
+    status = cli_target_find(&wanted, TARGET_CHECKED, &target);
     if (status >= 0) {
         return status;
     }
+    const struct unit *unit = target.unit;
     bool runs = can_run(unit);
     if (json) {
         status = check_print_json(unit, runs);

@@ -28,10 +28,11 @@ enum {
 
 enum cli_kind {
     CLI_FLAG,     /* bool */
-    CLI_TEXT,     /* const char *: what was given last */
+    CLI_TEXT,     /* const char * */
     CLI_TEXTS,    /* struct cli_texts: all that were given */
     CLI_DURATION, /* int64_t, ms: "5", "5s", "1min 30s", "500ms"; "infinity" is -1 */
     CLI_NUMBER,   /* int64_t, not negative */
+    CLI_PORT,     /* int64_t, 1 to 65535 */
 };
 
 struct cli_texts {
@@ -57,7 +58,8 @@ struct cli_command {
 };
 
 /*
- * Parses argv[1] on, options and operands in any order, up to "--". Operands are moved to the
+ * Parses argv[1] on, options and operands in any order, up to "--". A flag may be given again, a
+ * value not, but for CLI_TEXTS. Operands are moved to the
  * front: argv[1] … argv[*ret_operands]. *ret_after is what follows "--" (NULL if there is none): an
  * array that ends with NULL. Prints --help to stdout or an error (with the nearest option) to
  * stderr. -1: go on; otherwise the exit status.

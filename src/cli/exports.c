@@ -18,9 +18,15 @@ static bool set_number(const char *name, uint64_t number) {
     return setenv(name, text, 1) == 0;
 }
 
+/* PORT may be anybody's; where PROCREF_PORT says the same it is an outer service's. */
+static bool forget_outer_port(void) {
+    const char *port = getenv("PORT"), *ours = getenv("PROCREF_PORT");
+    return port == NULL || ours == NULL || strcmp(port, ours) != 0 || unsetenv("PORT") == 0;
+}
+
 static bool set_plain(const struct cli_target *target, const procref_info *info) {
     uint16_t port = procref_info_port(info);
-    return (port == 0 || set_number("PORT", port)) && /* PORT itself may be anybody's */
+    return (port == 0 ? forget_outer_port() : set_number("PORT", port)) &&
            setenv("PROCREF_NAME", target->config.name, 1) == 0 &&
            set_number("PROCREF_PORT", port) && set_number("PROCREF_PID", procref_info_pid(info)) &&
            set_number("PROCREF_GENERATION", procref_info_generation(info));

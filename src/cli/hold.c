@@ -137,7 +137,7 @@ static int hold_all(struct wanted *w, const char *const *names, int count) {
     for (; status < 0 && held < count; held++) {
         struct cli_target target;
         w->target.name = names[held];
-        status = cli_target_find(&w->target, true, &target);
+        status = cli_target_find(&w->target, TARGET_STARTED, &target);
         status = status < 0 ? cli_acquire_configure(&w->how, &target) : status;
         status = status < 0 ? cli_acquire(&target, &w->how, &handles[held]) : status;
         if (status >= 0) {
@@ -182,7 +182,7 @@ int cli_hold(const struct cli_command *command, int argc, char **argv) {
         return CLI_USAGE;
     }
     if (count > HOLD_MOST || (count > 1 && w.target.command != NULL) ||
-        (count > 0 && w.target.file != NULL)) {
+        (w.target.file != NULL && count > cli_target_names(&w.target))) {
         cli_say("too many names: see %s --help", cli_name);
         return CLI_USAGE;
     }

@@ -284,6 +284,9 @@ int cli_logs(const struct cli_command *command, int argc, char **argv) {
     snprintf(f.path, sizeof f.path, "%s/%s", target.dir, f.file);
     snprintf(f.before, sizeof f.before, "%s/%s", target.dir, last);
     status = show(&f, follows, lines);
+    if (status == CLI_NO) {
+        look_suggest(&target);
+    }
     cli_target_free(&target);
     return status;
 }

@@ -1,5 +1,7 @@
 /* Finding services and asking their keepers (look.h). */
 #include "cli/look.h"
+#include "cli/lookup.h"
+#include "cli/scope.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -65,6 +67,12 @@ static void find_holders(struct look *look, const struct pri_record *record) {
     }
 }
 
+static int by_process(const void *a, const void *b) {
+    const struct look_holder *x = a, *y = b;
+    return x->process.pid != y->process.pid ? (x->process.pid < y->process.pid ? -1 : 1)
+                                            : (int)x->old - (int)y->old;
+}
+
 static void forget_holders(struct look *look) {
     for (size_t i = 0; i < look->holder_count; i++) {
         free(look->holders[i].command);
@@ -100,6 +108,9 @@ static bool take_answer(struct look *look) {
         pri_format(look->dir, sizeof look->dir, "%.*s", (int)sizeof status.dir - 1, status.dir);
         if (record != NULL) {
             find_holders(look, record);
+            if (look->holder_count > 0) {
+                qsort(look->holders, look->holder_count, sizeof *look->holders, by_process);
+            }
         }
     } else {
         look->found = got > 0 ? LOOK_FOREIGN : LOOK_NOTHING;
@@ -208,13 +219,13 @@ int look_parse(const struct cli_command *command, const struct cli_option *optio
     if (status >= 0) {
         return status;
     }
-    int names = wanted->file != NULL ? 0 : 1;
+    int names = cli_target_names(wanted);
     if (operands > names) {
         cli_say("'%s' is one too many: see %s --help", argv[1 + names], cli_name);
         return CLI_USAGE;
     }
     wanted->name = operands > 0 ? argv[1] : NULL;
-    return cli_target_find(wanted, false, ret);
+    return cli_target_find(wanted, TARGET_ASKED, ret);
 }
 
 /* ---- All of them ----------------------------------------------------------------------------- */
@@ -364,4 +375,34 @@ int look_all(int64_t deadline_ns, struct look **ret_list, size_t *ret_count, pro
     *ret_list = all.list;
     *ret_count = all.count;
     return 0;
+}
+
+void look_suggest(const struct cli_target *target) {
+    struct look *list = NULL;
+    size_t count = 0, used = 0;
+    char log[PRI_PATH_SIZE + 256], file[256], dir[PRI_PATH_SIZE];
+    pri_file_name(target->ident.name, ".log", file);
+    pri_format(log, sizeof log, "%s/%s", target->dir, file);
+    if (target->unit != NULL || access(log, F_OK) == 0) {
+        return; /* it has a file, or has run: its name is no mistake */
+    }
+    scope_canonical(target->dir, dir);
+    look_all(pri_deadline(LOOK_ANSWER_MS), &list, &count, NULL);
+    const char **names = calloc(count + 1, sizeof *names);
+    for (size_t i = 0; names != NULL && i < count; i++) {
+        bool same_scope = strcmp(list[i].dir, target->dir) == 0 || strcmp(list[i].dir, dir) == 0;
+        /* The very name: it was started since the first look. */
+        if (same_scope && strcmp(list[i].name, target->ident.name) != 0) {
+            names[used++] = list[i].name;
+        }
+    }
+    const char *meant = lookup_nearest(target->ident.name, names, used);
+    if (meant != NULL) {
+        cli_say("no service file '%s.service'; the nearest is '%s'", target->ident.name, meant);
+    }
+    for (size_t i = 0; i < count; i++) {
+        look_free(&list[i]);
+    }
+    free(list);
+    free(names);
 }

@@ -35,7 +35,7 @@ struct look {
     char dir[4096];           /* where its log and hint are; "" if nothing tells it */
     struct pri_status status; /* with KEPT; else zero but for what the hint says: pid, start, port,
                                  generation, launched_ms, alive */
-    struct look_holder *holders;
+    struct look_holder *holders; /* one for each reference; those of a process are together */
     size_t holder_count;
     bool stopped;          /* SILENT: a keeper was stopped by a signal */
     procref_waitable link; /* -1; or the connection that ends with the keeper */
@@ -56,6 +56,10 @@ void look_free(struct look *look);
  * name. -1, or the exit status. */
 int look_parse(const struct cli_command *command, const struct cli_option *options,
                struct cli_target_options *wanted, int argc, char **argv, struct cli_target *ret);
+
+/* Of a service that nobody has found, by file or running: says which is the nearest, as 'run' does.
+ */
+void look_suggest(const struct cli_target *target);
 
 /* A connection to the keeper and a request sent on it: 0; NOT_FOUND; or another code. */
 int look_ask(const struct pri_ident *ident, enum pri_ask ask, uint32_t flags, int64_t deadline_ns,

@@ -125,6 +125,11 @@ bool lookup_service_name(const char *path, char ret_name[256]) {
     return true;
 }
 
+bool lookup_is_template(const char *path) {
+    char name[256];
+    return lookup_service_name(path, name) && name[strlen(name) - 1] == '@';
+}
+
 /* FOLDER/NAME.service, else FOLDER/TEMPLATE@.service. */
 static bool in_folder(const char *folder, const char *name, char ret_path[PRI_PATH_SIZE],
                       struct stat *ret_status) {
@@ -143,12 +148,19 @@ static bool in_folder(const char *folder, const char *name, char ret_path[PRI_PA
 
 /* ---- Not found ------------------------------------------------------------------------------- */
 
-/* Of all that could have been meant the nearest name; it is kept until the next call. */
-static const char *nearest(const struct lookup *l, const char *wanted) {
+static const char to_nothing[] = "%.900s is a link to nothing: no file is there";
+
+static const char *nearest(const struct lookup *l, const char *wanted, const char *const *more,
+                           size_t n) {
     enum { MOST = 256 };
     static char names[MOST][256];
     const char *list[MOST];
     int count = 0;
+    for (; n > 0 && count < MOST; n--) {
+        pri_format(names[count], sizeof names[count], "%s", more[n - 1]);
+        list[count] = names[count];
+        count++;
+    }
     for (int i = 0; i < l->count; i++) {
         DIR *folder = opendir(l->places[i]);
         for (const struct dirent *e; folder != NULL && (e = readdir(folder)) != NULL;) {
@@ -164,24 +176,55 @@ static const char *nearest(const struct lookup *l, const char *wanted) {
     return cli_nearest(wanted, list, count);
 }
 
-static int not_found(const struct lookup *l, const char *name, const char *required_by) {
-    char where[640] = "";
+/* A link that leads nowhere is there for who looks into the folder. */
+static bool find_dangling(const struct lookup *l, const char *name, char ret_path[PRI_PATH_SIZE]) {
+    struct stat status;
+    for (int i = 0; i < l->count; i++) {
+        int length = snprintf(ret_path, PRI_PATH_SIZE, "%s/%s%s", l->places[i], name, suffix);
+        if (length > 0 && length < PRI_PATH_SIZE && lstat(ret_path, &status) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int not_found(const struct lookup *l, const char *name, const char *required_by,
+                     char *ret_why) {
+    char where[640] = "", dangling[PRI_PATH_SIZE];
+    if (find_dangling(l, name, dangling)) {
+        pri_format(ret_why, LOOKUP_WHY, to_nothing, dangling);
+        return CLI_USAGE;
+    }
     for (int i = 0; i < l->count; i++) {
         size_t length = strlen(where);
         pri_format(where + length, sizeof where - length, "%s%s", i > 0 ? ", " : "", l->places[i]);
     }
-    const char *meant = nearest(l, name);
-    cli_say("no service file '%s%s'%s%s%s%s%s. Looked in %s", name, suffix,
-            required_by != NULL ? ", which is required by " : "",
-            required_by != NULL ? required_by : "", meant != NULL ? "; the nearest is '" : "",
-            meant != NULL ? meant : "", meant != NULL ? "'" : "", where);
+    const char *meant = nearest(l, name, NULL, 0);
+    pri_format(ret_why, LOOKUP_WHY, "no service file '%s%s'%s%s%s%s%s. Looked in %s", name, suffix,
+               required_by != NULL ? ", which is required by " : "",
+               required_by != NULL ? required_by : "", meant != NULL ? "; the nearest is '" : "",
+               meant != NULL ? meant : "", meant != NULL ? "'" : "", where);
     return CLI_USAGE;
 }
 
 /* ---- The lookup ------------------------------------------------------------------------------ */
 
-int lookup_name(const char *name, const char *required_by, bool quiet,
-                char ret_path[PRI_PATH_SIZE]) {
+static void forget_places(struct lookup *l) {
+    for (int i = 0; i < l->count; i++) {
+        free(l->places[i]);
+    }
+}
+
+const char *lookup_nearest(const char *name, const char *const *more, size_t n) {
+    struct lookup l;
+    list_places(&l, NULL);
+    const char *found = nearest(&l, name, more, n);
+    forget_places(&l);
+    return found;
+}
+
+int lookup_name(const char *name, const char *required_by, char ret_path[PRI_PATH_SIZE],
+                char *ret_why) {
     struct lookup l;
     struct stat status;
     char first[PRI_PATH_SIZE];
@@ -196,11 +239,9 @@ int lookup_name(const char *name, const char *required_by, bool quiet,
         }
     }
     if (result == 0) {
-        result = quiet ? CLI_USAGE : not_found(&l, name, required_by);
+        result = ret_why == NULL ? CLI_USAGE : not_found(&l, name, required_by, ret_why);
     }
-    for (int i = 0; i < l.count; i++) {
-        free(l.places[i]);
-    }
+    forget_places(&l);
     return result;
 }
 
@@ -212,6 +253,10 @@ int lookup_file(const char *file, char ret_path[PRI_PATH_SIZE]) {
         return -1;
     }
     int os = errno;
+    if (lstat(file, &status) == 0 && S_ISLNK(status.st_mode)) {
+        cli_say(to_nothing, file);
+        return CLI_USAGE;
+    }
     if (strlen(file) < PRI_PATH_SIZE && lookup_service_name(file, name)) {
         lookup_folder(file, folder);
         if (in_folder(folder, name, ret_path, &status)) {

@@ -54,6 +54,12 @@ int main(int argc, char **argv) {
     if (argc < 2) {
         return help(stderr);
     }
+    if (strcmp(argv[1], "help") == 0 && argc > 2) { /* "help run" is "run --help" */
+        static char word[] = "--help";
+        argv[1] = argv[2];
+        argv[2] = word;
+        argc = 3;
+    }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
         return written(help(stdout));

@@ -32,41 +32,51 @@ static void tell_chain(const struct link *link, char *to, size_t size) {
     }
 }
 
-static int cycle(const struct link *link, const char *name) {
-    char chain[800] = "";
-    const struct link *first = link;
-    while (first->by != NULL) {
-        first = first->by;
-    }
-    tell_chain(link, chain, sizeof chain);
-    cli_say("%s: %s%s: a cycle cannot be started", first->file, chain, name);
+/* What is wrong is told where it is asked for, as a finding of the first file. */
+static int blame(struct unit *first, const struct unit_place *at, const char *message) {
+    unit_blame(first, at, "Requires", message);
     return CLI_USAGE;
 }
 
-static int look_through(const struct cli_target_options *options, const struct unit *unit,
+/* One search: with these options, for this unit. */
+struct search {
+    const struct cli_target_options *options;
+    struct unit *first;
+};
+
+static int look_through(const struct search *search, const struct unit *unit,
                         const struct link *link);
 
-/* One requirement: found, no cycle, and all that it requires itself. */
-static int look_at(const struct cli_target_options *options, const char *name,
+/* One requirement: found, can be run, no cycle, and all that it requires itself. */
+static int look_at(const struct search *search, const char *name, const struct unit_place *at,
                    const struct link *link, char ret_file[PRI_PATH_SIZE]) {
-    const char *ignore[sizeof options->ignore.list / sizeof options->ignore.list[0] + 1] = {NULL};
-    char path[PRI_PATH_SIZE];
+    const struct cli_texts *ignored = &search->options->ignore;
+    const char *ignore[sizeof ignored->list / sizeof ignored->list[0] + 1] = {NULL};
+    char path[PRI_PATH_SIZE], message[LOOKUP_WHY] = "";
     struct unit *unit = NULL;
-    memcpy(ignore, options->ignore.list, sizeof options->ignore.list);
-    int status = lookup_name(name, link->file, false, path);
-    if (status >= 0) {
-        return status;
+    procref_error error = PROCREF_ERROR_INIT;
+    memcpy(ignore, ignored->list, sizeof ignored->list);
+    if (lookup_name(name, link->file, path, message) >= 0) {
+        return blame(search->first, at, message);
     }
     spell(path, name, ret_file);
     for (const struct link *l = link; l != NULL; l = l->by) {
         if (strcmp(l->file, ret_file) == 0) {
-            return cycle(link, name);
+            tell_chain(link, message, sizeof message);
+            size_t length = strlen(message);
+            pri_format(message + length, sizeof message - length, "%s: a cycle cannot be started",
+                       name);
+            return blame(search->first, at, message);
         }
     }
     struct unit_options how = {.name = name, .runtime_dir = "/", .ignore = ignore};
-    if (unit_load(path, &how, &unit, NULL) == 0) { /* its own errors are told by who starts it */
+    int status = -1;
+    if (unit_load(path, &how, &unit, &error) == 0) {
         struct link next = {link, ret_file, name};
-        status = look_through(options, unit, &next);
+        status = look_through(search, unit, &next);
+    } else {
+        pri_format(message, sizeof message, "'%s' cannot be run: %s", name, error.message);
+        status = blame(search->first, at, message);
     }
     if (unit != NULL) {
         unit_free(unit);
@@ -74,12 +84,12 @@ static int look_at(const struct cli_target_options *options, const char *name,
     return status;
 }
 
-static int look_through(const struct cli_target_options *options, const struct unit *unit,
+static int look_through(const struct search *search, const struct unit *unit,
                         const struct link *link) {
     char file[PRI_PATH_SIZE];
     int status = -1;
-    for (size_t i = 0; status < 0 && unit->requires != NULL && unit->requires[i] != NULL; i++) {
-        status = look_at(options, unit->requires[i], link, file);
+    for (size_t i = 0; unit->requires[i] != NULL && status < 0; i++) {
+        status = look_at(search, unit->requires[i], unit -> required_at + i, link, file);
     }
     return status;
 }
@@ -95,8 +105,10 @@ static const char *own_program(void) {
 int needs_set(const struct cli_target_options *options, const char *path,
               struct cli_target *target) {
     char *const *names = target->unit->requires;
+    const struct search search = {options, target->unit};
+    int result = -1;
     size_t count = 0, used = 0;
-    while (names != NULL && names[count] != NULL) {
+    while (names[count] != NULL) {
         count++;
     }
     if (count == 0) {
@@ -128,12 +140,10 @@ int needs_set(const struct cli_target_options *options, const char *path,
         words[used++] = options->ignore.list[i];
     }
     for (size_t i = 0; i < count; i++) {
-        int status = look_at(options, names[i], &link, file);
-        if (status >= 0) {
-            return status;
-        }
+        int status = look_at(&search, names[i], &target->unit->required_at[i], &link, file);
+        result = status >= 0 ? status : result;
         words[used++] = strdup(file);
     }
     target->unit->plan.holder = words;
-    return -1;
+    return result;
 }

@@ -5,7 +5,8 @@
 
 #include "cli/target.h"
 
-/* path: of the target's file. -1, or the exit status. */
+/* path: of the target's file. -1, or the exit status: CLI_USAGE, and the unit's findings say why.
+ */
 int needs_set(const struct cli_target_options *options, const char *path,
               struct cli_target *target);
 

@@ -129,6 +129,13 @@ static int take(const struct cli_option *option, const char *value) {
             return CLI_USAGE;
         }
         return -1;
+    case CLI_PORT:
+        *number = strtoll(value, &end, 10);
+        if (*value < '0' || *value > '9' || *end != '\0' || *number < 1 || *number > UINT16_MAX) {
+            cli_say("--%s is '%s': use a whole number from 1 to 65535", option->name, value);
+            return CLI_USAGE;
+        }
+        return -1;
     }
     return -1;
 }
@@ -138,6 +145,7 @@ int cli_parse(const struct cli_command *command, const struct cli_option *option
     struct option longs[OPTIONS_MOST + 2] = {{0}};
     char letters[2 * OPTIONS_MOST + 8] = ":h";
     int count = count_options(options), end = argc, c;
+    bool taken[OPTIONS_MOST] = {false};
     for (int i = 0; i < count; i++) {
         int takes = options[i].kind == CLI_FLAG ? no_argument : required_argument;
         longs[i] = (struct option){options[i].name, takes, NULL, FIRST_LONG + i};
@@ -184,7 +192,13 @@ int cli_parse(const struct cli_command *command, const struct cli_option *option
         }
         for (int i = 0; i < count; i++) {
             if (c == FIRST_LONG + i || c == options[i].letter) {
-                int status = take(&options[i], optarg);
+                int status = -1;
+                if (taken[i] && options[i].kind != CLI_FLAG && options[i].kind != CLI_TEXTS) {
+                    cli_say("--%s is given twice", options[i].name);
+                    status = CLI_USAGE;
+                }
+                taken[i] = true;
+                status = status < 0 ? take(&options[i], optarg) : status;
                 if (status >= 0) {
                     return status;
                 }

@@ -129,7 +129,7 @@ static void print_table(const struct look *list, size_t count) {
 int cli_ps(const struct cli_command *command, int argc, char **argv) {
     bool json = false;
     const struct cli_option options[] = {
-        {"json", 0, CLI_FLAG, NULL, "print JSON: see docs/json.md", &json}, {0}};
+        {"json", 0, CLI_FLAG, NULL, "print JSON: see procref-ps(1)", &json}, {0}};
     int operands;
     char **after;
     int status = cli_parse(command, options, argc, argv, &operands, &after);

@@ -84,7 +84,7 @@ static int check_program(const char *program, const struct cli_target *target) {
 
 static int check_operands(int operands, char **argv, char **after,
                           struct cli_target_options *wanted) {
-    int names = wanted->file != NULL ? 0 : 1;
+    int names = cli_target_names(wanted);
     if (after == NULL && operands > names) {
         cli_say("put -- before COMMAND: %s%s%s … -- %s", cli_name,
                 wanted->file != NULL ? " -f " : " ", wanted->file != NULL ? wanted->file : argv[1],
@@ -130,7 +130,7 @@ int cli_run(const struct cli_command *command, int argc, char **argv) {
 
     int status = cli_parse(command, options, argc, argv, &operands, &after);
     status = status < 0 ? check_operands(operands, argv, after, &wanted) : status;
-    status = status < 0 ? cli_target_find(&wanted, true, &target) : status;
+    status = status < 0 ? cli_target_find(&wanted, TARGET_STARTED, &target) : status;
     status = status < 0 ? cli_acquire_configure(&how, &target) : status;
     status = status < 0 ? check_program(after[0], &target) : status;
     status = status < 0 && whole_tree ? tree_split(&tree) : status;

@@ -1,16 +1,21 @@
 /* The sign of life (spinner.h). */
 #include "cli/spinner.h"
 
+#include <langinfo.h>
+#include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "cli/because.h"
+#include "cli/look.h"
 #include "core/fail.h"
 #include "os/clock.h"
 
-enum { PATIENCE_MS = 500, TURN_MS = 100 };
+enum { PATIENCE_MS = 500, TURN_MS = 100, ASK_MS = 50 };
 
 static bool is_set(const char *name) {
     const char *value = getenv(name);
@@ -18,20 +23,53 @@ static bool is_set(const char *name) {
 }
 
 static bool says_utf8(void) {
-    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (is_set(names[i])) { /* the first that is set counts */
-            const char *value = getenv(names[i]);
-            return strstr(value, "UTF-8") != NULL || strstr(value, "utf8") != NULL;
-        }
-    }
-    return false;
+    return setlocale(LC_CTYPE, "") != NULL && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 }
 
-static void describe(const struct cli_target *target, char *to, size_t size) {
-    const procref_service_config *c = &target->config;
+/* ---- Erased, even by a signal that ends the wait --------------------------------------------- */
+
+static const char erase[] = {'\r', '\033', '[', 'K'};
+static const int enders[] = {SIGINT, SIGTERM, SIGHUP};
+enum { ENDERS = sizeof enders / sizeof enders[0] };
+
+static void erase_and_end(int number) {
+    (void)!write(STDERR_FILENO, erase, sizeof erase);
+    raise(number); /* by now its default: this process ends as if nothing had been drawn */
+}
+
+/* What was said to be ignored, or is heard otherwise, stays so. */
+static void replace(void (*from)(int), void (*to)(int)) {
+    for (size_t i = 0; i < ENDERS; i++) {
+        struct sigaction now, then = {.sa_handler = to, .sa_flags = SA_RESETHAND};
+        if (sigaction(enders[i], NULL, &now) == 0 && now.sa_handler == from) {
+            sigaction(enders[i], &then, NULL);
+        }
+    }
+}
+
+static bool still_ends(const struct cli_target *target) {
+    struct look look;
+    look_at(&target->ident, target->dir, false, pri_deadline(ASK_MS), &look);
+    bool ends = strcmp(because_state(&look), "stopping") == 0;
+    look_free(&look);
+    return ends;
+}
+
+/* Asks the keeper at first, and until the earlier life has ended: it has more to do than to answer
+ * all who wait. */
+static void describe(struct cli_spinner *s) {
+    const procref_service_config *c = &s->target->config;
     const char *ready = c->ready;
-    if (ready == NULL) {
+    char *to = s->what;
+    size_t size = sizeof s->what;
+    if (s->described && !s->before) {
+        return;
+    }
+    s->described = true;
+    s->before = still_ends(s->target);
+    if (s->before) {
+        pri_format(to, size, "waiting for the previous %s to end", c->name);
+    } else if (ready == NULL) {
         pri_format(to, size, "waiting for %s to start", c->name);
     } else if (strcmp(ready, "tcp") == 0 && c->port != 0) {
         pri_format(to, size, "waiting for %s to be ready (tcp 127.0.0.1:%u)", c->name,
@@ -47,7 +85,7 @@ static void describe(const struct cli_target *target, char *to, size_t size) {
 
 void cli_spinner_begin(struct cli_spinner *s, const struct cli_target *target, bool quiet) {
     const char *term = getenv("TERM");
-    *s = (struct cli_spinner){.kind = SPINNER_LINE, .begin_ns = pri_clock_ns()};
+    *s = (struct cli_spinner){.kind = SPINNER_LINE, .begin_ns = pri_clock_ns(), .target = target};
     s->next_ns = s->begin_ns + PATIENCE_MS * PRI_MS;
     if (quiet) {
         s->kind = SPINNER_OFF;
@@ -58,7 +96,6 @@ void cli_spinner_begin(struct cli_spinner *s, const struct cli_target *target, b
         s->utf8 = says_utf8();
         s->colour = !is_set("NO_COLOR");
     }
-    describe(target, s->what, sizeof s->what);
 }
 
 int cli_spinner_wait_ms(const struct cli_spinner *s) {
@@ -88,6 +125,9 @@ static void draw(struct cli_spinner *s) {
     int width = room() - 2;
     int length = snprintf(line, sizeof line, "\r%s%s%s %.*s\033[K", s->colour ? "\033[36m" : "",
                           sign, s->colour ? "\033[0m" : "", width > 0 ? width : 0, text);
+    if (!s->drawn) {
+        replace(SIG_DFL, erase_and_end);
+    }
     if (length > 0 && (size_t)length < sizeof line) {
         s->drawn = write(STDERR_FILENO, line, (size_t)length) == length || s->drawn;
     }
@@ -99,17 +139,22 @@ void cli_spinner_turn(struct cli_spinner *s) {
         return;
     }
     s->next_ns = pri_clock_ns() + TURN_MS * PRI_MS;
+    if (s->kind == SPINNER_TURNS && tcgetpgrp(STDERR_FILENO) != getpgrp()) {
+        return; /* a job in the background keeps quiet */
+    }
+    describe(s);
     if (s->kind == SPINNER_LINE) {
         cli_say("%s", s->what);
         s->kind = SPINNER_OFF;
-    } else if (tcgetpgrp(STDERR_FILENO) == getpgrp()) { /* a job in the background keeps quiet */
+    } else {
         draw(s);
     }
 }
 
 void cli_spinner_end(struct cli_spinner *s) {
     if (s->drawn) {
-        (void)!write(STDERR_FILENO, "\r\033[K", 4);
+        (void)!write(STDERR_FILENO, erase, sizeof erase);
+        replace(erase_and_end, SIG_DFL);
         s->drawn = false;
     }
 }

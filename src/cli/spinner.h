@@ -12,6 +12,8 @@ struct cli_spinner {
     int64_t begin_ns, next_ns;
     unsigned turn;
     bool drawn, utf8, colour;
+    bool described, before; /* what is said; before: that an earlier life still ends */
+    const struct cli_target *target;
     char what[256];
 };
 

@@ -89,8 +89,15 @@ static void print_holders(const struct look *look) {
     char at[40], span[40];
     for (size_t i = 0; i < look->holder_count; i++) {
         const struct look_holder *holder = &look->holders[i];
+        size_t times = because_times(look, i);
+        if (times == 0) {
+            continue;
+        }
         printf("  %-11s%u (%s)", i == 0 ? "held by" : "", (unsigned)holder->process.pid,
                holder->command);
+        if (times > 1) {
+            printf(" x%zu", times);
+        }
         if (holder->since_ms > 0) {
             show_time(holder->since_ms, at, sizeof at);
             show_span(pri_wall_ms() - holder->since_ms, span, sizeof span);
@@ -128,7 +135,7 @@ int cli_status(const struct cli_command *command, int argc, char **argv) {
     bool json = false;
     const struct cli_option options[] = {
         CLI_TARGET_OPTIONS(wanted),
-        {"json", 0, CLI_FLAG, NULL, "print JSON: see docs/json.md", &json},
+        {"json", 0, CLI_FLAG, NULL, "print JSON: see procref-ps(1)", &json},
         {0}};
     struct cli_target target;
     struct look look;
@@ -141,6 +148,9 @@ int cli_status(const struct cli_command *command, int argc, char **argv) {
     status = json ? json_print_service(&look) : CLI_OK;
     if (!json) {
         print_look(&look);
+    }
+    if (look.found == LOOK_NOTHING) {
+        look_suggest(&target);
     }
     look_free(&look);
     cli_target_free(&target);

@@ -84,11 +84,16 @@ static int named_only(const struct cli_target_options *options, struct cli_targe
 /* ---- With one -------------------------------------------------------------------------------- */
 
 static void say_findings(const struct unit *unit) {
+    enum { TOLD_MOST = 20 }; /* who has more reads them by check */
+    size_t count = 0;
     for (size_t i = 0; i < unit->finding_count; i++) {
         const struct unit_finding *f = &unit->findings[i];
-        if (f->level >= UNIT_REFUSED) {
+        if (f->level >= UNIT_REFUSED && count++ < TOLD_MOST) {
             cli_say("%s:%d: %s", f->file, f->line, f->message);
         }
+    }
+    if (count > TOLD_MOST) {
+        cli_say("and %zu more: procref check -f %s", count - TOLD_MOST, unit->path);
     }
 }
 
@@ -106,7 +111,7 @@ static void runtime_dir(const struct cli_target *t, char to[PRI_PATH_SIZE]) {
 }
 
 static int load(const struct cli_target_options *options, const char *path, const char *name,
-                bool needs_command, struct cli_target *t) {
+                enum cli_target_use use, struct cli_target *t) {
     const char *ignore[sizeof options->ignore.list / sizeof options->ignore.list[0] + 1] = {NULL};
     char runtime[PRI_PATH_SIZE];
     procref_error error = PROCREF_ERROR_INIT;
@@ -114,8 +119,8 @@ static int load(const struct cli_target_options *options, const char *path, cons
     runtime_dir(t, runtime);
     struct unit_options how = {.name = name, .runtime_dir = runtime, .ignore = ignore};
     int code = unit_load(path, &how, &t->unit, &error);
-    if (code == PROCREF_E_INVALID && t->unit != NULL && !needs_command) {
-        return -1; /* what runs can be asked for, whatever its file says by now */
+    if (code == PROCREF_E_INVALID && t->unit != NULL && use != TARGET_STARTED) {
+        return -1;
     }
     if (code < 0) {
         if (t->unit != NULL) {
@@ -134,7 +139,7 @@ static int load(const struct cli_target_options *options, const char *path, cons
 }
 
 static int from_file(const struct cli_target_options *options, const char *path, const char *name,
-                     bool needs_command, struct cli_target *t) {
+                     enum cli_target_use use, struct cli_target *t) {
     char folder[PRI_PATH_SIZE];
     /* The folder in which it was found: a link to a file elsewhere belongs where the link is. */
     lookup_folder(path, folder);
@@ -142,44 +147,74 @@ static int from_file(const struct cli_target_options *options, const char *path,
     int status = set_scope(options, found, t);
     free(found);
     status = status < 0 ? set_name(name, t) : status;
-    status = status < 0 ? load(options, path, name, needs_command, t) : status;
-    return status < 0 && needs_command ? needs_set(options, path, t) : status;
+    status = status < 0 ? load(options, path, name, use, t) : status;
+    if (status >= 0 || use == TARGET_ASKED) {
+        return status;
+    }
+    status = needs_set(options, path, t);
+    if (status == CLI_USAGE && use == TARGET_CHECKED) {
+        return -1;
+    }
+    if (status == CLI_USAGE) {
+        say_findings(t->unit);
+    }
+    return status;
 }
 
 /* ---- The interface --------------------------------------------------------------------------- */
 
-int cli_target_find(const struct cli_target_options *options, bool needs_command,
+int cli_target_names(const struct cli_target_options *options) {
+    return options->file == NULL || lookup_is_template(options->file) ? 1 : 0;
+}
+
+static bool is_instance_of(const char *name, const char *template) {
+    char stem[PRI_NAME_SIZE];
+    return lookup_is_template(template) && lookup_service_name(template, stem) &&
+           strncmp(name, stem, strlen(stem)) == 0 && name[strlen(stem)] != '\0';
+}
+
+int cli_target_find(const struct cli_target_options *options, enum cli_target_use use,
                     struct cli_target *ret) {
-    char path[PRI_PATH_SIZE], name[PRI_NAME_SIZE];
+    char path[PRI_PATH_SIZE], name[PRI_NAME_SIZE], bare[PRI_NAME_SIZE], why[LOOKUP_WHY];
     const char *file = options->file;
+    struct cli_target_options named = *options;
     int status;
-    *ret = (struct cli_target){.config = PROCREF_SERVICE_CONFIG_INIT};
-    if (options->port > UINT16_MAX) {
-        cli_say("--port is %lld: use 1 to 65535", (long long)options->port);
-        return CLI_USAGE;
+    if (named.name != NULL && strchr(named.name, '/') == NULL &&
+        lookup_service_name(named.name, bare)) { /* redis.service is redis, as for systemctl */
+        named.name = bare;
+        options = &named;
     }
+    *ret = (struct cli_target){.config = PROCREF_SERVICE_CONFIG_INIT};
     if (options->command != NULL) {
         status = described(options, ret);
-    } else if ((options->name == NULL) == (file == NULL)) {
-        cli_say(file != NULL ? "a name and -f are one too many: see %s --help"
-                             : "which service? Give its name or -f FILE: see %s --help",
-                cli_name);
+    } else if (options->name == NULL && file == NULL) {
+        cli_say("which service? Give its name or -f FILE: see %s --help", cli_name);
+        return CLI_USAGE;
+    } else if (file != NULL && options->name != NULL && !is_instance_of(options->name, file)) {
+        cli_say(lookup_is_template(file) ? "'%s' is no instance of %s"
+                                         : "a name and -f are one too many: '%s' and %s",
+                options->name, file);
         return CLI_USAGE;
     } else if (options->ready != NULL) {
         cli_say("--ready goes with --command: a service file says it by Type= or Ready=");
         return CLI_USAGE;
     } else if (file != NULL || strchr(options->name, '/') != NULL) {
+        const char *instance = file != NULL ? options->name : NULL;
         file = file != NULL ? file : options->name;
         status = lookup_file(file, path);
         if (status < 0 && !lookup_service_name(file, name)) {
             cli_say("'%s' is no name of a service file: it must end in .service", file);
             status = CLI_USAGE;
         }
-        status = status < 0 ? from_file(options, path, name, needs_command, ret) : status;
-    } else if (lookup_name(options->name, NULL, !needs_command, path) < 0) {
-        status = from_file(options, path, options->name, needs_command, ret);
+        status = status < 0 ? from_file(options, path, instance != NULL ? instance : name, use, ret)
+                            : status;
+    } else if (lookup_name(options->name, NULL, path, use == TARGET_ASKED ? NULL : why) < 0) {
+        status = from_file(options, path, options->name, use, ret);
+    } else if (use == TARGET_ASKED) {
+        status = named_only(options, ret);
     } else {
-        status = needs_command ? CLI_USAGE : named_only(options, ret);
+        cli_say("%s", why);
+        status = CLI_USAGE;
     }
     if (status < 0 && options->port > 0) {
         ret->config.port = (uint16_t)options->port;

@@ -37,12 +37,21 @@ struct cli_target {
     char dir[4096]; /* where its log and hint are */
 };
 
-/*
- * -1: found; otherwise the exit status, and stderr says why. needs_command: it is an error if
- * nothing says how to start it (run, hold); else a bare name without a service file is a service of
- * the user's scope.
+/* How many names go with it: with -f none, unless the file is a template, which needs an
+ * instance's.
  */
-int cli_target_find(const struct cli_target_options *options, bool needs_command,
+int cli_target_names(const struct cli_target_options *options);
+
+/* What is to be done with it. */
+enum cli_target_use {
+    TARGET_ASKED, /* whatever its file says by now; without a file it is one of the user's scope */
+    TARGET_STARTED, /* it must be known how */
+    TARGET_CHECKED, /* the unit is had in any case, with all that would keep it from being started
+                     */
+};
+
+/* -1: found; otherwise the exit status, and stderr says why. */
+int cli_target_find(const struct cli_target_options *options, enum cli_target_use use,
                     struct cli_target *ret);
 void cli_target_free(struct cli_target *target);
 

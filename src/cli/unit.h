@@ -31,6 +31,11 @@ struct unit_finding {
     char *message; /* what was found and what was expected, without file:line */
 };
 
+struct unit_place {
+    const char *file;
+    int line;
+};
+
 struct unit {
     char *path;   /* canonical path of the file */
     char *folder; /* its folder: the scope, unless another is asked for */
@@ -42,7 +47,8 @@ struct unit {
     char **exports;  /* "NAME=VALUE"; $VAR and ${VAR} are replaced once the service is up;
                         NULL-terminated */
     char **requires; /* names of other services; NULL-terminated */
-    char *health;    /* a command for sh -c that tells whether it works; or NULL */
+    struct unit_place *required_at; /* where each of them stands */
+    char *health;                   /* a command for sh -c that tells whether it works; or NULL */
     struct unit_finding *findings;
     size_t finding_count;
     void *arena; /* private */
@@ -62,6 +68,10 @@ struct unit_options {
 int unit_load(const char *path, const struct unit_options *options, struct unit **ret_unit,
               procref_error *err);
 struct unit *unit_free(struct unit *unit);
+
+/* An error that shows only beside other files, after unit_load(). */
+void unit_blame(struct unit *unit, const struct unit_place *at, const char *key,
+                const char *message);
 
 /*
  * Replaces $VAR and ${VAR} in text by the rules for command lines ("$$" is a dollar, an unknown one

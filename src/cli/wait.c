@@ -40,6 +40,9 @@ static int wait_for(const struct cli_target *target, int64_t deadline_ns) {
         struct look look;
         look_at(&target->ident, target->dir, true, pri_deadline(LOOK_ANSWER_MS), &look);
         bool gone = look.found == LOOK_NOTHING;
+        if (gone && !begun) {
+            look_suggest(target);
+        }
         if (look.found == LOOK_FOREIGN || (look.found == LOOK_UNKEPT && look.status.pid == 0)) {
             char *sentence = because_sentence(&look);
             cli_say("cannot wait for '%s': %s", target->ident.name, sentence);

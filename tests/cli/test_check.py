@@ -1,9 +1,11 @@
 """procref check: what it prints, for people and with --json, and how it ends."""
 import json
 import os
+import re
+import resource
 import unittest
 
-from support import World
+from support import LIBC, World
 
 GOOD = """[Unit]
 Description=A test
@@ -45,6 +47,85 @@ class Check(World):
         self.assertEqual([line.split(": ")[:2] for line in lines],
                          [[f"{path}:3", "refused"], [f"{path}:4", "warning"], [f"{path}:5", "error"]])
         self.assertIn("is Restart= meant?", lines[1])
+
+    def agrees(self, name, message, **more):
+        """check and run refuse the file with the same words, at the same place."""
+        done = self.procref("check", name, **more)
+        self.assertEqual(done.returncode, 100, done.stdout + done.stderr)
+        found = [line for line in done.stdout.splitlines() if message in line]
+        self.assertEqual(len(found), 1, done.stdout)
+        place, said = re.fullmatch(r"(.*?:\d+): (?:error|refused): (.*)", found[0]).groups()
+        said_json = json.loads(self.procref("check", "--json", name, **more).stdout)
+        self.assertFalse(said_json["runs"])
+        self.assertIn(said, [finding["message"] for finding in said_json["findings"]])
+        ran = self.procref("run", name, "--", "true", **more)
+        self.assertEqual(ran.returncode, 100, ran.stderr)
+        self.assertIn(f"{place}: {said}\n", ran.stderr)
+        return os.path.basename(place)
+
+    def test_what_is_required_is_checked(self):
+        def unit(name, requires):
+            self.write(f"{name}.service", f"[Service]\nExecStart=sleep 1000\n[X-Procref]\nRequires={requires}\n")
+        for name, requires in (("x", "y"), ("y", "z"), ("z", "x"), ("a", "nosuch"), ("b", "good a"), ("good", "")):
+            unit(name, requires)
+        self.assertEqual(self.agrees("x", "x requires y requires z requires x: a cycle"), "z.service:4")
+        self.assertEqual(self.agrees("a", "no service file 'nosuch.service'"), "a.service:4")
+        self.assertEqual(self.agrees("b", "no service file 'nosuch.service'"), "a.service:4")
+        self.write("bad.service", "[Service]\nUMask=9\n")
+        unit("c", "bad")
+        self.assertEqual(self.agrees("c", "'bad' cannot be run: "), "c.service:4")
+        self.assertEqual(self.procref("check", "good").returncode, 0)
+
+    def test_many_errors_are_told_by_the_first_and_how_many_more(self):
+        path = self.write("m.service", "[Service]\nExecStart=sleep 1000\n" + "UMask=9\n" * 50)
+        ran = self.procref("run", "m", "--", "true").stderr.splitlines()
+        self.assertEqual((len(ran), ran[-1]), (21, f"procref run: and 30 more: procref check -f {os.path.realpath(path)}"))
+        self.assertEqual(len(self.procref("check", "m").stdout.splitlines()), 50)
+        self.write("m.service", "[Service]\nExecStart=sleep 1000\n" + "Unknown=9\n" * 3000 + "UMask=9\n")
+        self.assertEqual(self.agrees("m", "UMask= is '9'"), "m.service:3003")
+
+    def test_a_line_has_a_mebibyte_at_most_a_comment_too(self):
+        for begin in ("#", "Environment=A="):
+            for size, runs in ((1 << 20, 0), ((1 << 20) + 1, 100)):
+                self.write("l.service", "[Service]\nExecStart=sleep 1000\n" + begin + "x" * (size - len(begin)) + "\n")
+                done = self.procref("check", "l")
+                self.assertEqual((done.returncode, "l.service:3: error: the line is longer than 1 MiB" in done.stdout), (runs, runs != 0))
+
+    def test_a_section_that_is_nearly_ours_is_warned_about(self):
+        for section, meant in (("X-ProcRef", "X-Procref"), ("X-procref", "X-Procref"), ("X-PROCREF", "X-Procref"), ("X-Prcoref", "X-Procref"),
+                               ("service", "Service"), ("Instal", "Install"), ("X-Podman", None), ("X-Fedora", None)):
+            with self.subTest(section=section):
+                path = self.write("s.service", f"[Service]\nExecStart=sleep 1000\n[{section}]\nReady=tcp\n")
+                done = self.procref("check", "s")
+                self.assertEqual(done.returncode, 0)
+                said = f"{os.path.realpath(path)}:3: warning: the section [{section}] is unknown, and left out: is [{meant}] meant?\n"
+                self.assertEqual(done.stdout.split("s, from")[0], said if meant else "")
+
+    def test_a_log_that_is_not_written_makes_nobody_ready(self):
+        for output, runs in (("file:/tmp/x", False), ("append:/tmp/x", False), ("truncate:/tmp/x", False), ("null", False),
+                             ("null\nStandardError=null", False), ("journal", True), ("null\nStandardError=journal", True)):
+            with self.subTest(output=output):
+                self.write("r.service", f"[X-Procref]\nReady=log:up\n[Service]\nExecStart=sleep 1000\nStandardOutput={output}\n")
+                if runs:
+                    self.assertEqual(self.procref("check", "r").returncode, 0)
+                else:
+                    self.assertEqual(self.agrees("r", "Ready=log: waits for a line of the log"), "r.service:2")
+
+    def test_a_priority_that_the_system_refuses_is_refused(self):
+        def as_an_ordinary_user():
+            PR_CAPBSET_DROP, CAP_SYS_NICE = 24, 23
+            LIBC.prctl(PR_CAPBSET_DROP, CAP_SYS_NICE, 0, 0, 0)  # of use for root alone, who has it
+            resource.setrlimit(resource.RLIMIT_NICE, (0, 0))
+        ordinary = {"preexec_fn": as_an_ordinary_user}
+        path = self.write("n.service", "[Service]\nNice=-5\nExecStart=sleep 1000\n")
+        self.assertEqual(self.agrees("n", "Nice=-5: ", **ordinary), "n.service:2")
+        done = self.procref("run", "n", "--ignore", "Nice", "--", "true", **ordinary)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.write("n.service.d/x.conf", "[Service]\nNice=5\n")
+        self.assertEqual(self.procref("check", "n", **ordinary).returncode, 0)
+        if os.geteuid() == 0:
+            os.unlink(f"{path}.d/x.conf")
+            self.assertNotIn("Nice=-5: ", self.procref("check", "n").stdout)
 
     def test_ignore_lets_a_refused_key_pass_but_no_error(self):
         path = self.write("a.service", BAD.replace("UMask=9\n", ""))

@@ -96,6 +96,10 @@ class Shell:
             self.assertNotIn("notes", offered)
         self.assertEqual(self.offers("procref run in"), ["inner"])
 
+    def test_hold_takes_more_than_one(self):
+        for line in ("procref hold web ", "procref hold web inner -q "):
+            self.assertIn("mine", self.offers(line))
+
     def test_a_running_service_is_offered_too(self):
         if not is_built("ps") or not is_built("hold"):
             self.skipTest("procref ps is not built")

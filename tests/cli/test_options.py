@@ -55,6 +55,12 @@ class Frame(World):
         for name in self.built():
             self.assertEqual(self.procref(name, "-h").stdout, self.procref(name, "--help").stdout)
 
+    def test_help_of_a_subcommand_is_its_own(self):
+        for name in self.built():
+            result = self.procref("help", name)
+            self.assertEqual((result.returncode, result.stdout), (0, self.procref(name, "--help").stdout))
+        self.assertIn("'rum': is 'run' meant?", self.mistake("help", "rum"))
+
     def test_help_wins_over_other_options_and_starts_nothing(self):
         result = self.procref("doctor", "--quiet", "--help")
         self.assertEqual(result.returncode, 0)
@@ -139,6 +145,19 @@ class Frame(World):
     def test_a_hundred_values_of_one_option_are_refused_in_one_line(self):
         words = [word for n in range(100) for word in ("--base-dir", f"/nonexistent{n}")]
         self.assertEqual(self.mistake("doctor", *words), "procref doctor: --base-dir is given too often")
+
+    def test_a_value_that_is_given_twice_is_told(self):
+        values = {"TIME": "1", "N": "1", "PID": "1", "LINES": "1"}
+        for name, option in self.takers():
+            text = self.procref(name, "--help").stdout
+            value = values.get(re.search(rf"{option} (\S+)", text)[1], "x")
+            if (name, option) not in (("doctor", "--base-dir"), *((name, "--ignore") for name in self.built())):
+                self.assertEqual(self.mistake(name, option, value, f"{option}={value}"), f"procref {name}: {option} is given twice")
+        self.assertEqual(self.mistake("check", "-f", "a.service", "-f", "b.service"), "procref check: --file is given twice")
+
+    def test_a_port_is_one(self):
+        for port in ("0", "65536", "99999", "-1", "x", "99999999999999999999"):
+            self.assertIn(f"--port is '{port}': use a whole number from 1 to 65535", self.mistake("run", "redis", "--port", port, "--", "true"))
 
     def test_an_abbreviated_option_is_the_option(self):
         self.assertEqual(self.procref("doctor", "--hel").returncode, 0)

@@ -30,7 +30,10 @@ class Command(support.World):
                  "echo $PROCREF_NAME ${PROCREF_PORT-none} ${PORT:+kept}"]
         result = self.procref("run", self.db + "-outer", "--command", self.service("--port", "${PORT}"), "--ready", "tcp", "--",
                               *inner)
-        self.assertEqual(result.stdout.split(), [self.db + "-inner", "none", "kept"], result.stderr)
+        self.assertEqual(result.stdout.split(), [self.db + "-inner", "none"], result.stderr)
+        for more in ({"PORT": "5"}, {"PORT": "5", "PROCREF_PORT": "6"}):  # anybody's
+            result = self.procref(*inner[1:], env=dict(self.env, **more))
+            self.assertEqual(result.stdout.split(), [self.db + "-inner", "none", "kept"], result.stderr)
 
     def test_the_command_has_procrefs_own_pid(self):
         process = self.start("run", self.db, *self.described(), "--", "sh", "-c", "echo $$",
@@ -257,7 +260,7 @@ class Failures(support.World):
                 (["a/b", "--command", "x", "--", "true"], "'/'"),
                 (["db", "--command", "x", "--ready", "maybe", "--", "true"], 'ready is \'maybe\': use "notify"'),
                 (["db", "--command", "x", "--scope", "nowhere", "--", "true"], "--scope is 'nowhere'"),
-                (["db", "--command", "x", "--port", "70000", "--", "true"], "--port is 70000"),
+                (["db", "--command", "x", "--port", "70000", "--", "true"], "--port is '70000'"),
                 (["db", "--command", "x", "--linger", "infinity", "--", "true"], "--linger is infinity"),
                 (["db", "--command", "x", "--timout", "5", "--", "true"], "is '--timeout' meant?"),
                 (["db", "--command", "x", "--timeout", "soon", "--", "true"], "--timeout is 'soon'")):

@@ -55,6 +55,75 @@ class Lookup(Files):
         self.assertEqual(self.told("db@two"), "template two")
         self.assertEqual(self.told(f"{self.work}/db@three.service"), "template three")
 
+    def test_a_name_with_the_suffix_is_the_name(self):
+        self.unit("db.service", extension=["Linger=60", "Export=WHERE=here"])
+        self.unit("t@.service", "Environment=I=%i", extension=["Export=WHERE=$I"])
+        self.assertEqual(self.told("db.service", say="$WHERE $PROCREF_NAME"), "here db")
+        self.assertEqual(self.told("t@one.service", say="$WHERE $PROCREF_NAME"), "one t@one")
+        self.assertIn("db: alive", self.procref("status", "db.service").stdout)
+        holder = self.start("hold", "db.service", "t@one.service", stderr=subprocess.DEVNULL)
+        self.wait_until(lambda: f"{holder.pid} (" in self.procref("status", "t@one").stdout)
+        self.assertIn(f"{holder.pid} (", self.procref("status", "db").stdout)
+        holder.terminate()
+        self.assertEqual(holder.wait(), 0)
+        for words in (["logs", "db.service"], ["check", "db.service"], ["check", "t@two.service"], ["stop", "db.service"], ["wait", "db.service"]):
+            result = self.procref(*words)
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+
+    def test_a_template_may_be_given_with_its_instance(self):
+        self.unit("t@.service", "Environment=I=%i", extension=["Linger=60", "Export=WHERE=$I"])
+        path = f"{self.work}/t@.service"
+        for words in (["-f", "t@.service"], [f"--file={path}"], [path]):
+            for command in ("run", "check"):
+                result = self.procref(command, *words, *(["--", "true"] if command == "run" else []))
+                self.assertEqual(result.returncode, 100)
+                self.assertIn("t@ is a template: name an instance, such as t@one", result.stdout + result.stderr)
+        for name in ("t@one", "t@one.service"):
+            self.assertEqual(self.told(name, "-f", path, say="$WHERE $PROCREF_NAME"), "one t@one")
+            self.assertEqual(self.procref("check", name, "-f", path).returncode, 0)
+            self.assertIn("alive because", self.procref("status", name, "-f", path).stdout)
+        self.assertEqual(self.procref("stop", "t@one", "-f", path).returncode, 0)
+        for command in ("run", "hold", "check", "status", "stop", "wait"):
+            more = ["--", "true"] if command == "run" else []
+            for name in ("s@one", "t", "t@"):
+                result = self.procref(command, name, "-f", path, *more)
+                self.assertEqual(result.returncode, 100)
+                self.assertIn(f"'{name}' is no instance of {path}", result.stderr)
+            self.unit("db.service")
+            result = self.procref(command, "db", "-f", "db.service", *more)
+            self.assertEqual(result.returncode, 100)
+            self.assertRegex(result.stderr, "too many")
+
+    def test_a_link_to_nothing_is_called_so(self):
+        os.symlink("nowhere.service", f"{self.work}/dang.service")
+        self.unit("dong.service")
+        for words in (["run", "dang"], ["run", "dang.service"], ["run", "-f", "dang.service"], ["run", "./dang.service"]):
+            result = self.procref(*words, "--", "true")
+            self.assertEqual(result.returncode, 100)
+            self.assertRegex(result.stderr, r"^procref run: (\./)?dang.service is a link to nothing: no file is there\n$")
+
+    def test_a_mistyped_name_is_told_the_nearest_by_all(self):
+        self.unit("redis.service")
+        holder = self.start("hold", self.db, *self.described(), stderr=subprocess.DEVNULL)
+        self.wait_until(lambda: self.procref("status", self.db).returncode == 0)
+        for command, status in (("stop", 0), ("wait", 0), ("logs", 1), ("status", 1)):
+            for typo, right in (("redsi", "redis"), (self.db + "x", self.db)):
+                result = self.procref(command, typo)
+                self.assertEqual(result.returncode, status)
+                self.assertTrue(result.stderr.endswith(f"no service file '{typo}.service'; the nearest is '{right}'\n"), result.stderr)
+            for name in ("redis", "nothing-like-it"):
+                self.assertNotIn("nearest", self.procref(command, name).stderr)
+        holder.terminate()
+        holder.wait()
+
+    def test_a_file_that_is_gone_is_told_once(self):
+        os.mkdir(f"{self.work}/gone")
+        self.unit("s.service")
+        result = subprocess.run(["sh", "-c", 'rmdir "$PWD"; "$@"', "sh", PROCREF, "run", "-f", "../s.service", "--", "true"],
+                                cwd=f"{self.work}/gone", env=self.env, capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual(result.returncode, 100)
+        self.assertEqual(result.stderr.count("No such file"), 1, result.stderr)
+
     def test_a_file_is_named_by_an_option_or_by_a_path(self):
         path = self.unit("sub/db.service", extension=["Export=WHERE=sub"])
         for words in (["-f", path], ["-f", "sub/db.service"], [path], ["sub/db.service"], ["./sub/db.service"]):

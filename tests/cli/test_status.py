@@ -1,8 +1,10 @@
 """procref status: one service, its holders, and why it is alive."""
 import os
 import signal
+import subprocess
 import unittest
 
+import support
 from clients import SERVICE, ClientWorld, is_alive
 
 
@@ -18,6 +20,20 @@ class Status(ClientWorld):
         done = self.procref("status", self.db)
         self.assertEqual((done.returncode, done.stdout), (1, f"{self.db}: not running\n"))
         self.assertFalse(self.assert_sentence("^not running$")["running"])
+
+    def test_a_process_that_holds_it_twice_is_named_once(self):
+        run = ["run", self.db, "--command", f"{SERVICE} --notify", "--ready", "notify", "--"]
+        user = self.start(*run, support.PROCREF, *run, "cat", stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.wait_until(lambda: self.status(self.db)["references"] == {"kernel": 2, "removed_counter": 0, "named": 2})
+        self.wait_until(lambda: "(cat)" in self.status(self.db)["because"])
+        once = rf"{user.pid} \(cat\) x2 since \d\d:\d\d:\d\d"
+        self.assert_sentence(rf"^alive because 1 process holds it: {once}$")
+        self.assertEqual([holder["pid"] for holder in self.status(self.db)["holders"]], [user.pid] * 2)
+        self.assertRegex(self.procref("status", self.db).stdout, rf"  held by    {user.pid} \(cat\) x2 since [^\n]*\n$")
+        self.assertRegex(self.procref("ps").stdout, rf" {once}\n")
+        self.assertRegex(self.procref("stop", self.db).stderr, rf"is held by {once}: end them")
+        user.stdin.close()
+        self.assertEqual(user.wait(), 0)
 
     def test_everything_about_a_service_is_told(self):
         client = self.client("-n", "8")

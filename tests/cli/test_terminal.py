@@ -154,10 +154,26 @@ class Spinner(OnTerminal):
         self.assertRegex(turns[2], "⠙.* 0\\.[6-9] s")
         self.assertRegex(text, "\r\x1b\\[Kdone\r\n$")
 
+    def test_it_waits_first_for_the_previous_one_to_end(self):
+        words = ["run", self.db, *self.described("--stop-delay-ms", "1000", "--start-delay-ms", "200"), "--", "echo", "done"]
+        self.procref(*words)
+        terminal = self.terminal(PROCREF, *words)
+        text = terminal.rest()
+        before = text.index(f" waiting for the previous {self.db} to end 0.")
+        self.assertLess(before, text.index(f" waiting for {self.db} to be ready (its READY=1) 1."))
+        self.procref("wait", self.db)
+        self.procref(*words)
+        self.assertEqual(self.procref(*words).stderr, f"procref run: waiting for the previous {self.db} to end\n")
+
     def test_it_has_no_colour_where_none_is_wanted(self):
         text = self.slow(NO_COLOR="1", LANG="C").rest()
         self.assertNotIn("\x1b[36m", text)
         self.assertRegex(text, "^\r\\| waiting for db.*\r/ waiting for db.")
+
+    def test_no_character_is_drawn_that_the_locale_has_not(self):
+        for locale in ("C", "xx_YY.UTF-8"):  # the second is none of this system: all of it is as in C
+            self.wait_until(lambda: not support.marked(self.mark))
+            self.assertTrue(self.slow(LC_ALL=locale).rest().isascii())
 
     def test_a_dumb_terminal_gets_one_line_and_quiet_none(self):
         terminal = Terminal([PROCREF, "run", self.db, "--command", self.service("--start-delay-ms", "700", "--notify"),
@@ -181,6 +197,7 @@ class Spinner(OnTerminal):
                 terminal = self.slow(*options, "--start-timeout", "2s", delay="1500")
                 terminal.expect("waiting for db")
                 terminal.type(CTRL_C)
+                self.assertRegex(terminal.rest(), "\r\x1b\\[K$")
                 status = terminal.wait()
                 self.assertTrue(os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGINT, status)
                 self.wait_until(lambda: not support.marked(self.mark))

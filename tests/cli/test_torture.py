@@ -1,4 +1,5 @@
 """procref torture: a run passes and leaves nothing; each witness sees what is planted for it."""
+import contextlib
 import os
 import re
 import signal
@@ -35,7 +36,7 @@ class Torture(support.World):
         return re.search(r"folder (\S+)", text).group(1)
 
     def clients(self):
-        return [line for line in support.marked(self.mark).values() if " --role client " in line]
+        return [pid for pid, line in support.marked(self.mark).items() if " --role client " in line]
 
     def test_a_run_passes_and_leaves_nothing(self):
         done = self.procref("torture", "--seconds", "4", "--seed", "7", "--services", "2", "--clients", "4")
@@ -71,14 +72,20 @@ class Torture(support.World):
                     self.assertIn(first.group(2), file.read())
 
     def test_ctrl_c_ends_it_and_leaves_nothing(self):
-        run = self.start("torture", "--seconds", "60", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.wait_until(self.clients)
-        run.send_signal(signal.SIGINT)
-        out, err = run.communicate(timeout=support.PATIENCE)
-        self.assertEqual(run.returncode, 130, out + err)
-        self.assertIn("PASS: no promise was broken until it was interrupted", out)
-        self.assertEqual(support.marked(self.mark), {})
-        self.assertEqual(os.listdir(self.work), [])
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(signal=number):
+                run = self.start("torture", "--seconds", "60", start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE)
+                self.wait_until(self.clients)
+                for pid in self.clients():
+                    with contextlib.suppress(ProcessLookupError):
+                        self.assertNotEqual(os.getpgid(pid), run.pid, "the terminal's signals reach a client")
+                os.killpg(run.pid, number)  # as a terminal and timeout(1) do: all that is in its group has it
+                out, err = run.communicate(timeout=support.PATIENCE)
+                self.assertEqual(run.returncode, 130, out + err)
+                self.assertIn("PASS: no promise was broken until it was interrupted", out)
+                self.assertEqual(support.marked(self.mark), {})
+                self.assertEqual(os.listdir(self.work), [])
 
     def test_killing_it_leaves_nothing(self):
         run = self.start("torture", "--seconds", "60", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)

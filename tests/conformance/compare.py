@@ -256,7 +256,9 @@ def random_units(folder, count, seed):
 
 def run(procref, dump, paths, keys=()):
     with tempfile.TemporaryDirectory(prefix="procref-compare-") as folder:
-        env = dict(os.environ, XDG_RUNTIME_DIR=folder, SYSTEMD_LOG_LEVEL="warning", SYSTEMD_LOG_TARGET="console", HOME="/root")
+        recipes = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../data/services"))  # what units require
+        env = dict(os.environ, XDG_RUNTIME_DIR=folder, SYSTEMD_LOG_LEVEL="warning", SYSTEMD_LOG_TARGET="console", HOME="/root",
+                   PROCREF_RECIPES=recipes)
         for name in ("TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
             env.pop(name, None)
         for path in paths:

@@ -120,6 +120,9 @@ command_in() {
     bash -n "$share/bash-completion/completions/procref"
     grep -q '^#compdef procref' "$share/zsh/site-functions/_procref"
     grep -q '^complete -c procref' "$share/fish/vendor_completions.d/procref.fish"
+    for page in json.md status.schema.json; do
+        cmp "docs/$page" "$share/doc/procref/$page" || die "docs/$page is not installed"
+    done
     for recipe in data/services/*.service; do
         [ ! -e "$recipe" ] || cmp "$recipe" "$share/procref/services/$(basename "$recipe")" || die "$recipe is not installed"
     done

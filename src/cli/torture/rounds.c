@@ -23,6 +23,7 @@ pid_t start_role(const char *role, const char *more) {
     role_words(&words, role, more);
     pid_t pid = fork();
     if (pid == 0) {
+        setpgid(0, 0); /* the terminal's Ctrl-C is for the judge, not a blow that nobody dealt */
         execv(board_self, (char *const *)(uintptr_t)words.argv);
         _exit(127);
     }

@@ -18,6 +18,7 @@ void unit_parse_ready(struct loader *l, const char *value) {
         return;
     }
     l->set.ready = ready;
+    l->set.ready_at = unit_here(l);
 }
 
 void unit_parse_port(struct loader *l, const char *value) {
@@ -80,6 +81,10 @@ void unit_parse_requires(struct loader *l, const char *value) {
         if (length == 0 || length > 255 || strchr(name, '/') != NULL) {
             unit_bad(l, name, "names of services, such as redis or redis@test");
         } else {
+            size_t count = l->set.requires.count;
+            l->set.required_at = unit_grow(l, l->set.required_at, count, &l->set.required_room,
+                                           sizeof *l->set.required_at);
+            l->set.required_at[count] = unit_here(l);
             texts_add(l, &l->set.requires, name);
         }
     }

@@ -1,5 +1,6 @@
 /* From the settings to a configuration for the library and a plan for the keeper. */
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "cli/unit/loader.h"
@@ -52,6 +53,28 @@ static void finish_type(struct loader *l) {
                   "when its process is");
     }
     l->key = NULL;
+}
+
+/* Asked of the kernel, which alone knows: a limit, a capability, the priority that we have. What is
+ * lowered can always be taken back. */
+static bool may_have_priority(int nice) {
+    int before = getpriority(PRIO_PROCESS, 0);
+    if (nice >= before) {
+        return true;
+    }
+    return setpriority(PRIO_PROCESS, 0, nice) == 0 && setpriority(PRIO_PROCESS, 0, before) == 0;
+}
+
+static void finish_nice(struct loader *l) {
+    int32_t *nice = &l->unit->plan.nice;
+    if (*nice < 0 && !may_have_priority(*nice)) {
+        unit_go_to(l, &l->set.nice_at, "Service", "Nice");
+        unit_find(l, UNIT_REFUSED,
+                  "Nice=%d: the system lets you lower the priority only, unless RLIMIT_NICE "
+                  "(ulimit -e) allows it",
+                  (int)*nice);
+        *nice = 0; /* with --ignore Nice it runs without */
+    }
 }
 
 static void finish_steps(struct loader *l) {
@@ -198,6 +221,23 @@ static void finish_working_dir(struct loader *l) {
     l->unit->config.working_dir = dir == NULL || missing ? unit_home(l) : dir;
 }
 
+/* The keeper looks for the line in the log, which must then be written. */
+static void finish_ready(struct loader *l) {
+    const struct pri_plan *plan = &l->unit->plan;
+    bool logs = plan->output == NULL || (plan->error != NULL && strcmp(plan->error, "log") == 0);
+    l->unit->config.ready = l->set.ready != NULL         ? l->set.ready
+                            : l->set.type == TYPE_NOTIFY ? "notify"
+                                                         : NULL;
+    if (l->set.ready != NULL && strncmp(l->set.ready, "log:", 4) == 0 && !logs) {
+        unit_go_to(l, &l->set.ready_at, "X-Procref", "Ready");
+        unit_find(l, UNIT_ERROR,
+                  "Ready=log: waits for a line of the log, and StandardOutput=%.200s writes "
+                  "elsewhere: leave that out, or use another Ready=",
+                  plan->output);
+        l->key = NULL;
+    }
+}
+
 static char **own_list(struct loader *l, const struct texts *texts) {
     char **list = unit_get(l, (texts->count + 1) * sizeof *list);
     for (size_t i = 0; i < texts->count; i++) {
@@ -210,6 +250,7 @@ void unit_finish(struct loader *l) {
     struct unit *unit = l->unit;
     l->key = NULL;
     finish_type(l);
+    finish_nice(l);
     l->key = NULL;
     l->file = unit->path;
     l->line = 1;
@@ -218,11 +259,10 @@ void unit_finish(struct loader *l) {
     finish_limits(l);
     finish_output(l);
     finish_working_dir(l);
-    unit->config.ready = l->set.ready != NULL         ? l->set.ready
-                         : l->set.type == TYPE_NOTIFY ? "notify"
-                                                      : NULL;
+    finish_ready(l);
     unit->exports = own_list(l, &l->set.exports);
     unit->requires = own_list(l, &l->set.requires);
+    unit->required_at = l->set.required_at;
     unit->health =
         l->set.health != NULL ? unit_copy(l, l->set.health, strlen(l->set.health)) : NULL;
     if (!l->set.start_timeout_given) {

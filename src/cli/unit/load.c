@@ -32,12 +32,6 @@ static void defaults(struct loader *l) {
     l->set.requires.list = lists + 2;
 }
 
-static int failed(struct loader *l, procref_error *err, int code, int os, const char *path,
-                  const char *why) {
-    (void)l;
-    return pri_fail(err, code, os, "open", "%s %s", path, why);
-}
-
 /* "redis@.service" asked for as "redis@test" is named so; NULL: the name does not belong to it. */
 static const char *name_of(struct loader *l, const char *path) {
     const char *base = strrchr(path, '/');
@@ -165,12 +159,11 @@ static int load(struct loader *l, const char *path, procref_error *err) {
     size_t length;
     if (realpath(path, real) == NULL) {
         int os = errno;
-        return failed(l, err, PROCREF_E_IO, os, path,
-                      unit_text(l, "cannot be opened: %s", strerror(os)));
+        return pri_fail(err, PROCREF_E_IO, os, "realpath", "%s cannot be opened", path);
     }
     const char *why = unit_read_file(l, real, &text, &length);
     if (why != NULL) {
-        return failed(l, err, PROCREF_E_IO, 0, real, why);
+        return pri_fail(err, PROCREF_E_IO, 0, "open", "%s %s", real, why);
     }
     l->unit->path = unit_copy(l, real, strlen(real));
     size_t folder = (size_t)(strrchr(real, '/') - real);

@@ -68,6 +68,9 @@ struct settings {
     bool remain_after_exit, preserve_runtime, bus_name;
     struct step_vector steps[PRI_STEPS_COUNT];
     struct texts environment, file_environment, directory_environment, unset, exports, requires;
+    struct unit_place *required_at;
+    size_t required_room;
+    struct unit_place nice_at, ready_at;
     struct env_file *env_files;
     size_t env_file_count;
     struct texts directories[DIR_KINDS]; /* relative */
@@ -117,6 +120,10 @@ void unit_find(struct loader *l, enum unit_level level, const char *format, ...)
 /* "Key= is 'value': " and what was expected. */
 void unit_bad(struct loader *l, const char *value, const char *expected);
 bool unit_key_ignored(const struct loader *l, const char *key);
+struct unit_place unit_here(const struct loader *l);
+/* Goes back to where a key was assigned, for what only the whole unit shows. */
+void unit_go_to(struct loader *l, const struct unit_place *at, const char *section,
+                const char *key);
 
 /* ---- file.c ------------------------------------------------------------------------------------
  */

@@ -80,13 +80,7 @@ void unit_parse_nice(struct loader *l, const char *value) {
         unit_bad(l, value, "a number from -20 to 19");
         return;
     }
-    if (nice < 0) {
-        unit_find(
-            l, UNIT_WARNING,
-            "Nice=%d: an ordinary user may lower the priority only, unless RLIMIT_NICE allows "
-            "it",
-            (int)nice);
-    }
+    l->set.nice_at = unit_here(l);
     l->unit->plan.nice = nice;
 }
 

@@ -4,7 +4,9 @@
  * that is an error, since the service would not be what its file says.
  */
 #include <string.h>
+#include <strings.h>
 
+#include "cli/cli.h"
 #include "cli/unit/loader.h"
 #include "core/ident.h"
 
@@ -53,8 +55,20 @@ struct place {
     bool left_out;
 };
 
+static const char *const known[] = {"Unit", "Service", "Install", "X-Procref"};
+enum { KNOWN_COUNT = sizeof known / sizeof known[0] };
+
+/* NULL: like none of ours. Many letters differ where it is only shouted. */
+static const char *section_meant(const char *section) {
+    for (size_t i = 0; i < KNOWN_COUNT; i++) {
+        if (strcasecmp(section, known[i]) == 0) {
+            return known[i];
+        }
+    }
+    return cli_nearest(section, known, KNOWN_COUNT);
+}
+
 static void section_line(struct loader *l, struct place *place, char *line) {
-    static const char *const known[] = {"Unit", "Service", "Install", "X-Procref"};
     size_t length = strlen(line);
     if (line[length - 1] != ']') {
         unit_find(l, UNIT_ERROR, "'%.200s' is no section: it must end with ']'", line);
@@ -63,13 +77,17 @@ static void section_line(struct loader *l, struct place *place, char *line) {
     line[length - 1] = '\0';
     place->section = NULL;
     place->left_out = true;
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+    for (size_t i = 0; i < KNOWN_COUNT; i++) {
         if (strcmp(line + 1, known[i]) == 0) {
             place->section = known[i];
             place->left_out = false;
         }
     }
-    if (place->left_out && strncmp(line + 1, "X-", 2) != 0) {
+    const char *meant = place->left_out ? section_meant(line + 1) : NULL;
+    if (meant != NULL) {
+        unit_find(l, UNIT_WARNING, "the section [%.200s] is unknown, and left out: is [%s] meant?",
+                  line + 1, meant);
+    } else if (place->left_out && strncmp(line + 1, "X-", 2) != 0) {
         unit_find(l, UNIT_WARNING, "the section [%.200s] is unknown, and left out", line + 1);
     }
 }
@@ -137,9 +155,6 @@ void unit_parse_text(struct loader *l, const char *text, size_t length, unit_ass
         reader.at += 3;
     }
     while (next_line(&reader, &line, &line_length)) {
-        if (comment(line, line_length)) {
-            continue;
-        }
         if (!continued) {
             l->line = reader.number;
             used = 0;
@@ -147,6 +162,9 @@ void unit_parse_text(struct loader *l, const char *text, size_t length, unit_ass
         if (used + line_length > LINE_MOST) {
             unit_find(l, UNIT_ERROR, "the line is longer than 1 MiB");
             return;
+        }
+        if (comment(line, line_length)) {
+            continue;
         }
         memcpy(buffer + used, line, line_length);
         used += line_length;
