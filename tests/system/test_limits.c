@@ -52,7 +52,7 @@ TEST(a_hard_limit_too_low_for_a_keeper_is_named) {
     for (size_t i = 0; i < sizeof too_low / sizeof too_low[0]; i++) {
         struct client *c = client_start(w);
         client_open(c, ON_PORT, TCP);
-        client_do(c, too_low[i]);
+        client_do(c, "%s", too_low[i]);
         struct reply r = client_ask(c, "acquire 20000");
         assert_error(&r, "LIMIT");
         assert_says(r.message, "needs 32 descriptors");
