@@ -70,7 +70,8 @@ static void find_holders(struct look *look, const struct pri_record *record) {
 static int by_process(const void *a, const void *b) {
     const struct look_holder *x = a, *y = b;
     return x->process.pid != y->process.pid ? (x->process.pid < y->process.pid ? -1 : 1)
-                                            : (int)x->old - (int)y->old;
+           : x->old != y->old               ? (int)x->old - (int)y->old
+                              : (x->since_ms > y->since_ms) - (x->since_ms < y->since_ms);
 }
 
 static void forget_holders(struct look *look) {
@@ -391,8 +392,7 @@ void look_suggest(const struct cli_target *target) {
     const char **names = calloc(count + 1, sizeof *names);
     for (size_t i = 0; names != NULL && i < count; i++) {
         bool same_scope = strcmp(list[i].dir, target->dir) == 0 || strcmp(list[i].dir, dir) == 0;
-        /* The very name: it was started since the first look. */
-        if (same_scope && strcmp(list[i].name, target->ident.name) != 0) {
+        if (same_scope) {
             names[used++] = list[i].name;
         }
     }

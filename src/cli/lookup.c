@@ -159,12 +159,13 @@ static const char *nearest(const struct lookup *l, const char *wanted, const cha
     for (; n > 0 && count < MOST; n--) {
         pri_format(names[count], sizeof names[count], "%s", more[n - 1]);
         list[count] = names[count];
-        count++;
+        count += strcmp(names[count], wanted) != 0; /* one that was started since is not meant */
     }
     for (int i = 0; i < l->count; i++) {
         DIR *folder = opendir(l->places[i]);
         for (const struct dirent *e; folder != NULL && (e = readdir(folder)) != NULL;) {
-            if (count < MOST && lookup_service_name(e->d_name, names[count])) {
+            if (count < MOST && lookup_service_name(e->d_name, names[count]) &&
+                strcmp(names[count], wanted) != 0) { /* a link to nothing */
                 list[count] = names[count];
                 count++;
             }

@@ -89,7 +89,7 @@ static int look_through(const struct search *search, const struct unit *unit,
     char file[PRI_PATH_SIZE];
     int status = -1;
     for (size_t i = 0; unit->requires[i] != NULL && status < 0; i++) {
-        status = look_at(search, unit->requires[i], unit -> required_at + i, link, file);
+        status = look_at(search, unit->requires[i], &unit -> required_at[i], link, file);
     }
     return status;
 }
@@ -141,8 +141,11 @@ int needs_set(const struct cli_target_options *options, const char *path,
     }
     for (size_t i = 0; i < count; i++) {
         int status = look_at(&search, names[i], &target->unit->required_at[i], &link, file);
-        result = status >= 0 ? status : result;
-        words[used++] = strdup(file);
+        if (status >= 0) {
+            result = status;
+        } else {
+            words[used++] = strdup(file);
+        }
     }
     target->unit->plan.holder = words;
     return result;

@@ -47,12 +47,14 @@ static void replace(void (*from)(int), void (*to)(int)) {
     }
 }
 
-static bool still_ends(const struct cli_target *target) {
+/* False: there is no answer. */
+static bool asks_whether_it_ends(const struct cli_target *target, bool *ret_ends) {
     struct look look;
     look_at(&target->ident, target->dir, false, pri_deadline(ASK_MS), &look);
-    bool ends = strcmp(because_state(&look), "stopping") == 0;
+    bool told = look.found != LOOK_SILENT;
+    *ret_ends = strcmp(because_state(&look), "stopping") == 0;
     look_free(&look);
-    return ends;
+    return told;
 }
 
 /* Asks the keeper at first, and until the earlier life has ended: it has more to do than to answer
@@ -65,8 +67,7 @@ static void describe(struct cli_spinner *s) {
     if (s->described && !s->before) {
         return;
     }
-    s->described = true;
-    s->before = still_ends(s->target);
+    s->described = asks_whether_it_ends(s->target, &s->before);
     if (s->before) {
         pri_format(to, size, "waiting for the previous %s to end", c->name);
     } else if (ready == NULL) {
@@ -93,7 +94,6 @@ void cli_spinner_begin(struct cli_spinner *s, const struct cli_target *target, b
     }
     if (isatty(STDERR_FILENO) && term != NULL && strcmp(term, "dumb") != 0) {
         s->kind = SPINNER_TURNS;
-        s->utf8 = says_utf8();
         s->colour = !is_set("NO_COLOR");
     }
 }
@@ -117,6 +117,10 @@ static int room(void) {
 static void draw(struct cli_spinner *s) {
     static const char *const braille[] = {"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"};
     static const char *const plain[] = {"|", "/", "-", "\\"};
+    if (!s->drawn) { /* here, for most waits end before anything is drawn */
+        s->utf8 = says_utf8();
+        replace(SIG_DFL, erase_and_end);
+    }
     const char *sign = s->utf8 ? braille[s->turn % 10] : plain[s->turn % 4];
     char text[320], line[512];
     int64_t tenths = (pri_clock_ns() - s->begin_ns) / (100 * PRI_MS);
@@ -125,9 +129,6 @@ static void draw(struct cli_spinner *s) {
     int width = room() - 2;
     int length = snprintf(line, sizeof line, "\r%s%s%s %.*s\033[K", s->colour ? "\033[36m" : "",
                           sign, s->colour ? "\033[0m" : "", width > 0 ? width : 0, text);
-    if (!s->drawn) {
-        replace(SIG_DFL, erase_and_end);
-    }
     if (length > 0 && (size_t)length < sizeof line) {
         s->drawn = write(STDERR_FILENO, line, (size_t)length) == length || s->drawn;
     }

@@ -15,7 +15,7 @@
 #include "os/poller.h"
 #include "os/rendezvous.h"
 
-enum { LOOK_AGAIN_MS = 200, PROCESSES_MOST = 1024 };
+enum { LOOK_AGAIN_MS = 200, ROOTS_MOST = 1024, ASKED_MOST = 32768 };
 
 static const struct pri_plan_block *plan_of(const struct pri_keeper *k) {
     return pri_config_plan(k->pair->config);
@@ -55,10 +55,10 @@ void pri_run_find_roots(struct pri_keeper *k) {
     if (!pri_config_has_callbacks(k->pair->config)) {
         return;
     }
-    struct pri_process *found = calloc(PROCESSES_MOST, sizeof *found);
+    struct pri_process *found = calloc(ROOTS_MOST, sizeof *found);
     if (found != NULL) {
         struct pri_tree tree = pri_run_tree(k);
-        int count = pri_tree_list(&tree, found, PROCESSES_MOST);
+        int count = pri_tree_list(&tree, found, ROOTS_MOST);
         free(k->roots);
         k->roots = found;
         k->roots_count = count;
@@ -87,8 +87,9 @@ static void ask(const struct pri_keeper *k, const struct pri_process *process) {
  * ended. */
 static void ask_all(struct pri_keeper *k) {
     struct pri_tree tree = pri_run_tree(k);
-    struct pri_process *list = calloc(PROCESSES_MOST, sizeof *list);
-    int count = list != NULL ? pri_tree_list(&tree, list, PROCESSES_MOST) : 0;
+    /* Memory that is not touched costs nothing. */
+    struct pri_process *list = calloc(ASKED_MOST, sizeof *list);
+    int count = list != NULL ? pri_tree_list(&tree, list, ASKED_MOST) : 0;
     if (count == 0) {
         ask(k, &tree.main);
     }

@@ -467,6 +467,7 @@ static void close_all(struct pri_keeper *k) {
     pri_link_close(k->main_watch);
     pri_link_close(k->end_watch);
     free(k->roots);
+    free(k->asked);
     pri_link_close(k->standby_watch);
     for (uint32_t i = 0; i < k->old_count; i++) {
         pri_link_close(k->old[i].watch);

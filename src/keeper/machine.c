@@ -545,6 +545,10 @@ static Actions stop_asked(M *m) {
         if (refused) {
             return DO(PRI_A_TELL_HELD);
         }
+        if (!held && m->asking == 0) { /* nobody is to be told: who comes now waits for its end */
+            m->phase = PRI_PHASE_STOPPING;
+            return go(m, PRI_S_STOPPING, DO(PRI_A_RECORD_STOPPING, PRI_A_END_TREE));
+        }
         m->stopped = true;
         return go(m, PRI_S_FAILING, DO(PRI_A_KEEP_STOPPED, PRI_A_END_TREE));
     case PRI_S_ELECTED: /* with force: when its callback has returned */

@@ -160,16 +160,20 @@ static const char *appended_file(const struct pri_keeper *k) {
         return NULL;
     }
     const char *errors = appends_to(plan, plan->error);
-    return errors != NULL ? errors : appends_to(plan, plan->output);
+    return errors != NULL     ? errors
+           : plan->error != 0 ? NULL /* the log, or what has no last lines */
+                              : appends_to(plan, plan->output);
 }
 
 static void keep_error(struct pri_keeper *k, const procref_error *error) {
     const char *file = appended_file(k);
     pri_fail_copy(&k->error, error);
-    if (error->detail[0] == '\0' && file != NULL) {
-        pri_log_file_tail(file, k->pair->page->appended_start, k->error.detail,
-                          sizeof k->error.detail);
-    } else if (error->detail[0] == '\0' && k->log_open) {
+    size_t told = strlen(error->detail);
+    if (told == 0 && file != NULL) {
+        told = pri_log_file_tail(file, k->pair->page->appended_start, k->error.detail,
+                                 sizeof k->error.detail);
+    }
+    if (told == 0 && k->log_open) {
         pri_log_tail(&k->log, k->error.detail, sizeof k->error.detail);
     }
     PRI_TRACE("error kept: %s", k->error.message);

@@ -2,7 +2,9 @@
 How the keeper carries out a service file, on real processes: lists of commands and their order, kinds of
 services, ends, limits, restarts, what is required. What the parser understands is test_check.py's.
 """
+import contextlib
 import os
+import re
 import signal
 import subprocess
 import time
@@ -163,7 +165,7 @@ class ServiceFile(World):
         return [line for line in self.procref("logs", name).stdout.splitlines() if line.startswith("procref: ")]
 
     def test_the_last_list_knows_what_failed_first_in_the_end(self):
-        stubborn = (self.STUBBORN % self.work) + "TimeoutStopSec=200ms\n"
+        stubborn = (self.STUBBORN % self.work) + "TimeoutStopSec=1s\n"
         up = f"Ready=exec:test -e {self.work}/up"
         exits = "ExecStart=/bin/sh -c 'trap \"exit 3\" TERM; echo up >%s/up; while :; do sleep 0.01; done'\n" % self.work
         for service, extension, how in (
@@ -171,16 +173,19 @@ class ServiceFile(World):
                 ("ExecStart=sleep 1000\nExecStop=-false", "", "success killed TERM"),
                 ("ExecStart=sleep 1000\nExecStop=/no/such/program", "", "exit-code killed TERM"),
                 ("ExecStart=sleep 1000\nExecStop=/bin/sh -c 'kill -9 $$$$'", "", "signal killed TERM"),
-                ("ExecStart=sleep 1000\nExecStop=sleep 1000\nTimeoutStopSec=200ms", "", "timeout killed TERM"),
+                ("ExecStart=sleep 1000\nExecStop=sleep 1000\nTimeoutStopSec=1s", "", "timeout killed TERM"),
                 (stubborn, up, "timeout killed KILL"),
                 (stubborn + "ExecStop=false", up, "exit-code killed KILL"),
                 (exits, up, "exit-code exited 3"),
                 (exits + "SuccessExitStatus=3", up, "success exited 3"),
                 (exits.replace("ExecStart=", "ExecStart=-"), up, "success exited 3")):
             with self.subTest(service):
+                for name in (self.log, f"{self.work}/up"):
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(name)
                 self.unit("ExecStopPost=SAY $SERVICE_RESULT $EXIT_CODE $EXIT_STATUS\n" + service, extension)
                 self.assertEqual(self.run_it("true").returncode, 0)
-                self.assertEqual(self.said()[-1], how)
+                self.assertEqual(self.said(), [how])
 
     def test_a_start_step_that_is_killed_is_told_from_one_that_fails(self):
         self.unit("ExecStartPre=/bin/sh -c 'kill -9 $$$$'\nExecStart=sleep 1000\nExecStopPost=SAY $SERVICE_RESULT")
@@ -201,15 +206,15 @@ class ServiceFile(World):
 
     def test_what_goes_wrong_in_the_end_stands_in_the_log(self):
         up = f"Ready=exec:test -e {self.work}/up"
-        stubborn = (self.STUBBORN % self.work) + "TimeoutStopSec=200ms\n"
+        stubborn = (self.STUBBORN % self.work) + "TimeoutStopSec=1s\n"
         for number, (service, extension, lines) in enumerate((
                 ("ExecStart=sleep 1000\nExecStop=/bin/sh -c 'printf why; exit 7'\nExecStopPost=/bin/false", "",
                  ["procref: ExecStop= of 'it' failed: '/bin/sh': it exited with status 7",
                   "procref: ExecStopPost= of 'it' failed: '/bin/false': it exited with status 1"]),
                 ("ExecStart=sleep 1000\nExecStop=-/bin/false", "", []),
-                ("ExecStart=sleep 1000\nExecStop=sleep 1000\nTimeoutStopSec=200ms", "",
-                 ["procref: ExecStop= of 'it' failed: 'sleep': it did not end within the stop timeout of 200 ms"]),
-                (stubborn, up, ["procref: 'it' did not end within its stop timeout of 200 ms: it is killed"]),
+                ("ExecStart=sleep 1000\nExecStop=sleep 1000\nTimeoutStopSec=1s", "",
+                 ["procref: ExecStop= of 'it' failed: 'sleep': it did not end within the stop timeout of 1000 ms"]),
+                (stubborn, up, ["procref: 'it' did not end within its stop timeout of 1000 ms: it is killed"]),
                 (stubborn + "StandardOutput=null", up, []))):
             with self.subTest(service):
                 name = f"it{number}"  # each with a log of its own
@@ -421,10 +426,10 @@ signal.pause()
 
     def test_send_sigkill_no_leaves_alone_what_does_not_end_in_time(self):
         self.unit(f"ExecStart=/bin/sh -c 'trap : TERM; echo up >{self.work}/up; while :; do sleep 0.01; done'\n"
-                  "SendSIGKILL=no\nTimeoutStopSec=200ms\nExecStopPost=SAY post $SERVICE_RESULT", f"Ready=exec:test -e {self.work}/up")
+                  "SendSIGKILL=no\nTimeoutStopSec=1s\nExecStopPost=SAY post $SERVICE_RESULT", f"Ready=exec:test -e {self.work}/up")
         pid = int(self.run_it("sh", "-c", "echo $PROCREF_PID").stdout)
         self.assertEqual(self.said(), ["post timeout"])
-        self.assertEqual(self.log_of_keeper(), ["procref: 'it' did not end within its stop timeout of 200 ms: it is left alone"])
+        self.assertEqual(self.log_of_keeper(), ["procref: 'it' did not end within its stop timeout of 1000 ms: it is left alone"])
         self.assertTrue(self.lives(pid))
         os.kill(pid, signal.SIGKILL)
 
@@ -651,6 +656,21 @@ signal.pause()
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertEqual(self.procref("wait", "it").returncode, 0)
 
+    def test_who_comes_while_a_start_gives_way_waits_for_its_end(self):
+        self.unit(f"ExecStart=/bin/sh -c 'trap \"touch {self.work}/told; sleep 0.7; exit\" TERM; touch {self.work}/up; "
+                  "while :; do sleep 0.02; done'", "Ready=exec:false")
+        user = self.start("run", "it", "--", "true", stderr=subprocess.DEVNULL)
+        self.wait_until(lambda: os.path.exists(f"{self.work}/up"))
+        user.send_signal(signal.SIGINT)
+        user.wait()
+        self.unit("ExecStart=sleep 1001")
+        first = self.start("run", "--quiet", "it", "--", "true")
+        self.wait_until(lambda: os.path.exists(f"{self.work}/told"))
+        second = self.procref("run", "--quiet", "it", "--", "true")
+        self.assertEqual((second.returncode, second.stderr), (0, ""))
+        self.assertEqual(first.wait(), 0)
+        self.assertEqual(self.procref("wait", "it").returncode, 0)
+
     def test_a_start_that_somebody_waits_for_does_not_give_way(self):
         self.unit(f"ExecStart=sleep 1000\nWorkingDirectory={self.work}", "Ready=exec:test -e go")
         user = self.start("run", "it", "--", "true")
@@ -661,6 +681,18 @@ signal.pause()
         self.assertIn("another command", done.stderr)
         open(f"{self.work}/go", "w").close()
         self.assertEqual(user.wait(), 0)
+
+    def test_the_last_words_are_found_wherever_they_were_written(self):
+        fails = "ExecStart=/bin/sh -c 'echo out; echo why >&2; exit 3'\nExecStartPost=sleep 1\n"
+        for outputs, words in ((f"StandardOutput=append:{self.work}/out", ["out", "why"]),
+                               (f"StandardOutput=append:{self.work}/out\nStandardError=journal", ["why"]),
+                               (f"StandardError=append:{self.work}/errors", ["why"]),
+                               (f"StandardError=append:{self.work}/never", ["out"])):
+            with self.subTest(outputs):
+                self.unit((fails if "never" not in outputs else fails.replace("echo why >&2; ", "")) + outputs)
+                done = self.run_it("true")
+                self.assertEqual(done.returncode, 111)
+                self.assertEqual(sorted(re.findall("out|why", done.stderr.split("\n", 1)[1])), words, done.stderr)
 
     # ---- What it requires ----
 

@@ -155,12 +155,12 @@ class Spinner(OnTerminal):
         self.assertRegex(text, "\r\x1b\\[Kdone\r\n$")
 
     def test_it_waits_first_for_the_previous_one_to_end(self):
-        words = ["run", self.db, *self.described("--stop-delay-ms", "1000", "--start-delay-ms", "200"), "--", "echo", "done"]
+        words = ["run", self.db, *self.described("--stop-delay-ms", "2000", "--start-delay-ms", "1500"), "--", "echo", "done"]
         self.procref(*words)
         terminal = self.terminal(PROCREF, *words)
         text = terminal.rest()
         before = text.index(f" waiting for the previous {self.db} to end 0.")
-        self.assertLess(before, text.index(f" waiting for {self.db} to be ready (its READY=1) 1."))
+        self.assertLess(before, text.index(f" waiting for {self.db} to be ready (its READY=1) "))
         self.procref("wait", self.db)
         self.procref(*words)
         self.assertEqual(self.procref(*words).stderr, f"procref run: waiting for the previous {self.db} to end\n")

@@ -67,7 +67,7 @@ static bool may_have_priority(int nice) {
 
 static void finish_nice(struct loader *l) {
     int32_t *nice = &l->unit->plan.nice;
-    if (*nice < 0 && !may_have_priority(*nice)) {
+    if (*nice != 0 && !may_have_priority(*nice)) {
         unit_go_to(l, &l->set.nice_at, "Service", "Nice");
         unit_find(l, UNIT_REFUSED,
                   "Nice=%d: the system lets you lower the priority only, unless RLIMIT_NICE "

@@ -372,7 +372,11 @@ int pri_tree_signal(const struct pri_tree *tree, int signal, struct pri_process 
     size_t done = 0;
 
     while (rounds-- > 0) {
-        collect_all(tree, &list);
+        if (signal == SIGKILL) {
+            collect(tree, &list); /* nobody is to live until all are found */
+        } else {
+            collect_all(tree, &list);
+        }
         if (done == list.count) {
             break;
         }
