@@ -156,13 +156,15 @@ class Spinner(OnTerminal):
 
     def test_it_waits_first_for_the_previous_one_to_end(self):
         words = ["run", self.db, *self.described("--stop-delay-ms", "2000", "--start-delay-ms", "1500"), "--", "echo", "done"]
-        self.procref(*words)
-        terminal = self.terminal(PROCREF, *words)
-        text = terminal.rest()
+        def stopping(times):
+            self.procref(*words)
+            self.wait_until(lambda: len(self.events("stop-signal")) == times)  # it may not be taken over any more
+        stopping(1)
+        text = self.terminal(PROCREF, *words).rest()
         before = text.index(f" waiting for the previous {self.db} to end 0.")
         self.assertLess(before, text.index(f" waiting for {self.db} to be ready (its READY=1) "))
         self.procref("wait", self.db)
-        self.procref(*words)
+        stopping(3)
         self.assertEqual(self.procref(*words).stderr, f"procref run: waiting for the previous {self.db} to end\n")
 
     def test_it_has_no_colour_where_none_is_wanted(self):
