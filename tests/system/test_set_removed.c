@@ -168,6 +168,15 @@ TEST(the_set_is_removed_and_the_pair_dies_and_the_next_one_makes_order) {
     await_no_trace(w);
 }
 
+TEST(a_set_that_is_removed_before_it_is_opened_is_made_anew) {
+    world_set(w, "PROCREF_FAULT=takeset");
+    struct client *c = client_start(w);
+    client_open(c, ON_PORT, TCP);
+    client_answered(c, client_hold(c).pid);
+    client_quit(c);
+    await_no_trace(w);
+}
+
 TEST_MAIN(T(holders_keep_their_service_new_clients_join_and_it_stops_after_the_last_of_all),
           T(a_holder_of_the_old_set_that_is_killed_counts_as_gone),
           T(a_holder_may_acquire_and_release_again_after_the_removal),
@@ -176,4 +185,5 @@ TEST_MAIN(T(holders_keep_their_service_new_clients_join_and_it_stops_after_the_l
           T(the_set_is_removed_while_the_service_stops),
           T(the_set_is_removed_and_then_the_keeper_dies),
           T(the_set_is_removed_and_then_the_service_dies),
-          T(the_set_is_removed_and_the_pair_dies_and_the_next_one_makes_order))
+          T(the_set_is_removed_and_the_pair_dies_and_the_next_one_makes_order),
+          T(a_set_that_is_removed_before_it_is_opened_is_made_anew))

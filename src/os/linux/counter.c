@@ -24,7 +24,7 @@
  */
 enum { SEM_READY = PRI_SET_REFS + 1, SEM_GEN, SEM_KEEPER, SEM_CALL, SEM_COUNT };
 
-enum { OPS_MOST = 12, PROBES_MOST = 8, GENERATIONS_MOST = 32767 };
+enum { OPS_MOST = 12, PROBES_MOST = 8, GENERATIONS_MOST = 32767, TRIES_MOST = 16 };
 
 static const unsigned short sems[PRI_REGISTER_COUNT] = {
     [PRI_REG_ID] = PRI_SET_VERSION, [PRI_REG_REFS] = PRI_SET_REFS, [PRI_REG_KEEPER] = SEM_KEEPER,
@@ -146,11 +146,22 @@ int pri_counter_find(const struct pri_ident *ident, struct pri_counter *ret_coun
     return pri_fail(err, PROCREF_E_NOT_FOUND, 0, "semget", "'%s' has no counter", ident->name);
 }
 
+/* PROCREF_FAULT=takeset: somebody removes the first set that is made, at once. */
+static void take_away(int id) {
+    static bool taken;
+    if (pri_fault("takeset") && !taken) {
+        taken = true;
+        semctl(id, 0, IPC_RMID);
+    }
+}
+
+/* PRI_GONE: somebody has removed it meanwhile. */
 static int open_set(int id, const struct pri_ident *ident, struct pri_counter *ret_counter,
                     procref_error *err) {
     struct sembuf ops[OPS_MOST];
     struct pri_counter counter = {.id = id};
     PRI_CRASH_POINT("set made, not opened");
+    take_away(id);
     int n = compile(&pri_table[PRI_OPEN], 0, ident, ops);
     int result = execute(&counter, ops, n);
     PRI_TRACE("open on set %d: %s", id, pri_set_told(result));
@@ -163,12 +174,11 @@ static int open_set(int id, const struct pri_ident *ident, struct pri_counter *r
         semctl(id, 0, IPC_RMID);
         return pri_counter_explain(&counter, result, ident->name, err);
     }
-    return pri_fail(err, PROCREF_E_PLATFORM, counter.os, "semop",
-                    "the new counter of '%s' was taken away at once", ident->name);
+    return PRI_GONE;
 }
 
-int pri_counter_create(const struct pri_ident *ident, struct pri_counter *ret_counter,
-                       bool *ret_new, procref_error *err) {
+static int find_or_make(const struct pri_ident *ident, struct pri_counter *ret_counter,
+                        bool *ret_new, procref_error *err) {
     int code = pri_counter_find(ident, ret_counter, err);
     if (code == 0) {
         *ret_new = false;
@@ -197,6 +207,18 @@ int pri_counter_create(const struct pri_ident *ident, struct pri_counter *ret_co
         return code;
     }
     return pri_set_explain_taken(ident, err);
+}
+
+int pri_counter_create(const struct pri_ident *ident, struct pri_counter *ret_counter,
+                       bool *ret_new, procref_error *err) {
+    for (int tries = 0; tries < TRIES_MOST; tries++) {
+        int code = find_or_make(ident, ret_counter, ret_new, err);
+        if (code != PRI_GONE) {
+            return code;
+        }
+    }
+    return pri_fail(err, PROCREF_E_PLATFORM, 0, "semop",
+                    "each new counter of '%s' was taken away at once", ident->name);
 }
 
 /*
