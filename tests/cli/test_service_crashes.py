@@ -26,7 +26,8 @@ class ServiceCrashes(World):
     def unit(self, kind, slow=""):
         """A resource that is made, used by two more, and undone; each step says when it finds the world otherwise."""
         def step(name, words):
-            wait = f"touch {self.work}/{name}.begun; sleep 0.2; " if name == slow else ""
+            begun = f"{self.work}/{name}.begun"  # the first time it takes long, and is not to get on by itself
+            wait = f"[ -e {begun} ] || {{ touch {begun}; sleep 5; }}; " if name == slow else ""
             return f"/bin/sh -c '{wait}{words} || {{ echo {name} >>{self.went_wrong}; exit 1; }}'"
         res = f"{self.work}/res"
         self.ended_well(check=False)
