@@ -223,7 +223,7 @@ class ServiceFile(World):
                 self.assertEqual(self.log_of_keeper(name), [line.replace("'it'", f"'{name}'") for line in lines])
 
     def test_each_stop_step_has_the_stop_timeout(self):
-        self.unit("ExecStart=sleep 1000\nTimeoutStopSec=600ms\nExecStop=sleep 0.4\nExecStop=sleep 0.4\nExecStop=SAY stopped")
+        self.unit("ExecStart=sleep 1000\nTimeoutStopSec=2s\nExecStop=sleep 1.2\nExecStop=sleep 1.2\nExecStop=SAY stopped")
         self.assertEqual(self.run_it("true").returncode, 0)
         self.assertEqual(self.said(), ["stopped"])
 
