@@ -79,6 +79,16 @@ def sets():
         return {int(line.split()[1]): int(line.split()[3]) for line in file.readlines()[1:]}
 
 
+def remove_memory_of(pids):
+    """The shared memory segments that these, which were killed, had made."""
+    IPC_RMID = 0
+    with open("/proc/sysvipc/shm") as file:
+        for line in file.readlines()[1:]:
+            fields = line.split()
+            if int(fields[4]) in pids and fields[6] == "0":
+                LIBC.shmctl(int(fields[1]), IPC_RMID, None)
+
+
 def orphaned(ids):
     """Those of the sets that nobody alive has touched last: other tests run beside this one, and theirs have a keeper."""
     GETPID = 11
