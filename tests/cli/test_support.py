@@ -4,7 +4,7 @@ import subprocess
 import sys
 import unittest
 
-from support import World, marked
+from support import HELPERS, RUN, World, marked
 
 # Each process starts the next and ends; the last one ends after the first line of its standard input.
 CHAIN = """
@@ -33,6 +33,23 @@ class Marked(World):
 
     def test_a_process_that_executes_another_program_is_found_at_each_moment(self):
         self.always_found("bash", "-c", EXECS, EXECS)
+
+
+class Leftovers(World):
+    """The last test of a run, which looks for what the suite left."""
+
+    def leftovers(self, *words):
+        program = os.path.join(os.path.dirname(HELPERS), "leftovers")
+        return subprocess.run([program, *words], capture_output=True, text=True, env={**self.env, "TMPDIR": self.dir}).stdout
+
+    def test_a_folder_of_an_earlier_run_that_was_cut_off_is_not_held_against_this_one(self):
+        earlier, now = (f"{self.dir}/procref-test-{RUN}-{when}" for when in ("earlier", "now"))
+        os.mkdir(earlier)
+        self.leftovers("remember", f"{self.dir}/seen")
+        os.mkdir(now)
+        left = self.leftovers("compare", f"{self.dir}/seen", "1").splitlines()
+        self.assertIn(f"left: folder {now}", left)
+        self.assertNotIn(f"left: folder {earlier}", left)
 
 
 if __name__ == "__main__":

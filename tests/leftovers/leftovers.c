@@ -1,7 +1,7 @@
 /*
  * The first and the last test of a run: `remember FILE` writes down which semaphore sets and
- * sockets there are, and `compare FILE` fails if any process, set, socket or file of the suite is
- * left.
+ * sockets there are, and what an earlier run of this build left; `compare FILE` fails if any other
+ * process, set, socket or file of the suite is left. It waits some seconds for what is just ending.
  *
  * What others do on this machine meanwhile is not ours: a set or socket of a living keeper whose
  * service does not bear our mark (TEST_RUN) is passed over, and a set that another living process
@@ -18,43 +18,23 @@
 #include "support/look.h"
 #include "support/program.h"
 
-enum { DEADLINE_MS = 15000 };
+enum { PATIENCE_S = 15 };
 
-static struct set_seen sets_before[LOOK_MAX], sets_now[LOOK_MAX];
-static unsigned long sockets_before[LOOK_MAX], sockets_now[LOOK_MAX];
+static struct set_seen sets[LOOK_MAX];
+static unsigned long sockets[LOOK_MAX];
 static char socket_names[LOOK_MAX][108];
-static size_t sets_before_count, sockets_before_count;
+static FILE *remembering;            /* `remember`: all that is found goes there */
+static char known[2 * LOOK_MAX][512]; /* `compare`: its lines */
+static size_t known_count;
 static bool print;
 static size_t found;
 
-static int remember(const char *path) {
-    FILE *file = fopen(path, "we");
-    if (file == NULL) {
-        perror(path);
-        return 1;
-    }
-    size_t count = look_sets(sets_now, LOOK_MAX, true);
-    for (size_t i = 0; i < count; i++) {
-        fprintf(file, "set %d\n", sets_now[i].id);
-    }
-    count = look_sockets(sockets_now, NULL, LOOK_MAX);
-    for (size_t i = 0; i < count; i++) {
-        fprintf(file, "socket %lu\n", sockets_now[i]);
-    }
-    return fclose(file) == 0 ? 0 : 1;
-}
-
 static void recall(const char *path) {
-    char line[64];
     FILE *file = fopen(path, "re");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-        int id;
-        unsigned long inode;
-        if (sscanf(line, "set %d", &id) == 1) {
-            sets_before[sets_before_count++].id = id;
-        } else if (sscanf(line, "socket %lu", &inode) == 1) {
-            sockets_before[sockets_before_count++] = inode;
-        }
+    while (file != NULL && known_count < 2 * LOOK_MAX &&
+           fgets(known[known_count], sizeof known[0], file) != NULL) {
+        known[known_count][strcspn(known[known_count], "\n")] = '\0';
+        known_count++;
     }
     if (file != NULL) {
         fclose(file);
@@ -62,9 +42,23 @@ static void recall(const char *path) {
 }
 
 static void report(const char *what, const char *detail) {
+    char line[512];
+    snprintf(line, sizeof line, "%s %s", what, detail);
+    for (char *c = line; *c != '\0'; c++) {
+        *c = *c == '\n' ? ' ' : *c;
+    }
+    if (remembering != NULL) {
+        fprintf(remembering, "%s\n", line);
+        return;
+    }
+    for (size_t i = 0; i < known_count; i++) {
+        if (strcmp(known[i], line) == 0) {
+            return;
+        }
+    }
     found++;
     if (print) {
-        printf("left: %s %s\n", what, detail);
+        printf("left: %s\n", line);
     }
 }
 
@@ -113,9 +107,11 @@ static void look_at_process(pid_t pid, void *context) {
         return;
     }
     look_command_line(pid, line, sizeof line);
-    if (is_ours(pid, line)) {
+    struct process_seen seen;
+    if (is_ours(pid, line) && look_process(pid, &seen)) {
         char text[600];
-        snprintf(text, sizeof text, "%d %s", (int)pid, line);
+        snprintf(text, sizeof text, "%d (start %llu) %s", (int)pid, (unsigned long long)seen.start,
+                 line);
         report("process", text);
     }
 }
@@ -131,21 +127,22 @@ static bool foreign_user(pid_t pid) {
     return !is_ours(pid, line);
 }
 
+static bool is_foreign_set(const struct set_seen *set) {
+    for (unsigned r = 0; r < set->registers; r++) {
+        pid_t user = look_set_user(set->id, r);
+        if (user > 0 && (foreign_keeper(user) || foreign_user(user))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void look_at_sets(void) {
-    size_t count = look_sets(sets_now, LOOK_MAX, geteuid() == 0);
+    size_t count = look_sets(sets, LOOK_MAX, geteuid() == 0);
     for (size_t i = 0; i < count; i++) {
-        bool known = false;
-        for (size_t j = 0; j < sets_before_count; j++) {
-            known = known || sets_before[j].id == sets_now[i].id;
-        }
-        for (unsigned r = 0; r < sets_now[i].registers && !known; r++) {
-            pid_t user = look_set_user(sets_now[i].id, r);
-            known = user > 0 && (foreign_keeper(user) || foreign_user(user));
-        }
-        if (!known) {
+        if (remembering != NULL || !is_foreign_set(&sets[i])) {
             char text[64];
-            snprintf(text, sizeof text, "%d (key 0x%08x, see ipcs -s)", sets_now[i].id,
-                     sets_now[i].key);
+            snprintf(text, sizeof text, "%d (key 0x%08x, see ipcs -s)", sets[i].id, sets[i].key);
             report("semaphore set", text);
         }
     }
@@ -154,7 +151,7 @@ static void look_at_sets(void) {
 /* A connection that waits to be accepted is nobody's: its name tells whose keeper it waits for. */
 static bool foreign_name(size_t count, const char *name) {
     for (size_t i = 0; i < count; i++) {
-        pid_t owner = strcmp(socket_names[i], name) == 0 ? look_socket_owner(sockets_now[i]) : 0;
+        pid_t owner = strcmp(socket_names[i], name) == 0 ? look_socket_owner(sockets[i]) : 0;
         if (owner > 0 && foreign_keeper(owner)) {
             return true;
         }
@@ -163,14 +160,12 @@ static bool foreign_name(size_t count, const char *name) {
 }
 
 static void look_at_sockets(void) {
-    size_t count = look_sockets(sockets_now, socket_names, LOOK_MAX);
+    size_t count = look_sockets(sockets, socket_names, LOOK_MAX);
     for (size_t i = 0; i < count; i++) {
-        bool known = false;
-        for (size_t j = 0; j < sockets_before_count; j++) {
-            known = known || sockets_before[j] == sockets_now[i];
-        }
-        if (!known && !foreign_name(count, socket_names[i])) {
-            report("socket", socket_names[i]);
+        if (remembering != NULL || !foreign_name(count, socket_names[i])) {
+            char text[160];
+            snprintf(text, sizeof text, "%lu %s", sockets[i], socket_names[i]);
+            report("socket", text);
         }
     }
 }
@@ -204,9 +199,19 @@ static size_t look_around(bool tell) {
     return found;
 }
 
-static int compare(const char *path) {
+static int remember(const char *path) {
+    remembering = fopen(path, "we");
+    if (remembering == NULL) {
+        perror(path);
+        return 1;
+    }
+    look_around(false);
+    return fclose(remembering) == 0 ? 0 : 1;
+}
+
+static int compare(const char *path, int64_t patience_ms) {
     recall(path);
-    for (int64_t until = now_ms() + DEADLINE_MS; now_ms() < until;) {
+    for (int64_t until = now_ms() + patience_ms; now_ms() < until;) {
         if (look_around(false) == 0) {
             printf("no process, semaphore set, socket or file of the suite is left\n");
             unlink(path);
@@ -222,9 +227,9 @@ int main(int argc, char **argv) {
     if (argc == 3 && strcmp(argv[1], "remember") == 0) {
         return remember(argv[2]);
     }
-    if (argc == 3 && strcmp(argv[1], "compare") == 0) {
-        return compare(argv[2]);
+    if ((argc == 3 || argc == 4) && strcmp(argv[1], "compare") == 0) {
+        return compare(argv[2], 1000 * (argc == 4 ? atoi(argv[3]) : PATIENCE_S));
     }
-    fprintf(stderr, "usage: leftovers remember|compare FILE\n");
+    fprintf(stderr, "usage: leftovers remember|compare FILE [SECONDS]\n");
     return 2;
 }
