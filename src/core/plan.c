@@ -147,11 +147,16 @@ const struct pri_plan_limit *pri_plan_limits(const struct pri_plan_block *plan) 
     return at;
 }
 
-bool pri_plan_has(const struct pri_plan_block *plan, enum pri_step_list list) {
-    for (uint32_t i = 0; i < plan->step_count; i++) {
+const struct pri_plan_step *pri_plan_first(const struct pri_plan_block *plan,
+                                           enum pri_step_list list) {
+    for (uint32_t i = 0; plan != NULL && i < plan->step_count; i++) {
         if (pri_plan_step(plan, i)->list == (uint32_t)list) {
-            return true;
+            return pri_plan_step(plan, i);
         }
     }
-    return false;
+    return NULL;
+}
+
+bool pri_plan_has(const struct pri_plan_block *plan, enum pri_step_list list) {
+    return pri_plan_first(plan, list) != NULL;
 }

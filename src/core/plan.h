@@ -129,6 +129,9 @@ uint64_t pri_plan_hash(const struct pri_plan_block *plan);
 const char *pri_plan_text(const struct pri_plan_block *plan, uint32_t offset); /* NULL for 0 */
 const struct pri_plan_step *pri_plan_step(const struct pri_plan_block *plan, uint32_t index);
 const struct pri_plan_limit *pri_plan_limits(const struct pri_plan_block *plan);
+/* The list's first step; NULL if it has none, or without a plan. */
+const struct pri_plan_step *pri_plan_first(const struct pri_plan_block *plan,
+                                           enum pri_step_list list);
 bool pri_plan_has(const struct pri_plan_block *plan, enum pri_step_list list);
 
 /* ---- For who has one ----------------------------------------------------------------------------

@@ -166,7 +166,7 @@ void pri_end_stopped(struct pri_keeper *k) {
 static void finish(struct pri_keeper *k) {
     unwatch_end(k);
     pri_run_unwatch_main(k);
-    pri_run_reap(k);
+    pri_outcome_reap(k);
     forget_processes(k);
     pri_run_forget_start(k);
     k->end_ns = PRI_NEVER;
@@ -212,12 +212,12 @@ static void step_timed_out(struct pri_keeper *k) {
 
 static void processes_timed_out(struct pri_keeper *k) {
     procref_error error = PROCREF_ERROR_INIT;
-    pri_run_note(k, PRI_RESULT_TIMEOUT);
+    pri_outcome_note(k, PRI_RESULT_TIMEOUT);
     pri_fail(&error, PROCREF_E_TIMEOUT, 0, "",
              "'%s' did not end within its stop timeout of %lld ms: it is %s",
              k->pair->config->ident.name, (long long)k->pair->config->stop_timeout_ms,
              never_kills(k) ? "left alone" : "killed");
-    pri_run_say(k, &error);
+    pri_outcome_say(k, &error);
 }
 
 void pri_run_end_step(struct pri_keeper *k, bool timed_out) {

@@ -127,11 +127,11 @@ struct pri_keeper {
     enum pri_event queue[PRI_EVENT_COUNT + 1];
     int queued;
 
-    /* clients.c */
+    /* clients.c, slots.c */
     struct pri_client *clients;
+    bool accept_paused;
     struct pri_old_holder *old;
     uint32_t old_count, old_callers, slots_limit, slot_cursor;
-    bool accept_paused;
 
     /* run.c */
     int dir;
@@ -209,25 +209,29 @@ _Noreturn void pri_standby_run(struct pri_pair *pair);
 void pri_clients_accept(struct pri_keeper *k);
 void pri_clients_event(struct pri_keeper *k, struct pri_client *client, bool process);
 void pri_clients_sweep(struct pri_keeper *k); /* frees those who hung up */
-void pri_clients_tell_up(struct pri_keeper *k);
-void pri_clients_tell_failed(struct pri_keeper *k);
-void pri_clients_tell_stays(struct pri_keeper *k);
 void pri_clients_watch_told(struct pri_keeper *k);
 int64_t pri_clients_deadline(const struct pri_keeper *k);
 void pri_clients_expire(struct pri_keeper *k);
 void pri_clients_resume(struct pri_keeper *k);
 void pri_clients_close_all(struct pri_keeper *k);
 uint32_t pri_clients_count(const struct pri_keeper *k, int state);
-void pri_clients_tell_again(struct pri_keeper *k); /* the three answers to who wants to close */
-void pri_clients_tell_close(struct pri_keeper *k);
-void pri_clients_tell_detach(struct pri_keeper *k);
-void pri_clients_tell_stop(struct pri_keeper *k, enum pri_tell tell); /* to who asked to stop */
 bool pri_clients_forced(const struct pri_keeper *k);
-void pri_clients_elect(struct pri_keeper *k);
 uint32_t pri_clients_unhealthy(const struct pri_keeper *k, bool *ret_recovers);
-void pri_clients_find_old(struct pri_keeper *k); /* who holds or runs a callback in a removed set */
-void pri_clients_count_old(struct pri_keeper *k); /* the same, and pushes OLD_GONE */
-void pri_clients_old_event(struct pri_keeper *k, uint32_t index);
+
+/* answers.c: to all whom it concerns */
+void pri_answer_up(struct pri_keeper *k);
+void pri_answer_failed(struct pri_keeper *k);
+void pri_answer_stays(struct pri_keeper *k);
+void pri_answer_again(struct pri_keeper *k); /* the three answers to who wants to close */
+void pri_answer_close(struct pri_keeper *k);
+void pri_answer_detach(struct pri_keeper *k);
+void pri_answer_stop(struct pri_keeper *k, enum pri_tell tell); /* to who asked to stop */
+void pri_answer_elect(struct pri_keeper *k);
+
+/* slots.c */
+void pri_slots_find_old(struct pri_keeper *k);  /* who holds or runs a callback in a removed set */
+void pri_slots_count_old(struct pri_keeper *k); /* the same, and pushes OLD_GONE */
+void pri_slots_old_event(struct pri_keeper *k, uint32_t index);
 
 /* status.c: all that the keeper knows, for people */
 void pri_status_fill(const struct pri_keeper *k, struct pri_status *ret_status);
@@ -239,9 +243,6 @@ void pri_run_report(struct pri_keeper *k);
 void pri_run_readiness(struct pri_keeper *k);
 int64_t pri_run_readiness_ns(const struct pri_keeper *k);
 void pri_run_watch_main(struct pri_keeper *k);
-void pri_run_main_ended(struct pri_keeper *k);
-void pri_run_status(struct pri_keeper *k);
-void pri_run_reap(struct pri_keeper *k);
 void pri_run_leave_start(struct pri_keeper *k);
 void pri_run_forget_start(struct pri_keeper *k); /* and what a service that notifies speaks to */
 void pri_run_record_election(struct pri_keeper *k);
@@ -259,13 +260,25 @@ void pri_run_launch_main(
     struct pri_keeper *k); /* with a plan: when the steps before it are through */
 void pri_run_start_done(struct pri_keeper *k); /* … and when those after it are */
 void pri_run_start_failed(struct pri_keeper *k, const procref_error *error);
-void pri_run_lost(struct pri_keeper *k, const procref_error *error);
-bool pri_run_is_clean(const struct pri_keeper *k, int status);
-bool pri_run_restarts(const struct pri_keeper *k, uint32_t how);
-void pri_run_note(struct pri_keeper *k, enum pri_result result); /* the first one counts */
-void pri_run_note_end(struct pri_keeper *k, int status);
-void pri_run_say(struct pri_keeper *k, const procref_error *error);
-void pri_run_describe_end(bool known, int status, char *to, size_t size);
+
+/* port.c */
+void pri_port_choose(struct pri_keeper *k);
+bool pri_port_was_lost(const struct pri_keeper *k);
+
+/* outcome.c */
+void pri_outcome_ended(struct pri_keeper *k);
+void pri_outcome_status(struct pri_keeper *k);
+void pri_outcome_reap(struct pri_keeper *k);
+void pri_outcome_lost(struct pri_keeper *k, const procref_error *error);
+bool pri_outcome_is_clean(const struct pri_keeper *k, int status);
+bool pri_outcome_restarts(const struct pri_keeper *k, uint32_t how);
+void pri_outcome_note(struct pri_keeper *k, enum pri_result result); /* the first one counts */
+void pri_outcome_note_end(struct pri_keeper *k, int status);
+void pri_outcome_say(struct pri_keeper *k, const procref_error *error);
+void pri_outcome_describe(bool known, int status, char *to, size_t size);
+/* NULL: its last words are in the log, or nowhere. */
+const char *pri_outcome_file(const struct pri_keeper *k);
+void pri_outcome_keep(struct pri_keeper *k, const procref_error *error); /* for all who ask */
 
 /* end.c */
 void pri_run_end_tree(struct pri_keeper *k);

@@ -105,29 +105,29 @@ static void perform(struct pri_keeper *k, enum pri_action action) {
     case PRI_A_AWAIT_REFS: pri_row_await_zero(k, PRI_REG_REFS); break;
     case PRI_A_AWAIT_CALL: pri_row_await_zero(k, PRI_REG_CALL); break;
     case PRI_A_LAUNCH: pri_run_launch(k); break;
-    case PRI_A_ELECT: pri_clients_elect(k); break;
+    case PRI_A_ELECT: pri_answer_elect(k); break;
     case PRI_A_KEEP_OLD: pri_run_keep_old(k); break;
     case PRI_A_RECORD_UP: record_up(k); break;
     case PRI_A_RECORD_GAVE_UP: record_gave_up(k); break;
     case PRI_A_RECORD_STOPPING: record_stopping(k); break;
     case PRI_A_END_TREE: pri_run_end_tree(k); break;
-    case PRI_A_TELL_UP: pri_clients_tell_up(k); break;
-    case PRI_A_TELL_FAILED: pri_clients_tell_failed(k); break;
+    case PRI_A_TELL_UP: pri_answer_up(k); break;
+    case PRI_A_TELL_FAILED: pri_answer_failed(k); break;
     case PRI_A_TELL_EXHAUSTED:
         pri_fail(&k->error, PROCREF_E_LIMIT, 0, "",
                  "'%s' was started %d times while somebody held it: release it everywhere once",
                  ident_of(k)->name, (int)PRI_GENERATION_LAST);
-        pri_clients_tell_failed(k);
+        pri_answer_failed(k);
         break;
-    case PRI_A_TELL_STAYS: pri_clients_tell_stays(k); break;
+    case PRI_A_TELL_STAYS: pri_answer_stays(k); break;
     case PRI_A_TELL_CLOSE:
         pri_run_find_roots(k); /* while its process lives: on_last_release ends that */
-        pri_clients_tell_close(k);
+        pri_answer_close(k);
         break;
-    case PRI_A_TELL_AGAIN: pri_clients_tell_again(k); break;
-    case PRI_A_TELL_DETACH: pri_clients_tell_detach(k); break;
-    case PRI_A_TELL_HELD: pri_clients_tell_stop(k, PRI_TELL_HELD); break;
-    case PRI_A_TELL_STOPPED: pri_clients_tell_stop(k, PRI_TELL_STOPPED); break;
+    case PRI_A_TELL_AGAIN: pri_answer_again(k); break;
+    case PRI_A_TELL_DETACH: pri_answer_detach(k); break;
+    case PRI_A_TELL_HELD: pri_answer_stop(k, PRI_TELL_HELD); break;
+    case PRI_A_TELL_STOPPED: pri_answer_stop(k, PRI_TELL_STOPPED); break;
     case PRI_A_KEEP_STOPPED:
         pri_fail(&k->error, PROCREF_E_SERVICE_START, 0, "",
                  "'%s' was stopped by 'procref stop --force'", ident_of(k)->name);
@@ -137,7 +137,7 @@ static void perform(struct pri_keeper *k, enum pri_action action) {
         k->linger_ns = pri_deadline(k->pair->config->linger_ms);
         break;
     case PRI_A_ARM_BACK_OFF: back_off(k); break;
-    case PRI_A_COUNT_OLD: pri_clients_count_old(k); break;
+    case PRI_A_COUNT_OLD: pri_slots_count_old(k); break;
     case PRI_A_RETIRE: retire(k); break;
     case PRI_A_LEAVE: k->finished = true; break;
     case PRI_ACTION_COUNT: break;
@@ -171,7 +171,7 @@ static void fill_facts(struct pri_keeper *k) {
     m->refs = pri_counter_read(&k->counter, PRI_REG_REFS);
     if (m->refs < 0 && k->counter.id >= 0) {
         k->counter.id = -1; /* removed under us: its holders are known by the record page alone */
-        pri_clients_count_old(k);
+        pri_slots_count_old(k);
     }
     m->old_holders = k->old_count;
     m->old_callers = k->old_callers;
@@ -198,7 +198,7 @@ static void feed(struct pri_keeper *k) {
         k->queued--;
         enum pri_state before = k->machine.state;
         if (k->old_count > 0 && (event == PRI_E_ZERO || event == PRI_E_HUNG_UP)) {
-            pri_clients_count_old(k); /* a holder of the old set may have attached to the new one */
+            pri_slots_count_old(k); /* a holder of the old set may have attached to the new one */
         }
         fill_facts(k);
         struct pri_actions actions = pri_keeper_next(&k->machine, event);
@@ -237,8 +237,8 @@ static void dispatch(struct pri_keeper *k, uint64_t tag) {
     switch (tag) {
     case PRI_TAG_LISTENER: pri_clients_accept(k); break;
     case PRI_TAG_CHILDREN:
-        pri_run_reap(k);
-        pri_run_status(k);
+        pri_outcome_reap(k);
+        pri_outcome_status(k);
         pri_pid_file_orphaned(k);
         if (k->readiness.next_ns <= pri_clock_ns()) {
             pri_run_readiness(k); /* its probe command ended */
@@ -246,7 +246,7 @@ static void dispatch(struct pri_keeper *k, uint64_t tag) {
         break;
     case PRI_TAG_NUDGE:
         pri_nudge_drain(k->pair->nudge);
-        pri_run_status(k);
+        pri_outcome_status(k);
         break;
     case PRI_TAG_WAITER: waiter_event(k); break;
     case PRI_TAG_STANDBY:
@@ -257,7 +257,7 @@ static void dispatch(struct pri_keeper *k, uint64_t tag) {
         break;
     case PRI_TAG_REPORT: pri_run_report(k); break;
     case PRI_TAG_READINESS: pri_run_readiness(k); break;
-    case PRI_TAG_MAIN: pri_run_main_ended(k); break;
+    case PRI_TAG_MAIN: pri_outcome_ended(k); break;
     case PRI_TAG_END: pri_run_end_step(k, false); break;
     case PRI_TAG_HELD: pri_holder_told(k); break;
     case PRI_TAG_HOLDER: pri_holder_ended(k); break;
@@ -268,7 +268,7 @@ static void dispatch(struct pri_keeper *k, uint64_t tag) {
         break;
     default:
         if (tag < PRI_TAG_OLD_END) {
-            pri_clients_old_event(k, (uint32_t)((tag - PRI_TAG_OLD) / PRI_TAG_STEP));
+            pri_slots_old_event(k, (uint32_t)((tag - PRI_TAG_OLD) / PRI_TAG_STEP));
         } else {
             pri_clients_event(k, (struct pri_client *)(uintptr_t)(tag & ~UINT64_C(1)), tag & 1);
         }
@@ -322,7 +322,7 @@ static void timers(struct pri_keeper *k) {
         pri_clients_expire(k);
     }
     if (k->status_ns <= now) {
-        pri_run_status(k);
+        pri_outcome_status(k);
     }
     if (pri_run_readiness_ns(k) <= now) {
         pri_run_readiness(k);

@@ -75,7 +75,7 @@ static bool runs_old_callback(struct pri_keeper *k) {
         pri_counter_read(&k->counter, PRI_REG_GEN) != 0) {
         return false;
     }
-    pri_clients_find_old(k);
+    pri_slots_find_old(k);
     return k->old_callers > 0;
 }
 

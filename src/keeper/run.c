@@ -17,7 +17,7 @@
 #include "os/ready.h"
 #include "os/rendezvous.h"
 
-enum { PORT_TRIES = 5, STATUS_WAIT_MS = 200, UNWANTED_START_MS = 30000 };
+enum { UNWANTED_START_MS = 30000 };
 
 static const char *name_of(const struct pri_keeper *k) {
     return k->pair->config->ident.name;
@@ -94,103 +94,7 @@ void pri_run_open_files(struct pri_keeper *k) {
     }
 }
 
-/* ---- Ports ----------------------------------------------------------------------------------- */
-
-static bool wants_port(const struct pri_config *config) {
-    const struct pri_plan_block *plan = pri_config_plan(config);
-    if (plan != NULL) {
-        return plan->wants_port;
-    }
-    const char *ready = pri_config_text(config, config->ready);
-    if (ready != NULL && (strcmp(ready, "tcp") == 0 || strstr(ready, "${PORT}") != NULL)) {
-        return true;
-    }
-    const char *text = pri_config_text(config, config->command);
-    for (uint32_t i = 0; i < config->command_count; i++, text = pri_config_next(text)) {
-        if (strstr(text, "${PORT}") != NULL) {
-            return true;
-        }
-    }
-    text = pri_config_text(config, config->environment);
-    for (uint32_t i = 0; i < config->environment_count; i++, text = pri_config_next(text)) {
-        if (strstr(text, "${PORT}") != NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool port_is_picked(const struct pri_keeper *k) {
-    return k->pair->config->port == 0 && k->port != 0;
-}
-
-/* One that is started anew keeps its port while that is free: its holders have it in their
- * environment. */
-static bool port_stays(const struct pri_keeper *k) {
-    const struct pri_page *page = k->pair->page;
-    return page->port != 0 && k->port_tries == 0 &&
-           memcmp(page->parts, k->pair->config->parts, sizeof page->parts) == 0 &&
-           !pri_port_is_taken(page->port);
-}
-
-static void pick_port(struct pri_keeper *k) {
-    k->port = k->pair->config->port;
-    if (k->port == 0 && wants_port(k->pair->config)) {
-        k->port = port_stays(k) ? k->pair->page->port : pri_port_pick();
-    }
-}
-
-/* The service ended before it was ready: because somebody else took the port that we had picked? */
-static bool port_was_lost(const struct pri_keeper *k) {
-    return port_is_picked(k) && k->port_tries + 1 < PORT_TRIES && pri_port_is_taken(k->port);
-}
-
 /* ---- Start ----------------------------------------------------------------------------------- */
-
-static const char *appends_to(const struct pri_plan_block *plan, uint32_t where) {
-    const char *text = pri_plan_text(plan, where);
-    return text != NULL && strncmp(text, "append:", 7) == 0 ? text + 7 : NULL;
-}
-
-/* The file in which the service's last words are, if that is not the log; NULL. Of one that is
- * written over nobody knows where they are. */
-static const char *appended_file(const struct pri_keeper *k) {
-    const struct pri_plan_block *plan = pri_config_plan(k->pair->config);
-    if (plan == NULL) {
-        return NULL;
-    }
-    const char *errors = appends_to(plan, plan->error);
-    return errors != NULL     ? errors
-           : plan->error != 0 ? NULL /* the log, or what has no last lines */
-                              : appends_to(plan, plan->output);
-}
-
-static void keep_error(struct pri_keeper *k, const procref_error *error) {
-    const char *file = appended_file(k);
-    pri_fail_copy(&k->error, error);
-    size_t told = strlen(error->detail);
-    if (told == 0 && file != NULL) {
-        told = pri_log_file_tail(file, k->pair->page->appended_start, k->error.detail,
-                                 sizeof k->error.detail);
-    }
-    if (told == 0 && k->log_open) {
-        pri_log_tail(&k->log, k->error.detail, sizeof k->error.detail);
-    }
-    PRI_TRACE("error kept: %s", k->error.message);
-}
-
-static bool uses_log(const struct pri_plan_block *plan) {
-    return plan == NULL || plan->output == 0 ||
-           (plan->error != 0 && strcmp(pri_plan_text(plan, plan->error), "log") == 0);
-}
-
-/* What went wrong in the end, when nobody waits to be told any more. */
-void pri_run_say(struct pri_keeper *k, const procref_error *error) {
-    PRI_TRACE("%s", error->message);
-    if (k->log_open && uses_log(pri_config_plan(k->pair->config))) {
-        pri_log_say(&k->log, error->message);
-    }
-}
 
 static void stop_polling_readiness(struct pri_keeper *k) {
     if (k->readiness_polled >= 0) {
@@ -259,9 +163,9 @@ static void record_start(struct pri_keeper *k, struct pri_process process) {
 
 void pri_run_start_failed(struct pri_keeper *k, const procref_error *error) {
     k->launch_failed = true;
-    pri_run_note(k, PRI_RESULT_EXIT_CODE);
-    k->machine.restart = pri_run_restarts(k, PRI_RESTART_UNCLEAN);
-    keep_error(k, error);
+    pri_outcome_note(k, PRI_RESULT_EXIT_CODE);
+    k->machine.restart = pri_outcome_restarts(k, PRI_RESTART_UNCLEAN);
+    pri_outcome_keep(k, error);
     pri_keeper_push(k, PRI_E_LAUNCH_FAILED);
 }
 
@@ -284,9 +188,9 @@ void pri_run_launch(struct pri_keeper *k) {
     k->start_ns = pri_deadline(config->start_timeout_ms);
     pri_run_open_files(k);
     pri_log_mark(&k->log);
-    const char *file = appended_file(k);
+    const char *file = pri_outcome_file(k);
     k->pair->page->appended_start = file != NULL ? pri_log_file_length(file) : 0;
-    pick_port(k);
+    pri_port_choose(k);
     if (pri_config_plan(config) != NULL) {
         begin_plan(k);
     } else {
@@ -294,20 +198,12 @@ void pri_run_launch(struct pri_keeper *k) {
     }
 }
 
-static const struct pri_plan_step *main_step(const struct pri_plan_block *plan) {
-    for (uint32_t i = 0; plan != NULL && i < plan->step_count; i++) {
-        if (pri_plan_step(plan, i)->list == PRI_STEPS_START) {
-            return pri_plan_step(plan, i);
-        }
-    }
-    return NULL;
-}
-
 /* The arguments, environment and readiness check of a start. */
 static int prepare_start(struct pri_keeper *k, procref_error *err) {
     struct pri_start *s = &k->start;
     char notify[PRI_NOTIFY_SIZE - 16] = "", log[64];
-    struct pri_start_of what = {.step = main_step(pri_config_plan(k->pair->config))};
+    struct pri_start_of what = {
+        .step = pri_plan_first(pri_config_plan(k->pair->config), PRI_STEPS_START)};
     if (!pri_start_make(k, what, s)) {
         return pri_fail(err, PROCREF_E_NO_MEMORY, 0, "mmap", "no memory to start '%s'", name_of(k));
     }
@@ -426,7 +322,7 @@ void pri_run_started(struct pri_keeper *k, const struct pri_process *process) {
         pri_run_named(k, process); /* on_recover named none: it is the old one */
     }
     if (k->main_watch >= 0 && !pri_run_is_alive(k)) {
-        pri_run_main_ended(k);
+        pri_outcome_ended(k);
     }
 }
 
@@ -530,176 +426,8 @@ void pri_run_start_timeout(struct pri_keeper *k) {
     pri_fail(&error, PROCREF_E_TIMEOUT, 0, "",
              "'%s' was not ready (%s) within its start timeout of %lld ms", name_of(k),
              ready != NULL ? ready : "running", (long long)config->start_timeout_ms);
-    keep_error(k, &error);
-    pri_run_note(k, PRI_RESULT_TIMEOUT);
-    k->machine.restart = pri_run_restarts(k, PRI_RESTART_TIMEOUT);
+    pri_outcome_keep(k, &error);
+    pri_outcome_note(k, PRI_RESULT_TIMEOUT);
+    k->machine.restart = pri_outcome_restarts(k, PRI_RESTART_TIMEOUT);
     pri_keeper_push(k, PRI_E_START_TIMEOUT);
-}
-
-/* ---- The service ends by itself -------------------------------------------------------------- */
-
-void pri_run_note(struct pri_keeper *k, enum pri_result result) {
-    struct pri_page *page = k->pair->page;
-    page->result = page->result == PRI_RESULT_SUCCESS ? result : page->result;
-}
-
-/* Asked to or not: also who ends uncleanly when it is stopped has failed. */
-void pri_run_note_end(struct pri_keeper *k, int status) {
-    if (!pri_run_is_clean(k, status)) {
-        pri_run_note(k, WIFEXITED(status)   ? PRI_RESULT_EXIT_CODE
-                        : WCOREDUMP(status) ? PRI_RESULT_CORE_DUMP
-                                            : PRI_RESULT_SIGNAL);
-    }
-}
-
-/* Of the service's own process, of which a `-` in the service file says that it cannot fail. */
-static bool main_ended_well(const struct pri_keeper *k, int status) {
-    const struct pri_plan_step *step = main_step(pri_config_plan(k->pair->config));
-    return (step != NULL && (step->flags & PRI_STEP_IGNORE) != 0) || pri_run_is_clean(k, status);
-}
-
-static void know_status(struct pri_keeper *k, int status) {
-    k->status_known = true;
-    k->status = status;
-    if (!main_ended_well(k, status)) {
-        pri_run_note_end(k, status);
-    }
-}
-
-void pri_run_reap(struct pri_keeper *k) {
-    uint32_t pid;
-    int status;
-    pri_children_drain(k->children);
-    while (pri_children_reap(&pid, &status)) {
-        PRI_TRACE("reaps %u, status %d", (unsigned)pid, status);
-        pri_readiness_reaped(&k->readiness, pid, status);
-        pri_steps_reaped(k, pid, status);
-        if (pid == k->pair->page->main.pid && !k->status_known) {
-            know_status(k, status);
-        }
-    }
-    const struct pri_page *page = k->pair->page;
-    if (!k->status_known && page->main.pid != 0 &&
-        atomic_load(&page->reaped_pid) == page->main.pid) {
-        know_status(k, atomic_load(&page->reaped_status));
-    }
-}
-
-void pri_run_describe_end(bool known, int status, char *to, size_t size) {
-    if (!known) {
-        pri_format(to, size, "it is gone");
-    } else if (WIFEXITED(status)) {
-        pri_format(to, size, "it exited with status %d", WEXITSTATUS(status));
-    } else {
-        pri_format(to, size, "it was killed by signal %d (%s)", WTERMSIG(status),
-                   strsignal(WTERMSIG(status)));
-    }
-}
-
-/* By systemd.service(5), SuccessExitStatus=: four signals count as a clean end of a service's
- * process. */
-bool pri_run_is_clean(const struct pri_keeper *k, int status) {
-    const struct pri_plan_block *plan = pri_config_plan(k->pair->config);
-    if (WIFEXITED(status)) {
-        unsigned code = (unsigned)WEXITSTATUS(status);
-        return code == 0 ||
-               (plan != NULL && (plan->success_codes[code / 64] >> (code % 64) & 1) != 0);
-    }
-    if (plan == NULL) {
-        return false;
-    }
-    int signal = WTERMSIG(status);
-    return (plan->success_signals >> (signal & 63) & 1) != 0 || signal == SIGHUP ||
-           signal == SIGINT || signal == SIGTERM || signal == SIGPIPE;
-}
-
-/* how: one of PRI_RESTART_…, which a plan may name; else the configuration's policy counts. */
-bool pri_run_restarts(const struct pri_keeper *k, uint32_t how) {
-    const struct pri_config *config = k->pair->config;
-    const struct pri_plan_block *plan = pri_config_plan(config);
-    if (pri_config_has_callbacks(config)) {
-        return false;
-    }
-    if (plan != NULL && plan->restarts_given) {
-        return (plan->restarts & how) != 0;
-    }
-    return config->restart == PROCREF_RESTART_ALWAYS ||
-           (config->restart == PROCREF_RESTART_ON_FAILURE && how != PRI_RESTART_CLEAN);
-}
-
-static uint32_t how_it_ended(const struct pri_keeper *k, bool clean) {
-    return clean                                       ? PRI_RESTART_CLEAN
-           : k->status_known && WIFSIGNALED(k->status) ? PRI_RESTART_SIGNAL
-                                                       : PRI_RESTART_UNCLEAN;
-}
-
-static void main_died(struct pri_keeper *k) {
-    procref_error error = PROCREF_ERROR_INIT;
-    char how[96];
-    bool starting = k->machine.state == PRI_S_STARTING || k->machine.state == PRI_S_ELECTED;
-    bool clean = k->status_known && main_ended_well(k, k->status);
-    k->status_ns = PRI_NEVER;
-    if (k->launched.report >= 0) {
-        pri_run_report(k); /* that it could not be run says more than its exit status */
-    }
-    if (k->launch_failed) {
-        return;
-    }
-    pri_run_describe_end(k->status_known, k->status, how, sizeof how);
-    PRI_TRACE("the service ended: %s", how);
-    if (starting && clean && pri_forking_parent_ended(k)) {
-        return;
-    }
-    pri_fail(&error, PROCREF_E_SERVICE_START, 0, "", "'%s' ended %s: %s", name_of(k),
-             starting ? "before it was ready" : "while it was held", how);
-    keep_error(k, &error);
-    if (!clean) {
-        k->pair->page->stop_due = false; /* ExecStop= is for what runs or ended well */
-    }
-    k->machine.restart = pri_run_restarts(k, how_it_ended(k, clean && !starting));
-    if (starting && port_was_lost(k)) {
-        PRI_TRACE("port %u was taken by somebody else", (unsigned)k->port);
-        k->port_tries++;
-        pri_keeper_push(k, PRI_E_PORT_LOST);
-    } else {
-        pri_keeper_push(k, PRI_E_DIED);
-    }
-}
-
-/* It runs, but cannot go on. */
-void pri_run_lost(struct pri_keeper *k, const procref_error *error) {
-    keep_error(k, error);
-    k->machine.restart = true;
-    pri_keeper_push(k, PRI_E_DIED);
-}
-
-/* Its status is ours if it is our child; else the standby reaps it and nudges us. */
-void pri_run_status(struct pri_keeper *k) {
-    if (k->status_ns == PRI_NEVER) {
-        return;
-    }
-    pri_run_reap(k);
-    bool nobody_tells = k->pair->standby == 0 || pri_config_has_callbacks(k->pair->config);
-    if (k->status_known || nobody_tells || pri_clock_ns() >= k->status_ns) {
-        main_died(k);
-    }
-}
-
-/*
- * The first process ended: because we end the tree, or by itself; then its status says how. A
- * client may have named another in the same batch of events: then the end was its predecessor's.
- */
-void pri_run_main_ended(struct pri_keeper *k) {
-    if (k->main_watch < 0 || !pri_link_wait(k->main_watch, 0)) {
-        return;
-    }
-    bool ending = k->end_stage != PRI_END_NONE; /* the last step of that may be reaped here, too */
-    pri_run_unwatch_main(k);
-    pri_run_reap(k);
-    if (ending) {
-        pri_run_end_step(k, false);
-        return;
-    }
-    k->status_ns = pri_deadline(STATUS_WAIT_MS);
-    pri_run_status(k);
 }

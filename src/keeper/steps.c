@@ -83,8 +83,8 @@ static void done(struct pri_keeper *k) {
  * there the end goes on all the same. */
 static void failed(struct pri_keeper *k, const procref_error *error) {
     if (k->steps.list == PRI_STEPS_STOP || k->steps.list == PRI_STEPS_STOP_POST) {
-        pri_run_note(k, PRI_RESULT_EXIT_CODE);
-        pri_run_say(k, error);
+        pri_outcome_note(k, PRI_RESULT_EXIT_CODE);
+        pri_outcome_say(k, error);
         done(k);
     } else {
         pri_run_start_failed(k, error);
@@ -156,12 +156,13 @@ void pri_steps_reaped(struct pri_keeper *k, uint32_t pid, int status) {
     PRI_CRASH_POINT("plan: a step has ended");
     if (code == 0 || code == PROCREF_E_AGAIN) {
         char how[96];
-        pri_run_describe_end(true, status, how, sizeof how);
-        code = pri_run_is_clean(k, status) ? 0
-                                           : explain(k, step, PROCREF_E_SERVICE_START, how, &error);
+        pri_outcome_describe(true, status, how, sizeof how);
+        code = pri_outcome_is_clean(k, status)
+                   ? 0
+                   : explain(k, step, PROCREF_E_SERVICE_START, how, &error);
     }
     if (code < 0 && (step->flags & PRI_STEP_IGNORE) == 0) {
-        pri_run_note_end(k, status);
+        pri_outcome_note_end(k, status);
         failed(k, &error);
     } else {
         go_on(k);
@@ -185,11 +186,11 @@ void pri_steps_timed_out(struct pri_keeper *k) {
     procref_error error = PROCREF_ERROR_INIT;
     char how[96];
     if (k->steps.running) {
-        pri_run_note(k, PRI_RESULT_TIMEOUT);
+        pri_outcome_note(k, PRI_RESULT_TIMEOUT);
         pri_format(how, sizeof how, "it did not end within the stop timeout of %lld ms",
                    (long long)k->pair->config->stop_timeout_ms);
         explain(k, k->steps.step, PROCREF_E_TIMEOUT, how, &error);
-        pri_run_say(k, &error);
+        pri_outcome_say(k, &error);
     }
     pri_steps_kill(k);
 }
@@ -241,7 +242,7 @@ static void holder_failed(struct pri_keeper *k, const procref_error *error) {
         pri_run_start_failed(k, error);
     } else {
         k->holder_lost = true;
-        pri_run_lost(k, error);
+        pri_outcome_lost(k, error);
     }
 }
 
@@ -360,6 +361,6 @@ void pri_holder_ended(struct pri_keeper *k) {
         pri_fail(&error, PROCREF_E_SERVICE_START, 0, "",
                  "'%s' is no longer sure of what it requires: the process that held it was killed",
                  k->pair->config->ident.name);
-        pri_run_lost(k, &error);
+        pri_outcome_lost(k, &error);
     }
 }
