@@ -23,12 +23,12 @@ void pri_client_hang_up(struct pri_keeper *k, struct pri_client *client) {
         pri_poller_remove(k->poller, client->link);
         pri_link_close(client->link);
         client->link = -1;
-        if (client->state == CLIENT_TOLD || client->state == CLIENT_NEW) {
-            pri_keeper_push(k, PRI_E_HUNG_UP);
-        } else if (client->state == CLIENT_ELECTED) {
-            pri_keeper_push(k, PRI_E_STARTER_LOST);
-        } else if (client->state == CLIENT_ASKING) {
-            pri_run_limit_start(k);
+        switch (client->state) {
+        case CLIENT_ASKING: pri_run_limit_start(k); /* fall through */
+        case CLIENT_NEW:
+        case CLIENT_TOLD: pri_keeper_push(k, PRI_E_HUNG_UP); break;
+        case CLIENT_ELECTED: pri_keeper_push(k, PRI_E_STARTER_LOST); break;
+        default: break;
         }
     }
 }

@@ -118,12 +118,17 @@ static Actions begin(M *m) {
     return go(m, PRI_S_BEGINNING, DO(PRI_A_BEGIN));
 }
 
+/* Somebody is about to have what is up, whom the next keeper may not find in time. */
+static bool awaited(const M *m) {
+    return m->asking > 0 || m->coming > 0 || m->told > 0;
+}
+
 /* Up, and something may have changed: is there anything to do but wait? */
 static Actions consider(M *m) {
     if (!m->alive || m->unhealthy > 0) {
         return go(m, PRI_S_WITHDRAWING, DO(PRI_A_WITHDRAW));
     }
-    if (m->lone) {
+    if (m->lone && !awaited(m)) {
         return go(m, PRI_S_HANDING_OVER, DO(PRI_A_HAND_OVER));
     }
     if (!m->zero) {
@@ -287,7 +292,7 @@ static Actions publishing(M *m, enum pri_event event) {
     switch (event) {
     case PRI_E_DONE:
         m->zero = false;
-        if (m->lone || !m->alive || m->unhealthy > 0) {
+        if ((m->lone && !awaited(m)) || !m->alive || m->unhealthy > 0) {
             return consider(m);
         }
         /* Who waits for the stop of another set's service of the same number is not kept here by

@@ -116,6 +116,24 @@ static void a_lone_keeper_hands_over_when_up_and_not_before(void **state) {
     assert_int_equal(m.state, PRI_S_ENDED);
 }
 
+/* Nobody holds it yet: the next keeper could find nobody, and stop it. */
+static void a_lone_keeper_hands_over_only_when_who_waits_has_attached(void **state) {
+    (void)state;
+    struct pri_machine m = {.state = PRI_S_PUBLISHING, .lone = true, .alive = true, .asking = 1};
+    struct pri_actions actions = pri_keeper_next(&m, PRI_E_DONE);
+    assert_true(does(actions, PRI_A_TELL_UP));
+    assert_false(does(actions, PRI_A_HAND_OVER));
+    m.asking = 0;
+    m.told = 1;
+    assert_false(does(pri_keeper_next(&m, PRI_E_ZERO), PRI_A_HAND_OVER));
+    m.told = 0;
+    m.coming = 1;
+    assert_false(does(pri_keeper_next(&m, PRI_E_HUNG_UP), PRI_A_HAND_OVER));
+    m.coming = 0;
+    m.refs = 1;
+    assert_true(does(pri_keeper_next(&m, PRI_E_HUNG_UP), PRI_A_HAND_OVER));
+}
+
 static void a_successor_adopts_what_the_page_says_is_up(void **state) {
     (void)state;
     struct pri_machine m = {.state = PRI_S_RESUMING, .phase = PRI_PHASE_UP, .generation = 3, .gen = 3};
@@ -585,6 +603,7 @@ int main(void) {
         cmocka_unit_test(no_drain_while_an_old_holder_lives),
         cmocka_unit_test(a_linger_begins_anew_when_somebody_came_and_went),
         cmocka_unit_test(a_lone_keeper_hands_over_when_up_and_not_before),
+        cmocka_unit_test(a_lone_keeper_hands_over_only_when_who_waits_has_attached),
         cmocka_unit_test(a_successor_adopts_what_the_page_says_is_up),
         cmocka_unit_test(a_successor_ends_what_was_drained_but_not_recorded),
         cmocka_unit_test(a_set_removed_under_a_successor_is_refounded),
