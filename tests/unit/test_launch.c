@@ -276,12 +276,10 @@ static void it_has_no_descriptor_but_the_first_three(void **state) {
     for (size_t i = 0; i < ARRAY_LEN(extra); i++) {
         extra[i] = dup(STDERR_FILENO); /* not close-on-exec */
     }
-    struct pri_launch launch = a_launch(WORDS((char[]){"sleep"}, (char[]){"60"}));
-    assert_int_equal(pri_launch_prepare(&launch, &launched, NULL), 0);
-    pri_launch_go(&launched);
-    struct pollfd poll_for = {.fd = launched.report, .events = POLLIN};
-    assert_int_equal(poll(&poll_for, 1, FAMILY_PATIENCE_MS), 1);
-    assert_int_equal(pri_launch_result(&launched, "sleep", NULL), 0);
+    struct pri_launch launch = a_launch(SHELL("kill -STOP $$"));
+    assert_int_equal(run(&launch, &launched, NULL), 0);
+    siginfo_t info; /* by then its loader has closed the libraries' files */
+    must(waitid(P_PID, launched.process.pid, &info, WSTOPPED | WNOWAIT) == 0, "waitid");
     unsigned count = descriptors_of(launched.process.pid, &set);
     pri_process_signal(&launched.process, SIGKILL);
     family_reap((pid_t)launched.process.pid);
