@@ -166,6 +166,7 @@ static void print_service(const struct unit *unit) {
     print_text("KillSignal", check_signal_name(config->stop_signal, signal));
     print_text("KillMode", check_kill_modes[plan->kill_mode]);
     print_text("SendSIGKILL", plan->never_kill ? "no" : NULL);
+    print_text("IgnoreSIGPIPE", plan->sigpipe ? "no" : NULL);
     if (plan->umask >= 0) {
         printf("  %-18s %04o\n", "UMask", (unsigned)plan->umask);
     }

@@ -46,6 +46,7 @@ size_t pri_plan_write(void *base, const struct pri_plan *plan) {
     block.kill_mode = plan->kill_mode;
     block.wants_port = plan->wants_port;
     block.never_kill = plan->never_kill;
+    block.sigpipe = plan->sigpipe;
     block.restarts_given = plan->restarts_given;
     block.restarts = plan->restarts;
     block.umask = plan->umask;

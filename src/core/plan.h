@@ -81,6 +81,7 @@ struct pri_plan {
     enum pri_kill_mode kill_mode;
     bool wants_port;     /* a free port is picked when none is given */
     bool never_kill;     /* SendSIGKILL=no */
+    bool sigpipe;        /* IgnoreSIGPIPE=no: writing to a broken pipe ends a process */
     bool restarts_given; /* restarts is what Restart= says; else the config's restart counts */
     uint32_t restarts;   /* PRI_RESTART_… */
     int32_t umask;       /* -1: 022 */
@@ -108,7 +109,7 @@ struct pri_plan_step {
 struct pri_plan_block {
     uint32_t size, compared; /* the bytes up to here make two plans differ */
     uint32_t type, kill_mode;
-    uint32_t wants_port, never_kill, restarts_given, restarts;
+    uint32_t wants_port, never_kill, sigpipe, restarts_given, restarts;
     int32_t umask, nice, start_burst;
     uint32_t limits, limit_count, steps, step_count;
     uint32_t pid_file, output, error; /* 0: NULL */

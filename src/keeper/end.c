@@ -201,15 +201,6 @@ static void await_one(struct pri_keeper *k, const struct pri_process *one) {
     }
 }
 
-static void step_timed_out(struct pri_keeper *k) {
-    pri_steps_timed_out(k);
-    if (k->end_stage == PRI_END_STOP) {
-        pri_end_stopped(k);
-    } else {
-        pri_end_posted(k);
-    }
-}
-
 static void processes_timed_out(struct pri_keeper *k) {
     procref_error error = PROCREF_ERROR_INIT;
     pri_outcome_note(k, PRI_RESULT_TIMEOUT);
@@ -226,7 +217,7 @@ void pri_run_end_step(struct pri_keeper *k, bool timed_out) {
 
     if (k->end_stage == PRI_END_STOP || k->end_stage == PRI_END_POST) {
         if (timed_out) {
-            step_timed_out(k);
+            pri_steps_timed_out(k);
         }
         return; /* the end of a step goes on */
     }

@@ -87,10 +87,16 @@ void pri_pid_file_changed(struct pri_keeper *k) {
     }
 }
 
+/* What runs is not the service yet, but starts it. */
+bool pri_forking_awaits(const struct pri_keeper *k) {
+    const struct pri_plan_block *plan = pri_config_plan(k->pair->config);
+    return plan != NULL && plan->type == PRI_TYPE_FORKING && !k->forked;
+}
+
 bool pri_forking_parent_ended(struct pri_keeper *k) {
     const struct pri_plan_block *plan = pri_config_plan(k->pair->config);
     struct pri_process process;
-    if (plan == NULL || plan->type != PRI_TYPE_FORKING || k->forked) {
+    if (!pri_forking_awaits(k)) {
         return false;
     }
     const char *path = pri_plan_text(plan, plan->pid_file);

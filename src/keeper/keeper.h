@@ -24,7 +24,8 @@ enum pri_result {
     PRI_RESULT_EXIT_CODE,
     PRI_RESULT_SIGNAL,
     PRI_RESULT_CORE_DUMP,
-    PRI_RESULT_TIMEOUT
+    PRI_RESULT_TIMEOUT,
+    PRI_RESULT_PROTOCOL
 };
 
 /*
@@ -110,6 +111,7 @@ struct pri_steps {
     const struct pri_plan_step *step;
     struct pri_launched control; /* the process of `step` */
     bool running;
+    bool tidies; /* a step failed: only what procref itself had added is done yet */
 };
 
 struct pri_keeper {
@@ -252,6 +254,7 @@ void pri_run_named(struct pri_keeper *k, const struct pri_process *process);
 bool pri_run_is_alive(const struct pri_keeper *k);
 void pri_run_tidy(struct pri_keeper *k);
 void pri_run_start_timeout(struct pri_keeper *k);
+void pri_run_arm_start(struct pri_keeper *k);
 void pri_run_limit_start(struct pri_keeper *k); /* who asked for it may have been the last */
 void pri_run_hint(struct pri_keeper *k, const char *phase);
 struct pri_tree pri_run_tree(const struct pri_keeper *k);
@@ -270,10 +273,11 @@ void pri_outcome_ended(struct pri_keeper *k);
 void pri_outcome_status(struct pri_keeper *k);
 void pri_outcome_reap(struct pri_keeper *k);
 void pri_outcome_lost(struct pri_keeper *k, const procref_error *error);
-bool pri_outcome_is_clean(const struct pri_keeper *k, int status);
+enum pri_ended { PRI_ENDED_DAEMON, PRI_ENDED_COMMAND };
+bool pri_outcome_is_clean(const struct pri_keeper *k, int status, enum pri_ended what);
 bool pri_outcome_restarts(const struct pri_keeper *k, uint32_t how);
 void pri_outcome_note(struct pri_keeper *k, enum pri_result result); /* the first one counts */
-void pri_outcome_note_end(struct pri_keeper *k, int status);
+void pri_outcome_note_end(struct pri_keeper *k, int status, enum pri_ended what);
 void pri_outcome_say(struct pri_keeper *k, const procref_error *error);
 void pri_outcome_describe(bool known, int status, char *to, size_t size);
 /* NULL: its last words are in the log, or nowhere. */
@@ -294,6 +298,8 @@ void pri_steps_reaped(struct pri_keeper *k, uint32_t pid, int status);
 void pri_steps_forget(struct pri_keeper *k);
 void pri_steps_kill(struct pri_keeper *k);
 void pri_steps_timed_out(struct pri_keeper *k);
+void pri_steps_explain_timeout(const struct pri_keeper *k, const char *which, int64_t ms,
+                               procref_error *err);
 void pri_steps_kill_left(struct pri_keeper *k); /* also a predecessor's */
 void pri_holder_need(struct pri_keeper *k);     /* a start: then its steps */
 void pri_holder_take_over(struct pri_keeper *k);
@@ -301,6 +307,7 @@ void pri_holder_told(struct pri_keeper *k);
 void pri_holder_ended(struct pri_keeper *k);
 
 /* forking.c */
+bool pri_forking_awaits(const struct pri_keeper *k);
 bool pri_forking_parent_ended(
     struct pri_keeper *k); /* true: the service is another process, or will be known */
 void pri_pid_file_changed(struct pri_keeper *k);

@@ -62,8 +62,8 @@ void pri_outcome_note(struct pri_keeper *k, enum pri_result result) {
 }
 
 /* Asked to or not: also who ends uncleanly when it is stopped has failed. */
-void pri_outcome_note_end(struct pri_keeper *k, int status) {
-    if (!pri_outcome_is_clean(k, status)) {
+void pri_outcome_note_end(struct pri_keeper *k, int status, enum pri_ended what) {
+    if (!pri_outcome_is_clean(k, status, what)) {
         pri_outcome_note(k, WIFEXITED(status)   ? PRI_RESULT_EXIT_CODE
                             : WCOREDUMP(status) ? PRI_RESULT_CORE_DUMP
                                                 : PRI_RESULT_SIGNAL);
@@ -75,14 +75,14 @@ static bool main_ended_well(const struct pri_keeper *k, int status) {
     const struct pri_plan_step *step =
         pri_plan_first(pri_config_plan(k->pair->config), PRI_STEPS_START);
     return (step != NULL && (step->flags & PRI_STEP_IGNORE) != 0) ||
-           pri_outcome_is_clean(k, status);
+           pri_outcome_is_clean(k, status, PRI_ENDED_DAEMON);
 }
 
 static void know_status(struct pri_keeper *k, int status) {
     k->status_known = true;
     k->status = status;
     if (!main_ended_well(k, status)) {
-        pri_outcome_note_end(k, status);
+        pri_outcome_note_end(k, status, PRI_ENDED_DAEMON);
     }
 }
 
@@ -116,9 +116,9 @@ void pri_outcome_describe(bool known, int status, char *to, size_t size) {
     }
 }
 
-/* By systemd.service(5), SuccessExitStatus=: four signals count as a clean end of a service's
- * process. */
-bool pri_outcome_is_clean(const struct pri_keeper *k, int status) {
+/* By systemd.service(5), SuccessExitStatus=: four signals count as a clean end of what is to run
+ * for long, but not of a command that has something to finish. */
+bool pri_outcome_is_clean(const struct pri_keeper *k, int status, enum pri_ended what) {
     const struct pri_plan_block *plan = pri_config_plan(k->pair->config);
     if (WIFEXITED(status)) {
         unsigned code = (unsigned)WEXITSTATUS(status);
@@ -129,8 +129,9 @@ bool pri_outcome_is_clean(const struct pri_keeper *k, int status) {
         return false;
     }
     int signal = WTERMSIG(status);
-    return (plan->success_signals >> (signal & 63) & 1) != 0 || signal == SIGHUP ||
-           signal == SIGINT || signal == SIGTERM || signal == SIGPIPE;
+    return (plan->success_signals >> (signal & 63) & 1) != 0 ||
+           (what == PRI_ENDED_DAEMON &&
+            (signal == SIGHUP || signal == SIGINT || signal == SIGTERM || signal == SIGPIPE));
 }
 
 /* how: one of PRI_RESTART_…, which a plan may name; else the configuration's policy counts. */
@@ -170,12 +171,18 @@ static void main_died(struct pri_keeper *k) {
     if (starting && clean && pri_forking_parent_ended(k)) {
         return;
     }
+    if (starting && clean) {
+        pri_outcome_note(k, PRI_RESULT_PROTOCOL);
+    }
     pri_fail(&error, PROCREF_E_SERVICE_START, 0, "", "'%s' ended %s: %s",
              k->pair->config->ident.name, starting ? "before it was ready" : "while it was held",
              how);
     pri_outcome_keep(k, &error);
     if (!clean) {
         k->pair->page->stop_due = false; /* ExecStop= is for what runs or ended well */
+    }
+    if (starting && pri_forking_awaits(k)) {
+        k->status_known = false; /* it was not the main process, whose status that would be */
     }
     k->machine.restart = pri_outcome_restarts(k, how_it_ended(k, clean && !starting));
     if (starting && pri_port_was_lost(k)) {

@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/crash.h"
@@ -171,9 +170,7 @@ void pri_run_start_failed(struct pri_keeper *k, const procref_error *error) {
 
 /* With a plan other processes come first, and a successor must know that something had begun. */
 static void begin_plan(struct pri_keeper *k) {
-    struct pri_page *page = k->pair->page;
-    page->post_due = true;
-    page->stop_due = false;
+    k->pair->page->stop_due = false;
     record_start(k, (struct pri_process){0});
     pri_holder_need(k);
 }
@@ -185,7 +182,7 @@ void pri_run_launch(struct pri_keeper *k) {
     k->pair->page->main = (struct pri_process){0};
     k->pair->page->result = PRI_RESULT_SUCCESS;
     k->status_known = k->launch_failed = k->readiness_done = k->forked = false;
-    k->start_ns = pri_deadline(config->start_timeout_ms);
+    k->start_ns = PRI_NEVER;
     pri_run_open_files(k);
     pri_log_mark(&k->log);
     const char *file = pri_outcome_file(k);
@@ -221,10 +218,19 @@ static int prepare_start(struct pri_keeper *k, procref_error *err) {
     return code;
 }
 
+/* The start timeout is for each command of a plan, and not for what is required: that has its own.
+ * Without one, the limit of a start that nobody waits for stays. */
+void pri_run_arm_start(struct pri_keeper *k) {
+    if (k->pair->config->start_timeout_ms >= 0) {
+        k->start_ns = pri_deadline(k->pair->config->start_timeout_ms);
+    }
+}
+
 /* The service's own process, when all that comes before it is done. */
 void pri_run_launch_main(struct pri_keeper *k) {
     const struct pri_config *config = k->pair->config;
     procref_error error = PROCREF_ERROR_INIT;
+    pri_run_arm_start(k);
     if (prepare_start(k, &error) < 0) {
         pri_run_start_failed(k, &error);
         return;
@@ -274,6 +280,8 @@ void pri_run_report(struct pri_keeper *k) {
     }
     pri_poller_remove(k->poller, report);
     if (code < 0) {
+        k->status_known = true; /* it is about to exit with it, unless we are quicker to end it */
+        k->status = k->launched.status;
         pri_run_start_failed(k, &error);
         return;
     }
@@ -339,7 +347,7 @@ static bool awaits_steps(const struct pri_keeper *k) {
     const struct pri_plan_block *plan = pri_config_plan(k->pair->config);
     return plan != NULL && k->machine.state == PRI_S_STARTING &&
            (k->launch_failed || k->steps.running || k->start.envp == NULL || k->holder_told >= 0 ||
-            (plan->type == PRI_TYPE_FORKING && !k->forked));
+            pri_forking_awaits(k));
 }
 
 /* When the readiness check wants its next step. Before there is anything to check, never: what ends
@@ -415,17 +423,29 @@ static bool is_awaited(const struct pri_keeper *k) {
            pri_counter_read(&k->counter, PRI_REG_REFS) > 0;
 }
 
-void pri_run_start_timeout(struct pri_keeper *k) {
-    procref_error error = PROCREF_ERROR_INIT;
+static void explain_start_timeout(const struct pri_keeper *k, procref_error *err) {
     const struct pri_config *config = k->pair->config;
     const char *ready = pri_config_text(config, config->ready);
+    if (k->holder_told >= 0 || config->start_timeout_ms < 0) {
+        pri_fail(err, PROCREF_E_TIMEOUT, 0, "",
+                 "the start of '%s' was given up: nobody waits for it", name_of(k));
+    } else if (k->steps.running) {
+        pri_steps_explain_timeout(k, "start", config->start_timeout_ms, err);
+    } else {
+        pri_fail(err, PROCREF_E_TIMEOUT, 0, "",
+                 "'%s' was not ready (%s) within its start timeout of %lld ms", name_of(k),
+                 ready != NULL ? ready : "running", (long long)config->start_timeout_ms);
+    }
+}
+
+void pri_run_start_timeout(struct pri_keeper *k) {
+    procref_error error = PROCREF_ERROR_INIT;
+    bool unlimited = k->pair->config->start_timeout_ms < 0 || k->holder_told >= 0;
     k->start_ns = PRI_NEVER;
-    if (config->start_timeout_ms < 0 && is_awaited(k)) {
+    if (unlimited && is_awaited(k)) {
         return; /* somebody came since */
     }
-    pri_fail(&error, PROCREF_E_TIMEOUT, 0, "",
-             "'%s' was not ready (%s) within its start timeout of %lld ms", name_of(k),
-             ready != NULL ? ready : "running", (long long)config->start_timeout_ms);
+    explain_start_timeout(k, &error);
     pri_outcome_keep(k, &error);
     pri_outcome_note(k, PRI_RESULT_TIMEOUT);
     k->machine.restart = pri_outcome_restarts(k, PRI_RESTART_TIMEOUT);

@@ -57,29 +57,30 @@ struct own {
     char text[6][PRI_NAME_SIZE + 16];
 };
 
-static const char *const results[] = {[PRI_RESULT_SUCCESS] = "success",
-                                      [PRI_RESULT_EXIT_CODE] = "exit-code",
-                                      [PRI_RESULT_SIGNAL] = "signal",
-                                      [PRI_RESULT_CORE_DUMP] = "core-dump",
-                                      [PRI_RESULT_TIMEOUT] = "timeout"};
+static const char *const results[] = {
+    [PRI_RESULT_SUCCESS] = "success", [PRI_RESULT_EXIT_CODE] = "exit-code",
+    [PRI_RESULT_SIGNAL] = "signal",   [PRI_RESULT_CORE_DUMP] = "core-dump",
+    [PRI_RESULT_TIMEOUT] = "timeout", [PRI_RESULT_PROTOCOL] = "protocol"};
 
-/* Signals have their names there; those without one their number. */
+/* Signals have their names there, as systemd (and glibc, which keeps the first two real-time
+ * signals for itself) counts them. */
 static void put_signal(char *to, size_t size, int number) {
-    static const struct {
-        int number;
-        const char *name;
-    } names[] = {{SIGHUP, "HUP"},   {SIGINT, "INT"},   {SIGQUIT, "QUIT"}, {SIGILL, "ILL"},
-                 {SIGTRAP, "TRAP"}, {SIGABRT, "ABRT"}, {SIGBUS, "BUS"},   {SIGFPE, "FPE"},
-                 {SIGKILL, "KILL"}, {SIGUSR1, "USR1"}, {SIGSEGV, "SEGV"}, {SIGUSR2, "USR2"},
-                 {SIGPIPE, "PIPE"}, {SIGALRM, "ALRM"}, {SIGTERM, "TERM"}, {SIGXCPU, "XCPU"},
-                 {SIGXFSZ, "XFSZ"}, {SIGPROF, "PROF"}, {SIGIO, "IO"},     {SIGSYS, "SYS"}};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (names[i].number == number) {
-            pri_format(to, size, "EXIT_STATUS=%s", names[i].name);
-            return;
-        }
+    enum { FIRST_REAL_TIME = 34 };
+    static const char *const names[FIRST_REAL_TIME] = {
+        [SIGHUP] = "HUP",   [SIGINT] = "INT",       [SIGQUIT] = "QUIT", [SIGILL] = "ILL",
+        [SIGTRAP] = "TRAP", [SIGABRT] = "ABRT",     [SIGBUS] = "BUS",   [SIGFPE] = "FPE",
+        [SIGKILL] = "KILL", [SIGUSR1] = "USR1",     [SIGSEGV] = "SEGV", [SIGUSR2] = "USR2",
+        [SIGPIPE] = "PIPE", [SIGALRM] = "ALRM",     [SIGTERM] = "TERM", [SIGXCPU] = "XCPU",
+        [SIGXFSZ] = "XFSZ", [SIGVTALRM] = "VTALRM", [SIGPROF] = "PROF", [SIGIO] = "IO",
+        [SIGSYS] = "SYS"};
+    if (number >= FIRST_REAL_TIME) {
+        pri_format(to, size, "EXIT_STATUS=RTMIN%s%.0d", number > FIRST_REAL_TIME ? "+" : "",
+                   number - FIRST_REAL_TIME);
+    } else if (names[number] != NULL) {
+        pri_format(to, size, "EXIT_STATUS=%s", names[number]);
+    } else {
+        pri_format(to, size, "EXIT_STATUS=%d", number);
     }
-    pri_format(to, size, "EXIT_STATUS=%d", number);
 }
 
 static void fill_own(const struct pri_keeper *k, struct pri_start_of what, struct own *own) {

@@ -79,28 +79,41 @@ static void done(struct pri_keeper *k) {
     }
 }
 
-/* What follows in a list that is for starting is not run, nor in one that is for stopping; only
- * there the end goes on all the same. */
-static void failed(struct pri_keeper *k, const procref_error *error) {
-    if (k->steps.list == PRI_STEPS_STOP || k->steps.list == PRI_STEPS_STOP_POST) {
-        pri_outcome_note(k, PRI_RESULT_EXIT_CODE);
-        pri_outcome_say(k, error);
-        done(k);
-    } else {
-        pri_run_start_failed(k, error);
-    }
-}
-
 static const struct pri_plan_step *next_step(struct pri_keeper *k) {
     const struct pri_plan_block *plan = plan_of(k);
     for (; k->steps.next < plan->step_count; k->steps.next++) {
         const struct pri_plan_step *step = pri_plan_step(plan, k->steps.next);
-        if (step->list == (uint32_t)k->steps.list) {
+        if (step->list == (uint32_t)k->steps.list &&
+            (!k->steps.tidies || (step->flags & PRI_STEP_IN_ROOT) != 0)) {
             k->steps.next++;
             return step;
         }
     }
     return NULL;
+}
+
+static void go_on(struct pri_keeper *k);
+
+/* What follows in a list that is for starting is not run, nor in one that is for stopping; only
+ * there the end goes on all the same, with the folders that are to go. */
+static void failed(struct pri_keeper *k, enum pri_result result, const procref_error *error) {
+    if (k->steps.list == PRI_STEPS_STOP || k->steps.list == PRI_STEPS_STOP_POST) {
+        pri_outcome_note(k, result);
+        pri_outcome_say(k, error);
+        k->steps.tidies = true;
+        go_on(k);
+    } else {
+        pri_run_start_failed(k, error);
+    }
+}
+
+/* TimeoutStartSec= and TimeoutStopSec= are for each of them. */
+static void arm(struct pri_keeper *k, enum pri_step_list list) {
+    if (list == PRI_STEPS_STOP || list == PRI_STEPS_STOP_POST) {
+        pri_end_arm(k);
+    } else {
+        pri_run_arm_start(k);
+    }
 }
 
 static void go_on(struct pri_keeper *k) {
@@ -114,9 +127,7 @@ static void go_on(struct pri_keeper *k) {
             k->pair->page->step = k->steps.control.process;
             PRI_CRASH_POINT("plan: a step is prepared");
             k->steps.running = true;
-            if (step->list == PRI_STEPS_STOP || step->list == PRI_STEPS_STOP_POST) {
-                pri_end_arm(k); /* TimeoutStopSec= is for each of them */
-            }
+            arm(k, k->steps.list);
             pri_launch_go(&k->steps.control);
             PRI_CRASH_POINT("plan: a step runs");
             PRI_TRACE("%s: '%s' as %u", list_names[step->list], program_of(k, step),
@@ -124,7 +135,7 @@ static void go_on(struct pri_keeper *k) {
             return;
         }
         if ((step->flags & PRI_STEP_IGNORE) == 0) {
-            failed(k, &error);
+            failed(k, PRI_RESULT_EXIT_CODE, &error);
             return;
         }
     }
@@ -135,6 +146,10 @@ void pri_steps_run(struct pri_keeper *k, enum pri_step_list list) {
     forget_control(k);
     k->steps.list = list;
     k->steps.next = 0;
+    k->steps.tidies = false;
+    if (list == PRI_STEPS_START_PRE) {
+        k->pair->page->post_due = true; /* ExecStopPost= is for whatever has begun */
+    }
     go_on(k);
 }
 
@@ -154,16 +169,20 @@ void pri_steps_reaped(struct pri_keeper *k, uint32_t pid, int status) {
     int code = pri_launch_result(&k->steps.control, program_of(k, step), &error);
     forget_control(k);
     PRI_CRASH_POINT("plan: a step has ended");
+    if (k->steps.list == PRI_STEPS_START) { /* without a process that stays, it is the main one */
+        k->status_known = true;
+        k->status = status;
+    }
     if (code == 0 || code == PROCREF_E_AGAIN) {
         char how[96];
         pri_outcome_describe(true, status, how, sizeof how);
-        code = pri_outcome_is_clean(k, status)
+        code = pri_outcome_is_clean(k, status, PRI_ENDED_COMMAND)
                    ? 0
                    : explain(k, step, PROCREF_E_SERVICE_START, how, &error);
     }
     if (code < 0 && (step->flags & PRI_STEP_IGNORE) == 0) {
-        pri_outcome_note_end(k, status);
-        failed(k, &error);
+        pri_outcome_note_end(k, status, PRI_ENDED_COMMAND);
+        failed(k, PRI_RESULT_EXIT_CODE, &error);
     } else {
         go_on(k);
     }
@@ -181,18 +200,20 @@ void pri_steps_kill(struct pri_keeper *k) {
     forget_control(k);
 }
 
+void pri_steps_explain_timeout(const struct pri_keeper *k, const char *which, int64_t ms,
+                               procref_error *err) {
+    char how[96];
+    pri_format(how, sizeof how, "it did not end within the %s timeout of %lld ms", which,
+               (long long)ms);
+    explain(k, k->steps.step, PROCREF_E_TIMEOUT, how, err);
+}
+
 /* Of a list that is for stopping; a `-` does not excuse it, as in systemd. */
 void pri_steps_timed_out(struct pri_keeper *k) {
     procref_error error = PROCREF_ERROR_INIT;
-    char how[96];
-    if (k->steps.running) {
-        pri_outcome_note(k, PRI_RESULT_TIMEOUT);
-        pri_format(how, sizeof how, "it did not end within the stop timeout of %lld ms",
-                   (long long)k->pair->config->stop_timeout_ms);
-        explain(k, k->steps.step, PROCREF_E_TIMEOUT, how, &error);
-        pri_outcome_say(k, &error);
-    }
+    pri_steps_explain_timeout(k, "stop", k->pair->config->stop_timeout_ms, &error);
     pri_steps_kill(k);
+    failed(k, PRI_RESULT_TIMEOUT, &error);
 }
 
 /* Before another begins, this one has ended; what the kernel keeps longer than a second cannot be

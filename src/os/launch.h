@@ -29,6 +29,7 @@ struct pri_launched {
     /* Readable (or hung up: poll for any event) once the program runs or could not be run, -1 after
      * result(). A working directory that cannot be entered may show before go(). */
     procref_waitable report;
+    int status; /* after a result() that failed: what waitpid() will say of it */
 };
 
 /*

@@ -10,54 +10,11 @@ import subprocess
 import time
 import unittest
 
-from support import HAS_POINTS, World
+from files import Files
+from support import HAS_POINTS
 
 
-class ServiceFile(World):
-    def setUp(self):
-        super().setUp()
-        self.log = f"{self.work}/said"
-
-    def unit(self, service, extension="", name="it", unit=""):
-        """A service file; SAY in it is a shell that appends its words to the log."""
-        text = f"[Unit]\nDescription=test\n{unit}\n[Service]\n{service}\n[X-Procref]\n{extension}\n"
-        text = text.replace("SAY", f"/bin/sh -c 'echo \"$$*\" >>{self.log}' say")
-        return self.write(f"{name}.service", text)
-
-    def said(self):
-        try:
-            with open(self.log) as file:
-                return file.read().splitlines()
-        except FileNotFoundError:
-            return []
-
-    def hold(self, name="it", *more):
-        """A process that holds the service; it is up when this returns."""
-        read, write = os.pipe()
-        process = self.start("hold", name, "--ready-fd", str(write), *more, pass_fds=[write])
-        os.close(write)
-        with os.fdopen(read) as ready:
-            self.assertEqual(ready.read(), "\n", "it is not held")
-        return process
-
-    def let_go(self, process, how=signal.SIGTERM, name="it"):
-        process.send_signal(how)
-        process.wait()
-        self.assertEqual(self.procref("wait", name).returncode, 0)
-
-    def run_it(self, *command, name="it"):
-        done = self.procref("run", name, "--", *command)
-        self.assertEqual(self.procref("wait", name).returncode, 0)
-        return done
-
-    def status(self, name="it"):
-        import json
-        return json.loads(self.procref("status", name, "--json").stdout)
-
-    def pair(self, name="it"):
-        status = self.status(name)
-        return status["keeper"], status["standby"]
-
+class ServiceFile(Files):
     def test_the_keeper_sleeps_while_a_start_takes_its_time(self):
         slow = f"/bin/sh -c 'touch {self.work}/$$0.begun; until [ -e {self.work}/go ]; do sleep 0.1; done' "
         for name, service, extension in (
@@ -160,9 +117,6 @@ class ServiceFile(World):
         self.assertEqual(self.said(), ["post"])
 
     STUBBORN = "ExecStart=/bin/sh -c 'trap : TERM; echo up >%s/up; while :; do sleep 0.01; done'\n"
-
-    def log_of_keeper(self, name="it"):
-        return [line for line in self.procref("logs", name).stdout.splitlines() if line.startswith("procref: ")]
 
     def test_the_last_list_knows_what_failed_first_in_the_end(self):
         stubborn = (self.STUBBORN % self.work) + "TimeoutStopSec=1s\n"
@@ -291,22 +245,6 @@ class ServiceFile(World):
         self.assertEqual(self.said(), ["up", "and more"])
         self.let_go(holder)
         self.assertEqual(self.said(), ["up", "and more", "down", "post"])
-
-    def kill_pair(self):
-        pair = self.pair()
-        for pid in pair:
-            os.kill(pid, signal.SIGSTOP)
-        for pid in pair:
-            os.kill(pid, signal.SIGKILL)
-        self.wait_until(lambda: not any(self.lives(pid) for pid in pair))
-
-    @staticmethod
-    def lives(pid):
-        try:
-            with open(f"/proc/{pid}/stat") as file:
-                return file.read().rsplit(")", 1)[1].split()[0] not in "ZX"
-        except FileNotFoundError:
-            return False
 
     def test_what_a_massacre_left_of_a_oneshot_is_undone_by_the_next(self):
         self.unit(self.ONESHOT)

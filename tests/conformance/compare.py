@@ -127,6 +127,7 @@ class Unit:
         self.same("KillMode", ours["kill_mode"], self.one("KillMode"))
         self.same("KillSignal", ours["kill_signal"], self.one("KillSignal"))
         self.same("SendSIGKILL", ours["send_sigkill"], self.one("SendSIGKILL") == "yes")
+        self.same("IgnoreSIGPIPE", ours["ignore_sigpipe"], self.one("IgnoreSIGPIPE") == "yes")
         self.same("UMask", ours["umask"], self.one("UMask"))
         self.same("Nice", ours["nice"], int(self.one("Nice", "0")))
         self.same("PIDFile", ours["pid_file"], self.one("PIDFile"))
@@ -224,6 +225,7 @@ def random_units(folder, count, seed):
         "Restart": lambda: draw.choice(["no", "on-failure", "on-abort", "on-abnormal", "on-watchdog"]),
         "KillMode": lambda: draw.choice(["mixed", "process", "control-group", ""]),
         "KillSignal": lambda: draw.choice(["SIGINT", "QUIT", "9", "SIGRTMIN+2", "RTMAX"]),
+        "IgnoreSIGPIPE": lambda: draw.choice(["no", "on", "0", "TRUE"]),
         "SendSIGKILL": lambda: draw.choice(["yes", "off", "1", "FALSE"]),
         "UMask": lambda: draw.choice(["0077", "22", "0"]), "Nice": lambda: draw.choice(["5", "19", "0", "", "-3"]),
         "LimitNOFILE": lambda: draw.choice(["1024", "1:2", "infinity", "0x10"]), "LimitCORE": lambda: draw.choice(["1K", "0", "1.5M:2G"]),

@@ -56,6 +56,7 @@
     CARRY("Service", "FinalKillSignal", unit_parse_other_signal, SIGKILL)                           \
     CARRY("Service", "SendSIGKILL", unit_parse_send_sigkill, 0)                                     \
     CARRY("Service", "SendSIGHUP", unit_parse_send_sighup, 0)                                       \
+    CARRY("Service", "IgnoreSIGPIPE", unit_parse_ignore_sigpipe, 0)                                 \
     CARRY("Service", "WorkingDirectory", unit_parse_working_directory, 0)                           \
     CARRY("Service", "Environment", unit_parse_environment, 0)                                      \
     CARRY("Service", "EnvironmentFile", unit_parse_environment_file, 0)                             \
@@ -288,7 +289,6 @@
     LEAVE("Service", "NUMAPolicy", UNIT_WARNING, NULL, REASON_TUNING)                               \
     LEAVE("Service", "NUMAMask", UNIT_WARNING, NULL, REASON_TUNING)                                 \
     LEAVE("Service", "TimerSlackNSec", UNIT_WARNING, NULL, REASON_TUNING)                           \
-    LEAVE("Service", "IgnoreSIGPIPE", UNIT_WARNING, NULL, REASON_TUNING)                            \
     LEAVE("Service", "TTYPath", UNIT_IGNORED, NULL, REASON_TERMINAL)                                \
     LEAVE("Service", "TTYReset", UNIT_IGNORED, NULL, REASON_TERMINAL)                               \
     LEAVE("Service", "TTYVHangup", UNIT_IGNORED, NULL, REASON_TERMINAL)                             \

@@ -215,6 +215,7 @@ unit_key_parser unit_parse_kill_mode; /* process.c */
 unit_key_parser unit_parse_kill_signal;
 unit_key_parser unit_parse_other_signal; /* which: the default */
 unit_key_parser unit_parse_send_sigkill;
+unit_key_parser unit_parse_ignore_sigpipe;
 unit_key_parser unit_parse_send_sighup;
 unit_key_parser unit_parse_umask;
 unit_key_parser unit_parse_nice;

@@ -58,6 +58,13 @@ void unit_parse_send_sigkill(struct loader *l, const char *value) {
     }
 }
 
+void unit_parse_ignore_sigpipe(struct loader *l, const char *value) {
+    bool ignore;
+    if (boolean(l, value, &ignore)) {
+        l->unit->plan.sigpipe = !ignore;
+    }
+}
+
 void unit_parse_send_sighup(struct loader *l, const char *value) {
     bool send;
     if (boolean(l, value, &send) && send) {

@@ -120,11 +120,15 @@ static int run(const char *program, char *const *argv, char *const *envp) {
     }
 }
 
+/* As systemd has them, by systemd.exec(5), "Process Exit Codes". */
+static const int statuses[] = {[STEP_SHED] = 202,  [STEP_DIR] = 200,  [STEP_OUTPUT] = 209,
+                               [STEP_LIMIT] = 205, [STEP_NICE] = 201, [STEP_RUN] = 203};
+
 _Noreturn static void give_up(int report_to, struct report *report, enum step step) {
     report->step = step;
     ssize_t length = write(report_to, report, sizeof *report);
     (void)length; /* nobody may be left to read it */
-    _exit(127);
+    _exit(statuses[step]);
 }
 
 /* The keeper raised its own, to have many clients; users of select(2) rely on the old one. */
@@ -188,6 +192,9 @@ static bool set_limit(const struct pri_plan_limit *limit) {
 static void apply(const struct pri_plan_block *plan, int report_to, struct report *report) {
     const char *output = pri_plan_text(plan, plan->output),
                *error = pri_plan_text(plan, plan->error);
+    if (!plan->sigpipe) {
+        signal(SIGPIPE, SIG_IGN); /* which exec keeps */
+    }
     if (plan->umask >= 0) {
         umask((mode_t)plan->umask);
     }
@@ -367,6 +374,7 @@ int pri_launch_result(struct pri_launched *launched, const char *name, procref_e
     if (length != sizeof report) {
         return 0; /* closed by exec, or by a death before it, which shows as the process's end */
     }
+    launched->status = statuses[report.step] << 8;
     switch (report.step) {
     case STEP_DIR:
         return pri_fail(err, PROCREF_E_SERVICE_START, report.os, "chdir",
