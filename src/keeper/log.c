@@ -9,29 +9,15 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/inotify.h>
-#include <sys/mman.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/fail.h"
 #include "os/clock.h"
-
-#ifndef MFD_CLOEXEC
-#define MFD_CLOEXEC 1U
-#endif
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 8U
-#endif
+#include "os/growth.h"
 
 #define PAUSE_FIRST_NS (100 * PRI_MS)
 #define PAUSE_LAST_NS (60000 * PRI_MS)
-
-/* The way to a file that may have no name any more. */
-static void own_path(int fd, char path[32]) {
-    pri_format(path, 32, "/proc/self/fd/%d", fd);
-}
 
 static int64_t length_of(const struct pri_log *log) {
     struct stat status;
@@ -69,35 +55,6 @@ static int open_file(int dir, const char *name) {
     return fd;
 }
 
-static int open_memory(void) {
-    char path[32];
-    int fd = memfd_create("procref-log", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
-    if (fd < 0 && errno == EINVAL) { /* before Linux 6.3 */
-        fd = memfd_create("procref-log", MFD_CLOEXEC);
-    }
-    if (fd < 0) {
-        return -1;
-    }
-    /* Since Linux 6.14 the first descriptor of a memfd tells inotify nothing; one opened by path
-     * does. */
-    own_path(fd, path);
-    int again = open(path, O_RDWR | O_APPEND | O_CLOEXEC);
-    if (again >= 0) {
-        close(fd);
-        return again;
-    }
-    fcntl(fd, F_SETFL, O_APPEND);
-    return fd;
-}
-
-/* One event, then silence until it is armed again: a service that writes all the time does not wake
- * the keeper each time. */
-static bool arm(const struct pri_log *log) {
-    char path[32];
-    own_path(log->fd, path);
-    return log->grew >= 0 && inotify_add_watch(log->grew, path, IN_MODIFY | IN_ONESHOT) >= 0;
-}
-
 void pri_log_open(struct pri_log *log, int dir, const char *name) {
     *log = (struct pri_log){.fd = -1, .grew = -1, .dir = dir, .next_ns = PRI_NEVER};
     log->pause_ns = PAUSE_FIRST_NS;
@@ -109,18 +66,16 @@ void pri_log_open(struct pri_log *log, int dir, const char *name) {
     }
     if (log->fd < 0) {
         log->dir = -1;
-        log->fd = open_memory();
+        log->fd = pri_growth_unnamed();
     }
     if (log->fd < 0) {
         return;
     }
     pri_log_mark(log);
-    log->grew = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (!arm(log)) {
-        if (log->grew >= 0) {
-            close(log->grew);
-            log->grew = -1;
-        }
+    log->grew = pri_growth_open();
+    if (!pri_growth_arm(log->grew, log->fd)) {
+        pri_growth_close(log->grew);
+        log->grew = -1;
         log->next_ns = pri_clock_ns() + log->pause_ns;
     }
 }
@@ -129,9 +84,7 @@ void pri_log_close(struct pri_log *log) {
     if (log->fd >= 0) {
         close(log->fd);
     }
-    if (log->grew >= 0) {
-        close(log->grew);
-    }
+    pri_growth_close(log->grew);
     log->fd = log->grew = -1;
     log->next_ns = PRI_NEVER;
 }
@@ -148,8 +101,7 @@ static int64_t next_line(int fd, int64_t from) {
 
 /* Copies the log from there on to NAME.log.1; what does not succeed leaves no file. */
 static void keep_end(const struct pri_log *log, int64_t from) {
-    char fresh[256], final[256];
-    off_t at = (off_t)from;
+    char fresh[256], final[256], bytes[16384];
     ssize_t part;
 
     pri_file_name(log->name, ".log.new", fresh);
@@ -160,11 +112,12 @@ static void keep_end(const struct pri_log *log, int64_t from) {
         return;
     }
     /* A service that writes faster than we copy must not keep us here. */
-    int64_t left = PRI_LOG_LIMIT;
+    int64_t end = from + PRI_LOG_LIMIT;
     do {
-        part = sendfile(to, log->fd, &at, 65536);
-        left -= part > 0 ? part : 0;
-    } while ((part > 0 && left > 0) || (part < 0 && errno == EINTR));
+        part = pread(log->fd, bytes, sizeof bytes, from);
+        part = part > 0 ? write(to, bytes, (size_t)part) : part;
+        from += part > 0 ? part : 0;
+    } while ((part > 0 && from < end) || (part < 0 && errno == EINTR));
     bool good = close(to) == 0 && part >= 0;
     if (!good || renameat(log->dir, fresh, log->dir, final) < 0) {
         unlinkat(log->dir, fresh, 0);
@@ -193,19 +146,10 @@ void pri_log_mark(struct pri_log *log) {
 }
 
 void pri_log_trim(struct pri_log *log) {
-    char events[128];
-    ssize_t length;
-
     if (log->fd < 0) {
         return;
     }
-    bool woken = false;
-    if (log->grew >= 0) {
-        while ((length = read(log->grew, events, sizeof events)) > 0 ||
-               (length < 0 && errno == EINTR)) {
-            woken = true;
-        }
-    }
+    bool woken = pri_growth_take(log->grew);
     int64_t now = pri_clock_ns();
     if (log->next_ns == PRI_NEVER ? !woken : now < log->next_ns) {
         return;
@@ -221,7 +165,7 @@ void pri_log_trim(struct pri_log *log) {
     }
     /* Quiet since the last look: sleep until it is written to. What is written while the watch is
      * being armed is seen by comparing again. */
-    if (quiet && arm(log) && length_of(log) == log->seen) {
+    if (quiet && pri_growth_arm(log->grew, log->fd) && length_of(log) == log->seen) {
         log->next_ns = PRI_NEVER;
     } else {
         log->next_ns = now + PAUSE_FIRST_NS;
