@@ -182,6 +182,7 @@ static void finish(struct pri_keeper *k) {
 
 /* ExecStopPost= is through, and what it left is not to stay. */
 void pri_end_posted(struct pri_keeper *k) {
+    pri_pid_file_remove(k); /* before it is recorded: a successor removes it, too */
     PRI_CRASH_POINT("plan: posted, not recorded");
     k->pair->page->post_due = false;
     k->end_stage = PRI_END_KILL;

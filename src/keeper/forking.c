@@ -118,6 +118,15 @@ bool pri_forking_parent_ended(struct pri_keeper *k) {
     return true;
 }
 
+/* A daemon that is killed leaves it, and the next one would find itself running. Of a link only the
+ * link goes. */
+void pri_pid_file_remove(struct pri_keeper *k) {
+    const struct pri_plan_block *plan = pri_config_plan(k->pair->config);
+    if (plan->pid_file != 0) {
+        unlink(pri_plan_text(plan, plan->pid_file));
+    }
+}
+
 /* A child ended: who is left to write the file? What the service leaves is adopted by us. */
 void pri_pid_file_orphaned(struct pri_keeper *k) {
     const struct pri_plan_block *plan = pri_config_plan(k->pair->config);

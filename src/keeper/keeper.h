@@ -313,5 +313,6 @@ bool pri_forking_parent_ended(
 void pri_pid_file_changed(struct pri_keeper *k);
 void pri_pid_file_orphaned(struct pri_keeper *k);
 void pri_pid_file_forget(struct pri_keeper *k);
+void pri_pid_file_remove(struct pri_keeper *k);
 
 #endif

@@ -302,6 +302,55 @@ class ServiceFile(Files):
         self.assertEqual(done.returncode, 111)
         self.assertIn("no process of it is left to write its PIDFile=", done.stderr)
 
+    WARY = "Type=forking\nPIDFile={0}/pid\nRestart=on-failure\nRestartSec=10ms\n" \
+           "ExecStart=/bin/sh -c 'test -e {0}/pid && exit 1; sleep 1000 & echo $$! >{0}/pid'\n" \
+           "ExecStopPost=/bin/sh -c 'test -e {0}/pid && echo there >>{0}/said'"
+
+    def test_a_pid_file_is_gone_when_the_service_has_ended_and_when_it_starts_again(self):
+        self.unit(self.WARY.format(self.work))
+        holder = self.hold()
+        first = self.status()["pid"]
+        os.kill(first, signal.SIGKILL)
+        self.wait_until(lambda: self.status()["state"] == "up" and self.status()["pid"] != first)
+        with open(f"{self.work}/pid") as file:
+            self.assertEqual(int(file.read()), self.status()["pid"])
+        self.let_go(holder)
+        self.assertFalse(os.path.exists(f"{self.work}/pid"))
+        self.assertEqual(self.said(), ["there", "there"])  # only after the last list
+
+    def test_a_pid_file_that_a_massacre_left_is_removed_by_the_next(self):
+        self.unit(self.WARY.format(self.work))
+        holder = self.hold()
+        doomed = [*self.pair(), self.status()["pid"]]
+        for pid in doomed:
+            os.kill(pid, signal.SIGSTOP)
+        holder.kill()
+        holder.wait()
+        for pid in doomed:
+            os.kill(pid, signal.SIGKILL)
+        self.wait_until(lambda: not any(self.lives(pid) for pid in doomed))
+        self.assertTrue(os.path.exists(f"{self.work}/pid"))
+        done = self.run_it("true")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertFalse(os.path.exists(f"{self.work}/pid"))
+
+    def test_of_a_pid_file_that_is_a_link_only_the_link_is_removed(self):
+        os.symlink("real", f"{self.work}/pid")
+        self.unit(f"Type=forking\nPIDFile={self.work}/pid\nExecStart=" + self.DAEMON % self.work)
+        self.assertEqual(self.run_it("true").returncode, 0)
+        self.assertFalse(os.path.lexists(f"{self.work}/pid"))
+        self.assertTrue(os.path.exists(f"{self.work}/real"))
+
+    @unittest.skipUnless(HAS_POINTS, "needs a build with PROCREF_CRASH_POINTS=ON")
+    def test_a_pid_file_is_removed_though_the_keeper_is_killed_meanwhile(self):
+        self.unit(self.WARY.format(self.work))
+        for point in ("plan: a step has ended", "plan: posted, not recorded"):
+            with self.subTest(point):
+                self.env["PROCREF_CRASH"] = f"{point}@{self.work}/killed"
+                self.assertEqual(self.run_it("true").returncode, 0)
+                os.unlink(f"{self.work}/killed")
+                self.assertFalse(os.path.exists(f"{self.work}/pid"))
+
     def test_a_notifying_service_is_up_when_it_says_so(self):
         from support import HELPERS
         self.unit(f"Type=notify\nExecStart={HELPERS}/service --notify --start-delay-ms 200 --events {self.work}/events\n"
