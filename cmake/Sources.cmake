@@ -20,7 +20,7 @@ set(PROCREF_KEEPER_SOURCES ${PROCREF_CORE_SOURCES}
     src/keeper/answers.c src/keeper/clients.c src/keeper/end.c src/keeper/files.c src/keeper/forking.c src/keeper/log.c src/keeper/loop.c
     src/keeper/machine.c src/keeper/main.c src/keeper/outcome.c src/keeper/port.c src/keeper/readiness.c src/keeper/requests.c src/keeper/rows.c
     src/keeper/run.c src/keeper/slots.c src/keeper/standby.c src/keeper/start.c src/keeper/status.c src/keeper/steps.c
-    src/os/linux/growth.c src/os/linux/launch.c src/os/linux/listeners.c src/os/linux/pair.c src/os/linux/poller.c src/os/linux/signals.c src/os/linux/tree.c src/os/linux/waiter.c
+    src/os/linux/arrival.c src/os/linux/growth.c src/os/linux/launch.c src/os/linux/listeners.c src/os/linux/pair.c src/os/linux/poller.c src/os/linux/signals.c src/os/linux/tree.c src/os/linux/waiter.c
     src/os/posix/port.c)
 
 # The command. A file in src/cli or src/cli/unit belongs to it; it may use the library's private headers.

@@ -5,12 +5,12 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <unistd.h>
 
 #include "core/fail.h"
 #include "core/trace.h"
 #include "keeper/keeper.h"
+#include "os/arrival.h"
 #include "os/folder.h"
 #include "os/poller.h"
 #include "os/rendezvous.h"
@@ -56,33 +56,29 @@ void pri_pid_file_forget(struct pri_keeper *k) {
     k->awaits_pid_file = false;
     if (k->pid_file_watch >= 0) {
         pri_poller_remove(k->poller, k->pid_file_watch);
-        close(k->pid_file_watch);
+        pri_arrival_close(k->pid_file_watch);
         k->pid_file_watch = -1;
     }
 }
 
-/* The file's folder is watched: it may be made, or moved there. */
 static void watch_pid_file(struct pri_keeper *k, const char *path) {
-    char folder[PRI_PATH_SIZE];
-    const char *slash = strrchr(path, '/');
-    pri_format(folder, sizeof folder, "%.*s", slash != NULL ? (int)(slash - path) + 1 : 1,
-               slash != NULL ? path : ".");
-    k->pid_file_watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    k->pid_file_watch = pri_arrival_watch(path);
     if (k->pid_file_watch >= 0 &&
-        (inotify_add_watch(k->pid_file_watch, folder, IN_CLOSE_WRITE | IN_MOVED_TO) < 0 ||
-         pri_poller_add(k->poller, k->pid_file_watch, PRI_TAG_PID_FILE) < 0)) {
-        close(k->pid_file_watch);
+        pri_poller_add(k->poller, k->pid_file_watch, PRI_TAG_PID_FILE) < 0) {
+        pri_arrival_close(k->pid_file_watch);
         k->pid_file_watch = -1;
     }
 }
 
 void pri_pid_file_changed(struct pri_keeper *k) {
     const struct pri_plan_block *plan = pri_config_plan(k->pair->config);
+    const char *path = pri_plan_text(plan, plan->pid_file);
     struct pri_process process;
-    char events[1024];
-    while (read(k->pid_file_watch, events, sizeof events) > 0) {
+    if (k->pid_file_watch < 0) {
+        return; /* known since, by an event of the same batch */
     }
-    if (read_pid_file(k, pri_plan_text(plan, plan->pid_file), &process)) {
+    pri_arrival_follow(k->pid_file_watch, path);
+    if (read_pid_file(k, path, &process)) {
         named(k, &process);
     }
 }

@@ -279,6 +279,21 @@ class ServiceFile(Files):
         pid, told = done.stdout.split()
         self.assertEqual(pid, told)
 
+    def test_a_pid_file_is_found_in_folders_that_come_late(self):
+        for way in ("mkdir a; sleep 0.1; mkdir a/b; sleep 0.1; echo $$daemon >a/b/pid",
+                    "mkdir -p a/b; echo $$daemon >a/b/pid",
+                    "mkdir -p new/b; echo $$daemon >new/b/pid; mv new a",
+                    "mkdir -p a/b; sleep 0.1; rm -r a; sleep 0.1; mkdir -p a/b; sleep 0.1; echo $$daemon >a/b/pid"):
+            with self.subTest(way):
+                self.unit(f"Type=forking\nPIDFile={self.work}/a/b/pid\nWorkingDirectory={self.work}\nTimeoutStartSec=10\n"
+                          f"ExecStart=/bin/sh -c '(sleep 0.2; sleep 1000 & daemon=$$!; {way}; wait) &'\n"
+                          f"ExecStopPost=/bin/cp -r {self.work}/a {self.work}/kept\nExecStopPost=/bin/rm -r {self.work}/a")
+                done = self.run_it("sh", "-c", "echo $PROCREF_PID")
+                self.assertEqual(done.returncode, 0, done.stderr)
+                with open(f"{self.work}/kept/b/pid") as file:
+                    self.assertEqual(file.read(), done.stdout)
+                subprocess.run(["rm", "-r", f"{self.work}/kept"], check=True)
+
     def test_a_pid_file_that_names_a_stranger_is_not_believed(self):
         self.unit(f"Type=forking\nPIDFile={self.work}/pid\nTimeoutStartSec=500ms\n"
                   f"ExecStart=/bin/sh -c 'sleep 1000 & echo {os.getpid()} >{self.work}/pid'")
