@@ -21,7 +21,7 @@ enum {
 
 int pri_directory_open(const char *path, procref_error *err) {
     struct stat status;
-    if (mkdir(path, 0700) < 0 && errno != EEXIST) {
+    if (pri_folder_make(path) < 0 && errno != EEXIST) {
         int os = errno;
         return pri_fail(err, os == EACCES || os == EPERM ? PROCREF_E_PERMISSION : PROCREF_E_IO, os,
                         "mkdir", "cannot create the directory '%s'", path);

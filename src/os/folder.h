@@ -18,6 +18,9 @@ const char *pri_environment(const char *name);
 uint32_t pri_own_user(void);
 uint32_t pri_own_pid(void);
 
+/* mkdir(2) with mode 0700, whatever the umask. */
+int pri_folder_make(const char *path);
+
 /*
  * The canonical path of base_dir, created with mode 0700 if it does not exist. It must be a
  * directory of ours that no other user can write to. PERMISSION names the owner or the mode, IO the

@@ -101,6 +101,14 @@ def orphaned(ids):
     return left
 
 
+def without_privileges():
+    """For preexec_fn: the mode of a file is root's concern, too, from the next program on."""
+    PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2
+    if os.geteuid() == 0:
+        for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
+            LIBC.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+
+
 class World(unittest.TestCase):
     def setUp(self):
         self.mark = f"PROCREF_TEST_WORLD={RUN}-{os.getpid()}-{self.id()}"

@@ -204,6 +204,33 @@ class Scope(Files):
         self.assertEqual(os.stat(f"{self.dir}/run/procref").st_mode & 0o777, 0o700)
 
 
+class Folders(Files):
+    def test_its_folders_are_the_users_own_under_any_umask(self):
+        self.unit("db.service")
+        for mask in (0o777, 0o177, 0o277, 0o000):
+            runtime, base = f"{self.dir}/run-{mask}", f"{self.dir}/base-{mask}"
+            os.mkdir(runtime, 0o700)
+            self.env["XDG_RUNTIME_DIR"] = runtime
+            for words in (["db"], ["db", "--base-dir", base]):
+                result = self.procref("run", *words, "--", "sh", "-c", "umask", preexec_fn=lambda: (
+                    support.without_privileges(), os.umask(mask)))
+                self.assertEqual((result.returncode, result.stdout), (0, f"{mask:04o}\n"), result.stderr)
+            scope, = os.listdir(f"{runtime}/procref")
+            for folder in (base, f"{runtime}/procref", f"{runtime}/procref/{scope}"):
+                self.assertEqual(oct(os.stat(folder).st_mode & 0o7777), oct(0o700), folder)
+
+    def test_one_that_cannot_be_entered_or_written_is_told_with_the_remedy(self):
+        self.unit("db.service")
+        runtime = f"{self.dir}/run/procref"
+        os.mkdir(runtime)
+        for mode in (0o000, 0o600, 0o500):
+            os.chmod(runtime, mode)
+            result = self.procref("run", "db", "--", "true", preexec_fn=support.without_privileges)
+            self.assertEqual(result.returncode, 111)
+            self.assertIn(f"see the mode of '{runtime}' (chmod u+rwx)", result.stderr)
+            self.assertNotIn("base_dir", result.stderr)
+
+
 class Environment(Files):
     def test_exports_see_the_service_and_each_other(self):
         self.unit("db.service", "Environment=USERNAME=me \"SPACED=a b\"", "Environment=PORTED=p${PORT}",

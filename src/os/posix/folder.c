@@ -26,40 +26,62 @@ uint32_t pri_own_pid(void) {
     return (uint32_t)getpid();
 }
 
+int pri_folder_make(const char *path) {
+    struct stat status;
+    if (mkdir(path, 0700) < 0) {
+        return -1;
+    }
+    /* The umask may have taken rights of our own. It is the whole process's, and not to be changed
+     * by a library. */
+    if (lstat(path, &status) == 0 && (status.st_mode & 0700) == 0700) {
+        return 0;
+    }
+    return fchmodat(AT_FDCWD, path, 0700, AT_SYMLINK_NOFOLLOW);
+}
+
+static int unreachable(procref_error *err, int os, const char *op, const char *path) {
+    const char *what = strcmp(op, "mkdir") == 0 ? "create" : "reach", *slash = strrchr(path, '/');
+    if (os != EACCES || slash == NULL || slash == path) {
+        return pri_fail(err, PROCREF_E_IO, os, op, "cannot %s the folder '%s'", what, path);
+    }
+    return pri_fail(err, PROCREF_E_IO, os, op,
+                    "cannot %s the folder '%s': see the mode of '%.*s' (chmod u+rwx)", what, path,
+                    (int)(slash - path), path);
+}
+
 int pri_folder_claim(const char *base_dir, char *ret_path, procref_error *err) {
     char path[PRI_PATH_SIZE];
     struct stat status;
 
     char *found = realpath(base_dir, path);
     if (found == NULL && errno == ENOENT) {
-        if (mkdir(base_dir, 0700) < 0 && errno != EEXIST) {
+        if (pri_folder_make(base_dir) < 0 && errno != EEXIST) {
             int os = errno;
-            return pri_fail(err, PROCREF_E_IO, os, "mkdir", "cannot create base_dir '%s'",
-                            base_dir);
+            return unreachable(err, os, "mkdir", base_dir);
         }
         found = realpath(base_dir, path);
     }
     if (found == NULL) {
         int os = errno;
-        return pri_fail(err, PROCREF_E_IO, os, "realpath", "cannot resolve base_dir '%s'",
-                        base_dir);
+        return unreachable(err, os, "realpath", base_dir);
     }
     if (lstat(path, &status) < 0) {
         int os = errno;
-        return pri_fail(err, PROCREF_E_IO, os, "lstat", "cannot look at base_dir '%s'", path);
+        return pri_fail(err, PROCREF_E_IO, os, "lstat", "cannot look at the folder '%s'", path);
     }
     if (!S_ISDIR(status.st_mode)) {
-        return pri_fail(err, PROCREF_E_IO, ENOTDIR, "lstat", "base_dir '%s' cannot be used", path);
+        return pri_fail(err, PROCREF_E_IO, ENOTDIR, "lstat", "the folder '%s' cannot be used",
+                        path);
     }
     if (status.st_uid != geteuid()) {
         return pri_fail(
             err, PROCREF_E_PERMISSION, 0, "lstat",
-            "base_dir '%s' belongs to user %u, not to user %u: choose a folder of your own", path,
+            "the folder '%s' belongs to user %u, not to user %u: choose one of your own", path,
             (unsigned)status.st_uid, (unsigned)geteuid());
     }
     if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
         return pri_fail(err, PROCREF_E_PERMISSION, 0, "lstat",
-                        "base_dir '%s' can be written by other users (mode %04o): chmod go-w it",
+                        "the folder '%s' can be written by other users (mode %04o): chmod go-w it",
                         path, (unsigned)(status.st_mode & 07777));
     }
     memcpy(ret_path, path, strlen(path) + 1);
