@@ -117,18 +117,34 @@ static void fill_own(const struct pri_keeper *k, struct pri_start_of what, struc
     }
 }
 
-/* What belongs to the client's session, its build tool or its own service manager is not the
- * service's. */
+/* What belongs to the client's session, its build tool, its own service manager or a service that
+ * it uses itself is not the service's. */
 static const char *const shed[] = {
-    "MAKEFLAGS",     "MFLAGS",        "MAKELEVEL",      "MAKEOVERRIDES",  "GNUMAKEFLAGS",
-    "NOTIFY_SOCKET", "LISTEN_FDS",    "LISTEN_PID",     "LISTEN_FDNAMES", "WATCHDOG_PID",
-    "WATCHDOG_USEC", "MAINPID",       "JOURNAL_STREAM", "INVOCATION_ID",  "PROCREF_KEEPER",
-    "PROCREF_TOKEN", "PROCREF_TRACE",
+    "MAKEFLAGS",          "MFLAGS",        "MAKELEVEL",      "MAKEOVERRIDES",  "GNUMAKEFLAGS",
+    "NOTIFY_SOCKET",      "LISTEN_FDS",    "LISTEN_PID",     "LISTEN_FDNAMES", "WATCHDOG_PID",
+    "WATCHDOG_USEC",      "MAINPID",       "JOURNAL_STREAM", "INVOCATION_ID",  "PROCREF_KEEPER",
+    "PROCREF_TOKEN",      "PROCREF_TRACE", "PROCREF_NAME",   "PROCREF_PORT",   "PROCREF_PID",
+    "PROCREF_GENERATION",
 };
 
 static bool names(const char *variable, const char *entry) {
     size_t length = strlen(variable);
     return strncmp(entry, variable, length) == 0 && entry[length] == '=';
+}
+
+/* PORT may be anybody's; where PROCREF_PORT says the same it is an outer service's (cli/exports.c).
+ */
+static bool is_outer_port(const struct pri_pair *pair, const char *entry) {
+    if (!names("PORT", entry)) {
+        return false;
+    }
+    for (const char *other = pair->environment; other < pair->environment_end;
+         other = pri_config_next(other)) {
+        if (names("PROCREF_PORT", other)) {
+            return strcmp(strchr(other, '='), strchr(entry, '=')) == 0;
+        }
+    }
+    return false;
 }
 
 static bool is_shed(const struct pri_config *config, const char *entry) {
@@ -190,7 +206,7 @@ static size_t put_environment(struct pri_writer *w, const struct pri_keeper *k,
     } while (0)
     for (const char *entry = k->pair->environment; entry < k->pair->environment_end;
          entry = pri_config_next(entry)) {
-        if (!is_shed(config, entry) && !is_own(own, entry) &&
+        if (!is_shed(config, entry) && !is_outer_port(k->pair, entry) && !is_own(own, entry) &&
             (what.holder || !is_in_config(config, entry))) {
             PUT(put_copy(w, entry));
         }

@@ -243,6 +243,27 @@ class Environment(Files):
         self.assertEqual(both, f"{url} a b $HOME .")
         self.assertEqual((home, username), (f"{self.dir}/home", ""))
 
+    def test_an_outer_services_variables_are_not_the_inner_services(self):
+        names = "$PORT $PROCREF_NAME $PROCREF_PORT $PROCREF_PID $PROCREF_GENERATION"
+        say = f"echo \\\"{names}. $PROCREF_MINE\\\" > {self.dir}/said; exec sleep 1000"
+        self.unit("inner.service", "Environment=PROCREF_MINE=mine", service=f':/bin/sh -c "{say}"')
+        outer = ["run", self.db, *self.described(), "--port", "6379", "--"]
+        for inner in (["inner"], [self.db + "i", "--command", f'sh -c "{say}"']):
+            result = self.procref(*outer, PROCREF, "run", *inner, "--", "sh", "-c",
+                                  f"until grep -q . {self.dir}/said; do sleep .01; done")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            with open(f"{self.dir}/said") as file:
+                self.assertEqual(file.read().split(), ["inner", ".", "mine"] if len(inner) == 1 else ["."])
+            os.remove(f"{self.dir}/said")
+
+    def test_somebody_elses_port_stays_the_services(self):
+        self.env["PORT"] = "7"
+        self.unit("inner.service", service=f":/bin/sh -c \"echo $PORT > {self.dir}/said; exec sleep 1000\"")
+        outer = ["run", self.db, *self.described(), "--"]
+        self.procref(*outer, PROCREF, "run", "inner", "--", "sh", "-c", f"until grep -q . {self.dir}/said; do sleep .01; done")
+        with open(f"{self.dir}/said") as file:
+            self.assertEqual(file.read(), "7\n")
+
     def test_an_exported_path_finds_the_command(self):
         os.mkdir(f"{self.work}/bin")
         os.chmod(self.write("bin/tool", "#!/bin/sh\necho tool\n"), 0o700)
