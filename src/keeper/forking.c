@@ -19,7 +19,6 @@ enum { PROCESSES_MOST = 64 };
 
 static void named(struct pri_keeper *k, const struct pri_process *process) {
     pri_pid_file_forget(k);
-    k->status_known = false;
     k->forked = true;
     pri_run_named(k, process);
     pri_run_readiness(k);
@@ -34,8 +33,7 @@ static bool read_pid_file(const struct pri_keeper *k, const char *path,
     }
     unsigned long pid = strtoul(text, &end, 10);
     return pid > 1 && pid <= INT32_MAX && (*end == '\n' || *end == '\0') &&
-           pri_process_identify((uint32_t)pid, ret_process) &&
-           pri_tree_contains(&tree, (uint32_t)pid);
+           pri_tree_identify(&tree, (uint32_t)pid, ret_process);
 }
 
 /* The oldest that is left: a daemon's first process is older than its workers. */

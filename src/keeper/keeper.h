@@ -244,6 +244,7 @@ void pri_run_launch(struct pri_keeper *k);
 void pri_run_report(struct pri_keeper *k);
 void pri_run_readiness(struct pri_keeper *k);
 int64_t pri_run_readiness_ns(const struct pri_keeper *k);
+void pri_run_hear(struct pri_keeper *k); /* what it says of itself; before an end is looked at */
 void pri_run_watch_main(struct pri_keeper *k);
 void pri_run_leave_start(struct pri_keeper *k);
 void pri_run_forget_start(struct pri_keeper *k); /* and what a service that notifies speaks to */

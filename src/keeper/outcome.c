@@ -88,9 +88,10 @@ static void know_status(struct pri_keeper *k, int status) {
 
 void pri_outcome_reap(struct pri_keeper *k) {
     uint32_t pid;
-    int status;
     pri_children_drain(k->children);
-    while (pri_children_reap(&pid, &status)) {
+    while ((pid = pri_children_ended()) != 0) {
+        pri_run_hear(k); /* what it said is believed until it is reaped */
+        int status = pri_children_reap(pid);
         PRI_TRACE("reaps %u, status %d", (unsigned)pid, status);
         pri_readiness_reaped(&k->readiness, pid, status);
         pri_steps_reaped(k, pid, status);
@@ -213,12 +214,21 @@ void pri_outcome_status(struct pri_keeper *k) {
     }
 }
 
+static bool main_has_ended(const struct pri_keeper *k) {
+    return k->main_watch >= 0 && pri_link_wait(k->main_watch, 0);
+}
+
 /*
  * The first process ended: because we end the tree, or by itself; then its status says how. A
- * client may have named another in the same batch of events: then the end was its predecessor's.
+ * client may have named another in the same batch of events, or the service itself before that:
+ * then the end was its predecessor's.
  */
 void pri_outcome_ended(struct pri_keeper *k) {
-    if (k->main_watch < 0 || !pri_link_wait(k->main_watch, 0)) {
+    if (!main_has_ended(k)) {
+        return;
+    }
+    pri_run_hear(k);
+    if (!main_has_ended(k)) {
         return;
     }
     bool ending = k->end_stage != PRI_END_NONE; /* the last step of that may be reaped here, too */

@@ -93,23 +93,51 @@ static int start_notify(struct pri_readiness *r, char *notify_name, procref_erro
     return 0;
 }
 
-/* Whether one whole line of the message is READY=1. The last line of a message that was cut is not
- * whole. */
-static bool says_ready(const char *text, size_t length, bool cut) {
-    static const char ready[] = "READY=1";
+/* What one message says, of all that is heard here. */
+struct said {
+    bool ready;
+    uint32_t main; /* 0: nothing */
+    uint64_t extend_us;
+};
+
+static bool has_key(const char *line, size_t length, const char *key) {
+    return length >= strlen(key) && memcmp(line, key, strlen(key)) == 0;
+}
+
+/* A number of decimal digits after the key; 0 for what is none, or too large. */
+static uint64_t number_of(const char *line, size_t length, const char *key) {
+    uint64_t number = 0;
+    for (size_t i = strlen(key); i < length; i++) {
+        if (line[i] < '0' || line[i] > '9' || number > (UINT64_MAX - 9) / 10) {
+            return 0;
+        }
+        number = 10 * number + (uint64_t)(line[i] - '0');
+    }
+    return number;
+}
+
+/* Only whole lines count. The last one of a message that was cut is not whole. */
+static struct said parse(const char *text, size_t length, bool cut) {
+    static const char ready[] = "READY=1", main[] = "MAINPID=", extend[] = "EXTEND_TIMEOUT_USEC=";
+    struct said said = {0};
     while (length > 0) {
         const char *end = memchr(text, '\n', length);
         if (end == NULL && cut) {
-            return false;
+            break;
         }
         size_t line = end == NULL ? length : (size_t)(end - text);
-        if (line == sizeof ready - 1 && memcmp(text, ready, line) == 0) {
-            return true;
+        if (has_key(text, line, ready)) {
+            said.ready = said.ready || line == sizeof ready - 1;
+        } else if (has_key(text, line, main)) {
+            uint64_t pid = number_of(text, line, main);
+            said.main = pid <= INT32_MAX ? (uint32_t)pid : 0;
+        } else if (has_key(text, line, extend)) {
+            said.extend_us = number_of(text, line, extend);
         }
         text += line + (end != NULL);
         length -= line + (end != NULL);
     }
-    return false;
+    return said;
 }
 
 /*
@@ -124,7 +152,24 @@ static bool is_believed(const struct ucred *sender, const struct pri_tree *tree)
            pri_tree_contains(tree, (uint32_t)sender->pid);
 }
 
-static enum pri_readiness_result step_notify(struct pri_readiness *r, const struct pri_tree *tree) {
+static void believe(struct pri_readiness *r, const struct said *said, const struct pri_tree *tree) {
+    if (said->ready && !r->ready) {
+        r->ready = true;
+        r->next_ns = 0; /* the step that tells it is due */
+    }
+    if (said->main != 0) {
+        struct pri_process main;
+        if (pri_tree_identify(tree, said->main, &main)) {
+            r->main = main;
+        }
+    }
+    if (said->extend_us != 0) {
+        int64_t until_ns = pri_deadline((int64_t)(said->extend_us / 1000));
+        r->extended_ns = until_ns > r->extended_ns ? until_ns : r->extended_ns;
+    }
+}
+
+void pri_readiness_hear(struct pri_readiness *r, const struct pri_tree *tree) {
     char text[1024];
     /* Room for the sender only: descriptors in a message are closed by the kernel at once. */
     union {
@@ -132,7 +177,7 @@ static enum pri_readiness_result step_notify(struct pri_readiness *r, const stru
         struct cmsghdr align;
     } control;
 
-    for (;;) {
+    while (r->kind == PRI_READY_NOTIFY) {
         struct iovec part = {.iov_base = text, .iov_len = sizeof text};
         struct msghdr message = {.msg_iov = &part,
                                  .msg_iovlen = 1,
@@ -143,7 +188,7 @@ static enum pri_readiness_result step_notify(struct pri_readiness *r, const stru
             continue;
         }
         if (length < 0) {
-            return r->ready ? PRI_READINESS_READY : PRI_READINESS_WAIT;
+            return;
         }
         struct cmsghdr *header = CMSG_FIRSTHDR(&message);
         if (header == NULL || header->cmsg_level != SOL_SOCKET ||
@@ -153,11 +198,16 @@ static enum pri_readiness_result step_notify(struct pri_readiness *r, const stru
         }
         struct ucred sender;
         memcpy(&sender, CMSG_DATA(header), sizeof sender);
-        if (!r->ready && says_ready(text, (size_t)length, (message.msg_flags & MSG_TRUNC) != 0) &&
-            is_believed(&sender, tree)) {
-            r->ready = true;
+        struct said said = parse(text, (size_t)length, (message.msg_flags & MSG_TRUNC) != 0);
+        if ((said.ready || said.main != 0 || said.extend_us != 0) && is_believed(&sender, tree)) {
+            believe(r, &said, tree);
         }
     }
+}
+
+static enum pri_readiness_result step_notify(struct pri_readiness *r, const struct pri_tree *tree) {
+    pri_readiness_hear(r, tree);
+    return r->ready ? PRI_READINESS_READY : PRI_READINESS_WAIT;
 }
 
 /* ---- tcp and unix: somebody of the tree accepts connections ---------------------------------- */

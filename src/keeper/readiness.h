@@ -21,6 +21,9 @@ struct pri_readiness {
     procref_waitable waitable; /* poll this for reading; -1: none */
     int64_t
         next_ns; /* and call step at this time of pri_clock_ns() at the latest; INT64_MAX: never */
+    /* notify: what the service has said; taken, and reset, by the caller after hear and step */
+    struct pri_process main; /* it is this process now; pid 0: nothing said */
+    int64_t extended_ns;     /* it wants time until then; 0: nothing said */
     /* private */
     bool ready;
     procref_waitable other; /* the socket being connected, the log being read */
@@ -54,6 +57,12 @@ int pri_readiness_start(struct pri_readiness *r, const char *ready, uint16_t por
  * find a reader; after stop they are refused, which the senders notice.
  */
 enum pri_readiness_result pri_readiness_step(struct pri_readiness *r, const struct pri_tree *tree);
+
+/*
+ * "notify": takes what has been said until now, be the check due or not; of any other kind nothing.
+ * A sender is believed until it is reaped, so this comes before.
+ */
+void pri_readiness_hear(struct pri_readiness *r, const struct pri_tree *tree);
 
 /*
  * To be called for every child that the loop reaped, with the status of waitpid(2): it may be the

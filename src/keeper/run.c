@@ -317,16 +317,24 @@ void pri_run_record_election(struct pri_keeper *k) {
 }
 
 void pri_run_named(struct pri_keeper *k, const struct pri_process *process) {
-    k->pair->page->main = *process;
-    pri_run_hint(k, "starting");
+    struct pri_page *page = k->pair->page;
+    k->status_known = false;
+    atomic_store(&page->reaped_pid, 0); /* of another process, which may have had this pid */
+    page->main = *process;
+    PRI_CRASH_POINT("named in the page, not in the hint");
+    pri_run_hint(k, atomic_load(&page->phase) == PRI_PHASE_UP ? "up" : "starting");
     pri_run_watch_main(k);
     PRI_TRACE("the service is %u", (unsigned)process->pid);
 }
 
+static bool is_main(const struct pri_keeper *k, const struct pri_process *process) {
+    const struct pri_process *main = &k->pair->page->main;
+    return process->pid == main->pid && process->start == main->start;
+}
+
 /* The callback returned 0, with this process. One that has ended is not taken for running. */
 void pri_run_started(struct pri_keeper *k, const struct pri_process *process) {
-    const struct pri_process *main = &k->pair->page->main;
-    if (process->pid != main->pid || process->start != main->start) {
+    if (!is_main(k, process)) {
         pri_run_named(k, process); /* on_recover named none: it is the old one */
     }
     if (k->main_watch >= 0 && !pri_run_is_alive(k)) {
@@ -357,14 +365,43 @@ int64_t pri_run_readiness_ns(const struct pri_keeper *k) {
     return waits ? PRI_NEVER : k->readiness.next_ns;
 }
 
+static void extend(int64_t *deadline_ns, int64_t until_ns) {
+    *deadline_ns = *deadline_ns < until_ns ? until_ns : *deadline_ns;
+}
+
+/*
+ * Acts on what the service said of itself, by the rules of systemd: MAINPID= counts until it ends
+ * or is ended, EXTEND_TIMEOUT_USEC= for the limit that runs, and never makes it shorter. A limit
+ * that is not set is PRI_NEVER and stays so.
+ */
+static void take_said(struct pri_keeper *k) {
+    struct pri_process main = k->readiness.main;
+    int64_t extended_ns = k->readiness.extended_ns;
+    k->readiness.main = (struct pri_process){0};
+    k->readiness.extended_ns = 0;
+    if (main.pid != 0 && k->main_watch >= 0 && k->end_stage == PRI_END_NONE && !is_main(k, &main)) {
+        pri_run_named(k, &main);
+    }
+    extend(&k->start_ns, extended_ns);
+    extend(&k->end_ns, extended_ns);
+}
+
+void pri_run_hear(struct pri_keeper *k) {
+    struct pri_tree tree = pri_run_tree(k);
+    pri_readiness_hear(&k->readiness, &tree);
+    take_said(k);
+}
+
 /* One step of the readiness machine, and what it wants to be woken by next. */
 void pri_run_readiness(struct pri_keeper *k) {
     bool starting = k->machine.state == PRI_S_STARTING;
     if (k->launched.report >= 0 || (!starting && k->readiness_polled < 0) || awaits_steps(k)) {
+        pri_run_hear(k); /* what is not taken would wake us again and again */
         return;
     }
     struct pri_tree tree = pri_run_tree(k);
     bool ready = pri_readiness_step(&k->readiness, &tree) == PRI_READINESS_READY;
+    take_said(k);
     if (k->readiness.waitable != k->readiness_polled) {
         stop_polling_readiness(k);
         if (k->readiness.waitable >= 0 &&
@@ -373,7 +410,8 @@ void pri_run_readiness(struct pri_keeper *k) {
         }
     }
     /* A dead one's end is on the way: what answered was not the service, or is no more. */
-    bool runs = pri_process_alive(&tree.main) || pri_config_has_no_process(k->pair->config);
+    bool runs =
+        pri_process_alive(&k->pair->page->main) || pri_config_has_no_process(k->pair->config);
     if (ready && starting && runs && !k->readiness_done) {
         k->port_tries = 0;
         k->readiness_done = k->readiness_tidy = true;

@@ -25,8 +25,9 @@ int pri_children_open(procref_waitable *ret_children); /* from now on no child's
 void pri_children_drain(procref_waitable children);
 void pri_children_close(
     procref_waitable children); /* the caller goes on to wait with pri_pair_wait() */
-/* Reaps one ended child; false if none has ended. *ret_status as by waitpid(2). */
-bool pri_children_reap(uint32_t *ret_pid, int *ret_status);
+/* A child that has ended, and is there until it is reaped; 0: none. */
+uint32_t pri_children_ended(void);
+int pri_children_reap(uint32_t pid); /* … its status, as by waitpid(2) */
 
 int pri_nudge_open(procref_waitable *ret_nudge);
 void pri_nudge(procref_waitable nudge);

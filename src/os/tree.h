@@ -47,6 +47,9 @@ int pri_tree_list(const struct pri_tree *tree, struct pri_process *list, int mos
  * counts. */
 bool pri_tree_contains(const struct pri_tree *tree, uint32_t pid);
 
+/* The identity of pid, if it is a living process of the tree: what is said of it is believed. */
+bool pri_tree_identify(const struct pri_tree *tree, uint32_t pid, struct pri_process *ret_process);
+
 /* Whether a process of the tree has a socket open that listens on 127.0.0.1:port (or on any
  * address). True too when the system does not let us look (a service that changed its user). */
 bool pri_tree_listens(const struct pri_tree *tree, uint16_t port);

@@ -17,12 +17,22 @@ from support import HAS_POINTS
 class ServiceFile(Files):
     def test_the_keeper_sleeps_while_a_start_takes_its_time(self):
         slow = f"/bin/sh -c 'touch {self.work}/$$0.begun; until [ -e {self.work}/go ]; do sleep 0.1; done' "
+        self.write("talker", """
+import os, socket, time
+said = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+said.connect("\\0" + os.environ["NOTIFY_SOCKET"][1:])
+said.send(b"READY=1")
+while True:
+    time.sleep(0.1)
+    said.send(b"STATUS=more is said while other steps are under way")
+""")
         for name, service, extension in (
                 ("pre", f"ExecStartPre={slow}pre\nExecStart=sleep 1000", ""),
                 ("start", f"Type=oneshot\nRemainAfterExit=yes\nExecStart={slow}start", "Ready=exec:true"),
                 ("fork", f"Type=forking\nExecStart=/bin/sh -c 'sleep 1000 & touch {self.work}/fork.begun; "
                          f"until [ -e {self.work}/go ]; do sleep 0.1; done'", "Ready=exec:true"),
-                ("post", f"ExecStart=sleep 1000\nExecStartPost={slow}post", "")):
+                ("post", f"ExecStart=sleep 1000\nExecStartPost={slow}post", ""),
+                ("said", f"Type=notify\nExecStart=/usr/bin/env python3 {self.work}/talker\nExecStartPost={slow}said", "")):
             with self.subTest(name):
                 self.unit(service, extension)
                 user = self.start("run", "--quiet", "it", "--", "true")

@@ -73,10 +73,15 @@ void pri_children_close(procref_waitable children) {
     sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
-bool pri_children_reap(uint32_t *ret_pid, int *ret_status) {
-    pid_t pid = waitpid(-1, ret_status, WNOHANG);
-    *ret_pid = pid > 0 ? (uint32_t)pid : 0;
-    return pid > 0;
+uint32_t pri_children_ended(void) {
+    siginfo_t info = {0}; /* the pid stays 0 when no child has ended */
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 ? (uint32_t)info.si_pid : 0;
+}
+
+int pri_children_reap(uint32_t pid) {
+    int status = 0;
+    waitpid((pid_t)pid, &status, 0);
+    return status;
 }
 
 int pri_nudge_open(procref_waitable *ret_nudge) {

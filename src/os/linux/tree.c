@@ -411,6 +411,11 @@ bool pri_tree_contains(const struct pri_tree *tree, uint32_t pid) {
     return pid != 0 && belongs(tree, &none, pid, &stat);
 }
 
+/* The identity first: of a pid that is used again in between, it is a dead one's. */
+bool pri_tree_identify(const struct pri_tree *tree, uint32_t pid, struct pri_process *ret_process) {
+    return pri_process_identify(pid, ret_process) && pri_tree_contains(tree, pid);
+}
+
 bool pri_tree_find_by_token(const char *token, struct pri_process *ret_main) {
     struct pri_process first = {0};
     struct numbers all;
