@@ -19,7 +19,6 @@ enum { PROCESSES_MOST = 64 };
 
 static void named(struct pri_keeper *k, const struct pri_process *process) {
     pri_pid_file_forget(k);
-    k->forked = true;
     pri_run_named(k, process);
     pri_run_readiness(k);
 }

@@ -319,6 +319,7 @@ void pri_run_record_election(struct pri_keeper *k) {
 void pri_run_named(struct pri_keeper *k, const struct pri_process *process) {
     struct pri_page *page = k->pair->page;
     k->status_known = false;
+    k->forked = true;                   /* for whom that matters: the service is known */
     atomic_store(&page->reaped_pid, 0); /* of another process, which may have had this pid */
     page->main = *process;
     PRI_CRASH_POINT("named in the page, not in the hint");
@@ -379,7 +380,8 @@ static void take_said(struct pri_keeper *k) {
     int64_t extended_ns = k->readiness.extended_ns;
     k->readiness.main = (struct pri_process){0};
     k->readiness.extended_ns = 0;
-    if (main.pid != 0 && k->main_watch >= 0 && k->end_stage == PRI_END_NONE && !is_main(k, &main)) {
+    bool lives = k->main_watch >= 0 && !k->status_known && k->end_stage == PRI_END_NONE;
+    if (main.pid != 0 && lives && !is_main(k, &main)) {
         pri_run_named(k, &main);
     }
     extend(&k->start_ns, extended_ns);

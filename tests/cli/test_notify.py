@@ -157,6 +157,14 @@ replaced_by(child)
         self.assertEqual(self.status()["restarts"], 0)
         self.let_go(holder)
 
+    def test_a_forking_service_that_notifies_may_name_its_process(self):
+        self.notifier(self.TAKES_OVER % "say(f'MAINPID={os.getpid()}\\nREADY=1')")
+        with open(f"{self.work}/it.service", "a") as file:
+            file.write("[Service]\nType=forking\n[X-Procref]\nReady=notify\n")
+        holder = self.hold()
+        self.wait_until(lambda: self.is_up_as(self.told("new")))
+        self.let_go(holder)
+
     def test_what_is_no_process_of_the_service_is_not_believed(self):
         for pid in (os.getpid(), 1, 0, "-1", "x", "99999999999", "{os.getppid()}", ""):
             with self.subTest(pid=pid):

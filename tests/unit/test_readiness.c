@@ -170,6 +170,52 @@ static void what_does_not_say_ready_does_not_make_ready(void **state) {
     }
 }
 
+static void what_is_said_besides_ready_is_told_once_it_is_heard(void **state) {
+    (void)state;
+    struct pri_tree tree = below_us();
+    struct pri_readiness r;
+    struct family named, f;
+    char text[64];
+    family_start(&named, "chain", "0", NULL, NULL);
+    family_says(&named);
+    snprintf(text, sizeof text, "EXTEND_TIMEOUT_USEC=5000000\nMAINPID=%d\n", (int)named.pid);
+    int64_t before_ns = pri_clock_ns();
+    notify_from(&r, &f, text);
+    pri_readiness_hear(&r, &tree);
+    assert_int_equal(r.main.pid, named.pid);
+    assert_true(pri_process_alive(&r.main));
+    assert_true(r.extended_ns >= before_ns + 5000 * PRI_MS);
+    assert_true(r.extended_ns <= pri_clock_ns() + 5000 * PRI_MS);
+    assert_int_equal(pri_readiness_step(&r, &tree), PRI_READINESS_WAIT);
+    pri_readiness_stop(&r);
+    close(named.hold);
+    family_end(&f);
+    close(named.says);
+}
+
+static void nonsense_said_besides_ready_is_left_out(void **state) {
+    (void)state;
+    static const char *const texts[] = {"MAINPID=1",
+                                        "MAINPID=",
+                                        "MAINPID=4294967297",
+                                        "MAINPID=-1",
+                                        "xMAINPID=2",
+                                        "EXTEND_TIMEOUT_USEC=1s",
+                                        "EXTEND_TIMEOUT_USEC=18446744073709551615",
+                                        "EXTEND_TIMEOUT_USEC= 1000"};
+    struct pri_tree tree = below_us();
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        struct pri_readiness r;
+        struct family f;
+        notify_from(&r, &f, texts[i]);
+        pri_readiness_hear(&r, &tree);
+        assert_int_equal(r.main.pid, 0);
+        assert_true(r.extended_ns == 0);
+        pri_readiness_stop(&r);
+        family_end(&f);
+    }
+}
+
 static void a_strangers_notification_is_not_believed(void **state) {
     (void)state;
     struct family pair, stranger;
@@ -469,6 +515,8 @@ int main(void) {
         cmocka_unit_test(stopping_a_zeroed_machine_closes_nothing),
         cmocka_unit_test(a_notification_of_the_tree_makes_ready),
         cmocka_unit_test(what_does_not_say_ready_does_not_make_ready),
+        cmocka_unit_test(what_is_said_besides_ready_is_told_once_it_is_heard),
+        cmocka_unit_test(nonsense_said_besides_ready_is_left_out),
         cmocka_unit_test(a_strangers_notification_is_not_believed),
         cmocka_unit_test(a_sender_that_ended_is_believed_until_it_is_reaped),
         cmocka_unit_test(tcp_waits_for_a_listener_of_the_tree),
