@@ -27,8 +27,9 @@ struct unit_finding {
     enum unit_level level;
     char *file;
     int line;
-    char *key;     /* "User"; or NULL */
-    char *message; /* what was found and what was expected, without file:line */
+    const char *section; /* "Service", of the key; or NULL */
+    char *key;           /* "User"; or NULL */
+    char *message;       /* what was found and what was expected, without file:line */
 };
 
 struct unit_place {

@@ -204,11 +204,101 @@ static void a_key_that_is_named_by_ignore_is_not_refused(void **state) {
 
 static void what_asks_for_nothing_is_not_refused_and_takes_back(void **state) {
     (void)state;
-    struct unit *unit = good("[Unit]\nConditionHost=x\nAssertHost=y\nConditionUser=\n[Service]\n"
+    struct unit *unit = good("[Unit]\nConditionHost=x\nAssertHost=y\nConditionUser=\nAssertUser=\n[Service]\n"
                              "ExecStart=x\nPrivateTmp=yes\nPrivateTmp=no\nDynamicUser=0\n"
                              "MemoryMax=infinity\nRuntimeMaxSec=infinity\n");
     assert_int_equal(unit->finding_count, 0);
     unit_free(unit);
+}
+
+/* How many findings a unit with these lines in [Service] has that keep it from being run, or warn.
+ */
+static int told(const char *unit_lines, const char *service_lines) {
+    char text[1024];
+    struct unit *unit = NULL;
+    procref_error error = PROCREF_ERROR_INIT;
+    int count = 0;
+    snprintf(text, sizeof text, "[Unit]\n%s\n[Service]\nExecStart=x\n%s\n", unit_lines,
+             service_lines);
+    write_file("told.service", text);
+    load("told.service", NULL, NULL, &unit, &error);
+    assert_non_null(unit);
+    for (size_t i = 0; i < unit->finding_count; i++) {
+        count += unit->findings[i].level >= UNIT_WARNING;
+    }
+    unit_free(unit);
+    return count;
+}
+
+static void only_what_is_the_default_asks_for_nothing(void **state) {
+    static const char *const asks[] = {
+        "MemorySwapMax=0",    "MemoryMax=0",          "AllowedCPUs=0",
+        "CPUAffinity=0",      "NUMAMask=0",           "IOSchedulingPriority=0",
+        "CoredumpFilter=0",   "StandardInputText=no", "SupplementaryGroups=0",
+        "MemoryMin=infinity", "RuntimeMaxSec=0",      "CapabilityBoundingSet=",
+        "Delegate="};
+    static const char *const nothing[] = {
+        "MemoryMin=0",         "MemoryMax=infinity",      "TasksMax=infinity", "PrivateTmp=off",
+        "ProtectHome=false",   "WatchdogSec=0",           "DynamicUser=0",     "ExitType=main",
+        "KeyringMode=inherit", "CapabilityBoundingSet=~", "CPUAffinity=",      "Delegate=no"};
+    (void)state;
+    for (size_t i = 0; i < sizeof asks / sizeof asks[0]; i++) {
+        if (told("", asks[i]) != 1) {
+            fail_msg("%s is not told", asks[i]);
+        }
+    }
+    for (size_t i = 0; i < sizeof nothing / sizeof nothing[0]; i++) {
+        if (told("", nothing[i]) != 0) {
+            fail_msg("%s is told", nothing[i]);
+        }
+    }
+}
+
+static void conditions_and_assertions_are_two_lists(void **state) {
+    (void)state;
+    assert_int_equal(told("ConditionHost=x\nConditionUser=y\nConditionPathExists=", ""), 0);
+    assert_int_equal(told("AssertHost=x\nAssertPathExists=", ""), 0);
+    assert_int_equal(told("ConditionHost=x\nAssertPathExists=", ""), 1);
+    assert_int_equal(told("AssertHost=x\nConditionHost=", ""), 1);
+    assert_int_equal(told("ConditionHost=x\nConditionHost=y", ""), 2);
+}
+
+static void a_later_assignment_takes_back_what_systemd_would_forget(void **state) {
+    static const struct {
+        const char *lines;
+        int told;
+    } cases[] = {
+        {"Type=dbus\nType=simple", 0},
+        {"User=no-such-user-here\nUser=", 0},
+        {"KillMode=none\nKillMode=process", 0},
+        {"KillMode=none\nKillMode=", 1}, /* systemd leaves an empty one out */
+        {"KillMode=none\nKillMode=none", 1},
+        {"StandardInput=tty\nStandardInput=null", 0},
+        {"StandardOutput=tty\nStandardOutput=null", 0},
+        {"StandardOutput=tty\nStandardError=null", 1},
+        {"RuntimeDirectory=a:b\nRuntimeDirectory=", 0},
+        {"RuntimeDirectory=a:b\nRuntimeDirectory=c", 1},
+        {"SendSIGHUP=yes\nSendSIGHUP=no", 0},
+        {"FinalKillSignal=SIGINT\nFinalKillSignal=SIGKILL", 0},
+        {"RuntimeDirectoryPreserve=restart\nRuntimeDirectoryPreserve=no", 0},
+        {"MemoryMax=1G\nMemoryMax=2G", 1},
+        {"PrivateTmp=yes\nPrivateTmp=no", 0},
+        {"PrivateTmp=yes\nPrivateTmp=", 1},
+        {"CPUAffinity=1\nCPUAffinity=2", 2},
+        {"CPUAffinity=1\nCPUAffinity=2\nCPUAffinity=", 0},
+        {"CapabilityBoundingSet=CAP_KILL\nCapabilityBoundingSet=~", 0},
+        {"RestrictNamespaces=~net\nRestrictNamespaces=no", 0},
+        {"Sockets=a.socket\nSockets=", 1},
+        {"Nice=99\nNice=0", 1}, /* what cannot be read stays an error */
+        {"Environment=A\nEnvironment=", 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        if (told("", cases[i].lines) != cases[i].told) {
+            fail_msg("%d findings in %s", told("", cases[i].lines), cases[i].lines);
+        }
+    }
+    assert_int_equal(told("Requires=a.service\n[X-Procref]\nRequires=", ""), 1);
 }
 
 static void a_template_needs_an_instance(void **state) {
@@ -339,6 +429,9 @@ int main(void) {
         TEST(what_systemd_leaves_out_is_an_error),
         TEST(a_key_that_is_named_by_ignore_is_not_refused),
         TEST(what_asks_for_nothing_is_not_refused_and_takes_back),
+        TEST(only_what_is_the_default_asks_for_nothing),
+        TEST(conditions_and_assertions_are_two_lists),
+        TEST(a_later_assignment_takes_back_what_systemd_would_forget),
         TEST(a_template_needs_an_instance),
         TEST(drop_ins_are_read_in_order_and_the_instances_own_wins),
         TEST(environment_files_overrule_and_may_be_missing),

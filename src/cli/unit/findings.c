@@ -56,6 +56,7 @@ void unit_find(struct loader *l, enum unit_level level, const char *format, ...)
     finding->level = level_asked(l, level);
     finding->file = unit_copy(l, l->file, strlen(l->file));
     finding->line = l->line;
+    finding->section = l->key != NULL ? l->key->section : NULL;
     finding->key = l->key != NULL ? unit_copy(l, l->key->name, strlen(l->key->name)) : NULL;
     finding->message = unit_copy(l, message, strlen(message));
 }
@@ -69,8 +70,11 @@ void unit_blame(struct unit *unit, const struct unit_place *at, const char *key,
                 const char *message) {
     size_t count = unit->finding_count;
     struct unit_finding *all = unit_arena_get(unit->arena, (count + 1) * sizeof *all);
-    struct unit_finding found = {UNIT_ERROR, keep(unit, at->file), at->line, keep(unit, key),
-                                 keep(unit, message)};
+    struct unit_finding found = {.level = UNIT_ERROR,
+                                 .file = keep(unit, at->file),
+                                 .line = at->line,
+                                 .key = keep(unit, key),
+                                 .message = keep(unit, message)};
     if (all == NULL || found.file == NULL || found.key == NULL || found.message == NULL) {
         return; /* whoever adds it has its own way to say no */
     }

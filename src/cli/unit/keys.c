@@ -8,10 +8,13 @@
 #include "cli/unit/keys.h"
 #include "cli/unit/loader.h"
 
-#define CARRIED(section, name, parse, which) {section, name, UNIT_ERROR, parse, NULL, NULL, which},
-#define LEFT_OUT(section, name, level, harmless, reason)                                           \
-    {section, name, level, NULL, harmless, reason, 0},
-static const struct unit_key keys[] = {UNIT_CARRIED(CARRIED) UNIT_LEFT_OUT(LEFT_OUT)};
+#define CARRIED(section, name, kind, parse, which)                                                 \
+    {section, name, UNIT_ERROR, kind, parse, NULL, NULL, which},
+#define IGNORED(section, name, reason)                                                             \
+    {section, name, UNIT_IGNORED, UNIT_MORE, NULL, NULL, reason, 0},
+#define LEFT_OUT(section, name, level, kind, nothing, reason)                                      \
+    {section, name, level, kind, NULL, nothing, reason, 0},
+static const struct unit_key keys[] = {UNIT_CARRIED(CARRIED) UNIT_LEFT_OUT(IGNORED, LEFT_OUT)};
 enum {
     KEY_COUNT = sizeof keys / sizeof keys[0],
     GUESSES = 20, /* a file with more unknown keys than that is not mistyped */
@@ -57,29 +60,59 @@ static void unknown(struct loader *l, const char *section, const char *name) {
     }
 }
 
-static bool condition(const char *name) {
-    return strncmp(name, "Condition", 9) == 0 || strncmp(name, "Assert", 6) == 0;
+static bool is_nothing(const char *word, size_t length, const char *value) {
+    bool yes;
+    if (length == 2 && strncmp(word, "no", 2) == 0) {
+        return unit_boolean(value, &yes) && !yes;
+    }
+    return strlen(value) == length && strncmp(word, value, length) == 0;
 }
 
 /* Whether a value of a key that is not carried out asks for nothing. */
-static bool harmless(const struct unit_key *key, const char *value) {
-    bool yes;
-    if (*value == '\0' || (key->harmless != NULL && strcmp(value, key->harmless) == 0)) {
-        return true;
+static bool asks_for_nothing(const struct unit_key *key, const char *value) {
+    if (*value == '\0') {
+        return key->kind != UNIT_EACH;
     }
-    return !condition(key->name) &&
-           ((unit_boolean(value, &yes) && !yes) || strcmp(value, "infinity") == 0);
+    for (const char *word = key->nothing; word != NULL && *word != '\0';) {
+        size_t length = strcspn(word, " ");
+        if (is_nothing(word, length, value)) {
+            return true;
+        }
+        word += length + strspn(word + length, " ");
+    }
+    return false;
 }
 
-/* What was found before is overruled: by an empty value, or one that asks for nothing. */
+/* Whether systemd forgets by this assignment what the same key was set to before. */
+static bool takes_back(const struct unit_key *key, const char *value) {
+    if (*value == '\0') {
+        return key->kind == UNIT_LIST || key->kind == UNIT_VALUE;
+    }
+    return key->kind == UNIT_LAST || key->kind == UNIT_VALUE || asks_for_nothing(key, value);
+}
+
+/* All conditions are one list, which an empty one of any name empties; assertions are another. */
+static bool same_setting(const char *one, const char *other) {
+    static const char *const lists[] = {"Condition", "Assert"};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        size_t length = strlen(lists[i]);
+        if (strncmp(one, lists[i], length) == 0 && strncmp(other, lists[i], length) == 0) {
+            return true;
+        }
+    }
+    return strcmp(one, other) == 0;
+}
+
+/* Errors stay: what cannot be read is not guessed, whatever follows it. */
 static void forget(struct unit *unit, const struct unit_key *key) {
     size_t kept = 0;
     for (size_t i = 0; i < unit->finding_count; i++) {
-        const char *name = unit->findings[i].key;
-        bool same = name != NULL &&
-                    (strcmp(name, key->name) == 0 || (condition(key->name) && condition(name)));
-        if (!same) {
-            unit->findings[kept++] = unit->findings[i];
+        const struct unit_finding *finding = &unit->findings[i];
+        bool gone = finding->level < UNIT_ERROR && finding->section != NULL &&
+                    strcmp(finding->section, key->section) == 0 &&
+                    same_setting(finding->key, key->name);
+        if (!gone) {
+            unit->findings[kept++] = *finding;
         }
     }
     unit->finding_count = kept;
@@ -100,8 +133,7 @@ static bool targets_only(const char *value) {
 static void left_out(struct loader *l, const char *value) {
     const struct unit_key *key = l->key;
     enum unit_level level = key->level;
-    if (level != UNIT_IGNORED && harmless(key, value)) {
-        forget(l->unit, key);
+    if (level != UNIT_IGNORED && asks_for_nothing(key, value)) {
         return;
     }
     if (level == UNIT_WARNING && strcmp(key->section, "Unit") == 0 && targets_only(value)) {
@@ -118,7 +150,12 @@ void unit_assign(struct loader *l, const char *section, const char *name, const 
     l->key = unit_key_named(section, name);
     if (l->key == NULL) {
         unknown(l, section, name);
-    } else if (l->key->parse != NULL) {
+        return;
+    }
+    if (takes_back(l->key, value)) {
+        forget(l->unit, l->key);
+    }
+    if (l->key->parse != NULL) {
         l->key->parse(l, value);
     } else {
         left_out(l, value);

@@ -179,11 +179,20 @@ bool unit_env_valid(const char *assignment);
  */
 
 typedef void unit_key_parser(struct loader *l, const char *value);
+/* What a later assignment does to those before it. */
+enum unit_kind {
+    UNIT_LAST,  /* the last one counts; an empty one is none: systemd leaves it out */
+    UNIT_VALUE, /* the last one counts; an empty one is the default */
+    UNIT_LIST,  /* they add up; an empty one takes all back */
+    UNIT_MORE,  /* they add up, and nothing takes them back */
+    UNIT_EACH,  /* they add up; an empty one asks for something, too */
+};
 struct unit_key {
     const char *section, *name;
-    enum unit_level level;  /* how a key that is not carried out is told */
+    enum unit_level level; /* how a key that is not carried out is told */
+    enum unit_kind kind;
     unit_key_parser *parse; /* NULL: not carried out */
-    const char *harmless;   /* a value that asks for nothing */
+    const char *nothing;    /* words that ask for nothing, and take back what was asked for */
     const char *reason;     /* why it is not carried out */
     int which;              /* for parsers of several keys */
 };

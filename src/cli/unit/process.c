@@ -9,7 +9,10 @@
 
 void unit_parse_kill_mode(struct loader *l, const char *value) {
     struct pri_plan *plan = &l->unit->plan;
-    if (*value == '\0' || strcmp(value, "control-group") == 0) {
+    if (*value == '\0') {
+        return; /* systemd leaves it out */
+    }
+    if (strcmp(value, "control-group") == 0) {
         plan->kill_mode = PRI_KILL_GROUP;
     } else if (strcmp(value, "mixed") == 0) {
         plan->kill_mode = PRI_KILL_MIXED;
