@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 
+#include "cli/because.h"
 #include "cli/health.h"
+#include "cli/look.h"
 #include "cli/spinner.h"
 
 static int64_t at_least_one(int64_t ms) {
@@ -67,14 +70,29 @@ static int start_and_wait(procref_service *service, const struct cli_target *tar
     return code;
 }
 
+/* Who waited in vain is not told that the service is not up if nobody can know. */
+static bool say_silent(const struct cli_target *target) {
+    struct look look;
+    look_at(&target->ident, target->dir, false, look_deadline(0), &look);
+    bool silent = look.found == LOOK_SILENT;
+    if (silent) {
+        char *sentence = because_sentence(&look);
+        cli_say("'%s': %s", target->config.name, sentence);
+        free(sentence);
+    }
+    look_free(&look);
+    return silent;
+}
+
 int cli_acquire(const struct cli_target *target, const struct cli_acquire_options *options,
                 procref_handle **ret_handle) {
     procref_error error = PROCREF_ERROR_INIT;
     procref_service *service = NULL;
     int code = cli_target_open(target, &service, &error);
     if (code == 0) { /* first without a wait: what is up is up already */
-        bool asks = target->config.on_health_check != NULL; /* once is enough */
-        code = asks && options->timeout_ms != 0
+        bool asks = target->config.on_health_check != NULL;  /* once is enough */
+        bool hurries = options->timeout_ms != CLI_NOT_GIVEN; /* the time for an answer counts */
+        code = (asks || hurries) && options->timeout_ms != 0
                    ? PROCREF_E_TIMEOUT
                    : procref_service_acquire(service, 0, ret_handle, &error);
         if (code == PROCREF_E_TIMEOUT && options->timeout_ms != 0) {
@@ -83,7 +101,9 @@ int cli_acquire(const struct cli_target *target, const struct cli_acquire_option
         procref_service_close(service);
     }
     if (code < 0) {
-        cli_say_error(NULL, &error);
+        if (code != PROCREF_E_TIMEOUT || !say_silent(target)) {
+            cli_say_error(NULL, &error);
+        }
         return cli_status_of(code);
     }
     return -1;

@@ -18,7 +18,10 @@
 #include "os/pages.h"
 #include "os/rendezvous.h"
 
-enum { ASKS_MOST = 4 }; /* a count that differs may be one that just changes */
+enum {
+    ASKS_MOST = 4, /* a count that differs may be one that just changes */
+    LEAST_MS = 100,
+};
 
 int look_ask(const struct pri_ident *ident, enum pri_ask ask, uint32_t flags, int64_t deadline_ns,
              procref_waitable *ret_link, procref_error *err) {
@@ -210,6 +213,11 @@ void look_at(const struct pri_ident *ident, const char *dir, bool watch, int64_t
         look_free(ret);
         look_once(ident, dir, watch, deadline_ns, ret);
     }
+}
+
+int64_t look_deadline(int64_t deadline_ns) {
+    int64_t least_ns = pri_deadline(LEAST_MS), most_ns = pri_deadline(LOOK_ANSWER_MS);
+    return deadline_ns < least_ns ? least_ns : deadline_ns > most_ns ? most_ns : deadline_ns;
 }
 
 int look_parse(const struct cli_command *command, const struct cli_option *options,

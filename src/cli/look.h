@@ -67,4 +67,7 @@ int look_ask(const struct pri_ident *ident, enum pri_ask ask, uint32_t flags, in
 
 enum { LOOK_ANSWER_MS = 1000 }; /* how long a keeper may take that has nothing else to do */
 
+/* How long to look for who has time until deadline_ns: long enough for an answer all the same. */
+int64_t look_deadline(int64_t deadline_ns);
+
 #endif

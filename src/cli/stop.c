@@ -99,14 +99,14 @@ static bool has_ended(const struct look *first, const struct look *now) {
 
 static int stop(const struct cli_target *target, bool force, int64_t deadline_ns) {
     struct look first, now;
-    look_at(&target->ident, target->dir, false, pri_deadline(LOOK_ANSWER_MS), &first);
+    look_at(&target->ident, target->dir, false, look_deadline(deadline_ns), &first);
     int status = say_unanswered(&first);
     if (first.found == LOOK_NOTHING) {
         look_suggest(target);
     }
     while (status < 0) {
         enum outcome outcome = ask(&target->ident, force, deadline_ns);
-        look_at(&target->ident, target->dir, false, pri_deadline(LOOK_ANSWER_MS), &now);
+        look_at(&target->ident, target->dir, false, look_deadline(deadline_ns), &now);
         if (outcome == STOPPED) {
             status = say_stopped(&now);
         } else if (has_ended(&first, &now)) {

@@ -38,7 +38,7 @@ static int wait_for(const struct cli_target *target, int64_t deadline_ns) {
     bool begun = false;
     for (;;) {
         struct look look;
-        look_at(&target->ident, target->dir, true, pri_deadline(LOOK_ANSWER_MS), &look);
+        look_at(&target->ident, target->dir, true, look_deadline(deadline_ns), &look);
         bool gone = look.found == LOOK_NOTHING;
         if (gone && !begun) {
             look_suggest(target);

@@ -31,6 +31,11 @@ static const char *name_of(const struct pri_attempt *a) {
 }
 
 static int timed_out(const struct pri_attempt *a, procref_error *err) {
+    if (a->timeout_ms == 0 && a->link >= 0) {
+        return pri_fail(err, PROCREF_E_TIMEOUT, 0, "",
+                        "the keeper of '%s' does not answer, and timeout 0 does not wait",
+                        name_of(a));
+    }
     if (a->timeout_ms == 0) {
         return pri_fail(err, PROCREF_E_TIMEOUT, 0, "",
                         "'%s' is not running, and timeout 0 starts nothing", name_of(a));

@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 import termios
+import time
 import unittest
 
 from clients import SERVICE, ClientWorld, is_alive, record_page, state_of
@@ -86,6 +87,32 @@ class Ps(ClientWorld):
             os.kill(process, signal.SIGCONT)
         self.assertEqual(self.services()[0]["state"], "up")
         client.end()
+
+    def test_a_stopped_keeper_lets_nobody_wait_longer_than_was_said(self):
+        client = self.client()
+        client.hold(self.db, SERVICE)
+        service = self.service()
+        for process in (service["keeper"], service["standby"]):
+            os.kill(process, signal.SIGSTOP)
+            self.addCleanup(lambda process=process: is_alive(process) and os.kill(process, signal.SIGCONT))
+            self.wait_until(lambda: state_of(process) == "T")
+        run = ["run", self.db, "--share", "--command", SERVICE, "-t"]
+        for words, most in ((["stop", self.db, "-t", "100ms"], 0.7), (["wait", self.db, "-t", "100ms"], 0.7),
+                            ([*run, "200ms", "--", "true"], 0.9), ([*run, "0", "--", "true"], 1.9)):
+            begin = time.monotonic()
+            done = self.procref(*words)
+            self.assertLess(time.monotonic() - begin, most, words)
+            self.assertEqual(done.returncode, 111)
+            if words[0] != "wait":
+                self.assertIn(f"procref {words[0]}: '{self.db}': its keeper does not answer: ", done.stderr)
+        other = self.client()
+        other.open(self.db, SERVICE)
+        self.assertIn("does not answer", str(other.ask("acquire 0")))
+        for process in (service["keeper"], service["standby"]):
+            os.kill(process, signal.SIGCONT)
+        self.assertEqual(self.procref(*run, "0", "--", "true").returncode, 0)
+        client.end()
+        other.end()
 
     def test_a_service_whose_keepers_were_killed_is_shown_without_one(self):
         client = self.client()

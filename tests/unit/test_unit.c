@@ -204,8 +204,8 @@ static void a_key_that_is_named_by_ignore_is_not_refused(void **state) {
 
 static void what_asks_for_nothing_is_not_refused_and_takes_back(void **state) {
     (void)state;
-    struct unit *unit = good("[Unit]\nConditionHost=x\nAssertHost=y\nConditionUser=\nAssertUser=\n[Service]\n"
-                             "ExecStart=x\nPrivateTmp=yes\nPrivateTmp=no\nDynamicUser=0\n"
+    struct unit *unit = good("[Unit]\nConditionHost=x\nAssertHost=y\nConditionUser=\nAssertUser=\n"
+                             "[Service]\nExecStart=x\nPrivateTmp=yes\nPrivateTmp=no\nDynamicUser=0\n"
                              "MemoryMax=infinity\nRuntimeMaxSec=infinity\n");
     assert_int_equal(unit->finding_count, 0);
     unit_free(unit);
