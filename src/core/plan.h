@@ -26,7 +26,8 @@ enum pri_step_list {
 enum {
     PRI_STEP_IGNORE = 1,  /* "-": its failure counts as success */
     PRI_STEP_LITERAL = 2, /* ":": variables are not replaced */
-    PRI_STEP_IN_ROOT = 4, /* run in "/": it makes the working directory */
+    PRI_STEP_OURS = 4,    /* not of the file: run in "/", for it may make the working directory,
+                             and without Environment=, of which PATH is the service's */
 };
 
 struct pri_step {

@@ -189,6 +189,11 @@ static bool is_own(const struct own *own, const char *entry) {
     return false;
 }
 
+/* Our own commands have the environment of who starts it. */
+static bool has_files_environment(struct pri_start_of what) {
+    return !what.holder && (what.step == NULL || (what.step->flags & PRI_STEP_OURS) == 0);
+}
+
 /* Writes the environment, and at its begin (count + 2 pointers) where its entries are; only counts
  * without memory. */
 static size_t put_environment(struct pri_writer *w, const struct pri_keeper *k,
@@ -207,12 +212,12 @@ static size_t put_environment(struct pri_writer *w, const struct pri_keeper *k,
     for (const char *entry = k->pair->environment; entry < k->pair->environment_end;
          entry = pri_config_next(entry)) {
         if (!is_shed(config, entry) && !is_outer_port(k->pair, entry) && !is_own(own, entry) &&
-            (what.holder || !is_in_config(config, entry))) {
+            (!has_files_environment(what) || !is_in_config(config, entry))) {
             PUT(put_copy(w, entry));
         }
     }
     const char *entry = pri_config_text(config, config->environment);
-    for (uint32_t i = 0; i < config->environment_count && !what.holder;
+    for (uint32_t i = 0; i < config->environment_count && has_files_environment(what);
          i++, entry = pri_config_next(entry)) {
         if (!plan) {
             PUT(put_replaced(w, k, entry));

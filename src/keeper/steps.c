@@ -40,11 +40,11 @@ static int launch_step(struct pri_keeper *k, struct pri_start_of what, procref_w
         return pri_fail(err, PROCREF_E_NO_MEMORY, 0, "mmap", "no memory to start a process of '%s'",
                         k->pair->config->ident.name);
     }
-    bool in_root = what.holder || (what.step->flags & PRI_STEP_IN_ROOT) != 0;
+    bool ours = what.holder || (what.step->flags & PRI_STEP_OURS) != 0;
     struct pri_launch launch = {.program = what.holder ? s.argv[0] : s.program,
                                 .argv = s.argv,
                                 .envp = s.envp,
-                                .dir = in_root ? "/" : s.dir,
+                                .dir = ours ? "/" : s.dir,
                                 .output = k->log.fd,
                                 .files_soft = k->pair->files_soft,
                                 .plan = what.holder ? NULL : plan_of(k),
@@ -84,7 +84,7 @@ static const struct pri_plan_step *next_step(struct pri_keeper *k) {
     for (; k->steps.next < plan->step_count; k->steps.next++) {
         const struct pri_plan_step *step = pri_plan_step(plan, k->steps.next);
         if (step->list == (uint32_t)k->steps.list &&
-            (!k->steps.tidies || (step->flags & PRI_STEP_IN_ROOT) != 0)) {
+            (!k->steps.tidies || (step->flags & PRI_STEP_OURS) != 0)) {
             k->steps.next++;
             return step;
         }

@@ -28,6 +28,26 @@ class LikeSystemd(Files):
                 self.assertEqual(self.said(), [folder])
                 os.unlink(self.log)
 
+    def test_a_folder_that_exists_gets_its_mode(self):
+        for key, variable, mode in (("StateDirectory", "STATE_DIRECTORY", "700"), ("CacheDirectory", "CACHE_DIRECTORY", "700"),
+                                    ("ConfigurationDirectory", "CONFIGURATION_DIRECTORY", "751")):
+            with self.subTest(key):
+                show = f"ExecStart=sleep 1000\n{key}=mine\nExecStartPost=/bin/sh -c 'stat -c \"%%a %%n\" ${variable} >>{self.log}'"
+                self.unit(f"{show}\n{key}Mode=0700")
+                self.run_it("true")
+                path = self.said()[-1].split()[1]
+                self.assertEqual(self.said(), [f"700 {path}"])
+                os.chmod(path, 0o751)
+                self.run_it("true")
+                self.assertEqual(self.said()[-1], f"{mode} {path}")
+                os.unlink(self.log)
+
+    def test_the_folders_are_made_whatever_the_services_path_is(self):
+        self.unit(f"Environment=PATH={self.work}\nRuntimeDirectory=it\nExecStart=/bin/sleep 1000\nExecStopPost=/bin/sh -c 'echo $PATH >>{self.log}'")
+        done = self.run_it("true")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.said(), [self.work])
+
     def test_a_command_that_is_killed_has_not_done_its_work(self):
         for signal in ("TERM", "HUP", "INT", "PIPE"):
             killed = f"/bin/sh -c 'kill -{signal} $$$$'"

@@ -94,7 +94,7 @@ class Unit:
         """The folders' own steps are ours: they stand first and last."""
         for name in ("ExecStartPre", "ExecStart", "ExecStartPost", "ExecStop", "ExecStopPost"):
             steps = [step["argv"] for step in self.ours["steps"] if step["list"] == name and not (
-                step["literal"] and step["program"] in ("mkdir", "rm", "true"))]
+                step["literal"] and step["program"] in ("mkdir", "install", "rm", "true"))]
             self.same(name, steps, self.commands.get(name, []))
 
     def environment(self):
@@ -106,7 +106,7 @@ class Unit:
 
     def folders(self):
         made = [step["argv"] for step in self.ours["steps"]
-                if step["list"] == "ExecStartPre" and step["literal"] and step["program"] == "mkdir"]
+                if step["list"] == "ExecStartPre" and step["literal"] and step["program"] in ("mkdir", "install")]
         named = {path for path in self.values.get("RequiresMountsFor", [])}
         for argv in made:
             if argv[-1].startswith(self.values["Root"][0]) if "Root" in self.values else True:

@@ -136,7 +136,7 @@ static void folders_are_made_first_and_removed_last(void **state) {
                              "RuntimeDirectory=a/./b %%c\nRuntimeDirectoryMode=0700\n");
     const struct pri_step *steps = unit->plan.steps;
     static const char *const expected[] = {
-        "mkdir|-p|-m0700|--|/run/user/7/a/b", "mkdir|-p|-m0700|--|/run/user/7/%c", "y", "x", "z",
+        "install|-d|-m0700|--|/run/user/7/a/b", "install|-d|-m0700|--|/run/user/7/%c", "y", "x", "z",
         "rm|-rf|--|/run/user/7/a/b",          "rm|-rf|--|/run/user/7/%c"};
     assert_int_equal(unit->plan.step_count, 7);
     for (size_t i = 0; i < 7; i++) {
@@ -144,8 +144,8 @@ static void folders_are_made_first_and_removed_last(void **state) {
         assert_string_equal(words(steps[i].argv, text), expected[i]);
         assert_true(i == 0 || steps[i].list >= steps[i - 1].list);
     }
-    assert_int_equal(steps[0].flags, PRI_STEP_LITERAL | PRI_STEP_IN_ROOT);
-    assert_int_equal(steps[6].flags, PRI_STEP_LITERAL | PRI_STEP_IGNORE | PRI_STEP_IN_ROOT);
+    assert_int_equal(steps[0].flags, PRI_STEP_LITERAL | PRI_STEP_OURS);
+    assert_int_equal(steps[6].flags, PRI_STEP_LITERAL | PRI_STEP_IGNORE | PRI_STEP_OURS);
     assert_string_equal(words(unit->config.environment, text),
                         "RUNTIME_DIRECTORY=/run/user/7/a/b:/run/user/7/%c");
     unit_free(unit);

@@ -149,17 +149,19 @@ static void add_command(struct loader *l, enum pri_step_list list, uint32_t flag
     for (int i = 0; i < 5 && words[i] != NULL; i++) {
         texts_add(l, &argv, words[i]);
     }
-    unit_add_step(l, list, PRI_STEP_LITERAL | PRI_STEP_IN_ROOT | flags, argv.list[0], argv.list);
+    unit_add_step(l, list, PRI_STEP_LITERAL | PRI_STEP_OURS | flags, argv.list[0], argv.list);
 }
 
 static void add_kind(struct loader *l, enum directory_kind kind) {
     const char *root = unit_directory_root(l, kind);
     const char *mode = unit_text(l, "-m%04o", l->set.directory_modes[kind]);
+    bool keeps_mode = kind == DIR_CONFIGURATION; /* systemd gives it one when it makes it only */
     struct texts made = {0};
     for (size_t i = 0; i < l->set.directories[kind].count; i++) {
         const char *dir = join(l, root, l->set.directories[kind].list[i]);
         add_command(l, PRI_STEPS_START_PRE, 0,
-                    (const char *const[5]){"mkdir", "-p", mode, "--", dir});
+                    keeps_mode ? (const char *const[5]){"mkdir", "-p", mode, "--", dir}
+                               : (const char *const[5]){"install", "-d", mode, "--", dir});
         if (kind == DIR_RUNTIME && !l->set.preserve_runtime) {
             add_command(l, PRI_STEPS_STOP_POST, PRI_STEP_IGNORE,
                         (const char *const[5]){"rm", "-rf", "--", dir, NULL});
