@@ -254,6 +254,13 @@ static void only_what_is_the_default_asks_for_nothing(void **state) {
     }
 }
 
+static void a_file_that_may_be_made_too_late_is_told(void **state) {
+    (void)state;
+    assert_int_equal(told("", "EnvironmentFile=-/nonexistent/x"), 0);
+    assert_int_equal(told("", "EnvironmentFile=-/nonexistent/x\nExecStartPre=y"), 1);
+    assert_int_equal(told("", "EnvironmentFile=-/nonexistent/x\nRuntimeDirectory=y"), 0);
+}
+
 static void conditions_and_assertions_are_two_lists(void **state) {
     (void)state;
     assert_int_equal(told("ConditionHost=x\nConditionUser=y\nConditionPathExists=", ""), 0);
@@ -338,6 +345,35 @@ static void drop_ins_are_read_in_order_and_the_instances_own_wins(void **state) 
     write_file("t@one.service.d/40-d.conf", "[Service]\nNice=99\n");
     assert_int_equal(load("t@.service", "t@one", NULL, &unit, &error), PROCREF_E_INVALID);
     assert_non_null(strstr(error.message, "t@one.service.d/40-d.conf:2: Nice= is '99'"));
+    unit_free(unit);
+}
+
+static void drop_ins_are_read_for_each_beginning_of_the_name(void **state) {
+    static const char *const folders[] = {"a-b-c.service.d", "a-b-.service.d", "a-.service.d",
+                                          "service.d"};
+    char path[128], text[512];
+    (void)state;
+    write_file("a-b-c.service", "[Service]\nExecStart=x\n");
+    write_file("a-b-.service", "[Service]\nExecStart=x\n");
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        snprintf(path, sizeof path, "%s/%s", scratch, folders[i]);
+        must(mkdir(path, 0700) == 0, "mkdir");
+        snprintf(path, sizeof path, "%s/%zu.conf", folders[i], 9 - i);
+        snprintf(text, sizeof text, "[Service]\nEnvironment=V%zu=x\n", i);
+        write_file(path, text);
+        snprintf(path, sizeof path, "%s/same.conf", folders[i]);
+        snprintf(text, sizeof text, "[Service]\nEnvironment=SAME=%zu\n", i);
+        write_file(path, text);
+    }
+    snprintf(path, sizeof path, "%s/a-b-c.service.d/6.conf", scratch);
+    must(symlink("/dev/null", path) == 0, "symlink"); /* masks that of service.d */
+    struct unit *unit = NULL;
+    procref_error error = PROCREF_ERROR_INIT;
+    assert_int_equal(load("a-b-c.service", NULL, NULL, &unit, &error), 0);
+    assert_string_equal(words(unit->config.environment, text), "V2=x|V1=x|V0=x|SAME=0");
+    unit_free(unit);
+    assert_int_equal(load("a-b-.service", NULL, NULL, &unit, &error), 0);
+    assert_string_equal(words(unit->config.environment, text), "V3=x|V2=x|V1=x|SAME=1");
     unit_free(unit);
 }
 
@@ -430,10 +466,12 @@ int main(void) {
         TEST(a_key_that_is_named_by_ignore_is_not_refused),
         TEST(what_asks_for_nothing_is_not_refused_and_takes_back),
         TEST(only_what_is_the_default_asks_for_nothing),
+        TEST(a_file_that_may_be_made_too_late_is_told),
         TEST(conditions_and_assertions_are_two_lists),
         TEST(a_later_assignment_takes_back_what_systemd_would_forget),
         TEST(a_template_needs_an_instance),
         TEST(drop_ins_are_read_in_order_and_the_instances_own_wins),
+        TEST(drop_ins_are_read_for_each_beginning_of_the_name),
         TEST(environment_files_overrule_and_may_be_missing),
         TEST(what_is_unset_is_not_set_by_the_same_file),
         TEST(a_file_that_others_can_write_is_not_read),

@@ -139,9 +139,15 @@ void unit_read_env_files(struct loader *l) {
         if (code == GLOB_NOSPACE) {
             longjmp(l->out_of_memory, 1);
         }
+        l->file = file->from;
+        l->line = file->line;
+        if (code != 0 && file->optional && l->set.steps[PRI_STEPS_START_PRE].count > 0) {
+            unit_find(l, UNIT_WARNING,
+                      "EnvironmentFile=: there is no %.300s now; if ExecStartPre= makes it, that is "
+                      "too late: it is read before anything is started",
+                      file->path);
+        }
         if (code != 0 && !file->optional) {
-            l->file = file->from;
-            l->line = file->line;
             unit_find(
                 l, UNIT_ERROR,
                 "EnvironmentFile=: there is no %.300s (with '-' before it, it may be missing)",

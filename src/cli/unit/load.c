@@ -90,7 +90,11 @@ static void collect(struct loader *l, const char *folder, struct texts *names,
 
 static void read_drop_in(struct loader *l, const char *path) {
     const char *text;
+    char real[PATH_MAX];
     size_t length;
+    if (realpath(path, real) != NULL && strcmp(real, "/dev/null") == 0) {
+        return; /* a mask: it has only hidden what has the same name in a more general folder */
+    }
     l->file = path;
     l->line = 1;
     const char *why = unit_read_file(l, path, &text, &length);
@@ -101,15 +105,33 @@ static void read_drop_in(struct loader *l, const char *path) {
     unit_parse_text(l, text, length, unit_assign);
 }
 
-/* NAME.service.d beside the file, and for redis@test also redis@.service.d: by the files' names. */
-static void read_drop_ins(struct loader *l, const char *folder) {
-    const char *name = l->unit->name, *at = strchr(name, '@');
-    struct texts names = {0}, paths = {0}, sorted = {0};
-    collect(l, unit_text(l, "%s/%s" SUFFIX ".d", folder, name), &names, &paths);
-    if (at != NULL && at[1] != '\0') {
-        collect(l, unit_text(l, "%s/%.*s" SUFFIX ".d", folder, (int)(at - name) + 1, name), &names,
-                &paths);
+/* "a-b-" of "a-b-c" and "a-" of that; 0: there is none. */
+static size_t chopped(const char *name, size_t length) {
+    for (length -= length > 0; length > 1; length--) {
+        if (name[length - 1] == '-') {
+            return length;
+        }
     }
+    return 0;
+}
+
+/*
+ * By systemd.unit(5), of those beside the file: a-b@x.service.d, for an instance a-b@.service.d,
+ * the same for each beginning of the name that ends with a dash, and service.d for all; together by
+ * the files' names.
+ */
+static void read_drop_ins(struct loader *l, const char *folder) {
+    const char *name = l->unit->name, *at = name + strcspn(name, "@");
+    struct texts names = {0}, paths = {0}, sorted = {0};
+    for (size_t part = (size_t)(at - name); part > 0; part = chopped(name, part)) {
+        collect(l, unit_text(l, "%s/%.*s%s" SUFFIX ".d", folder, (int)part, name, at), &names,
+                &paths);
+        if (at[0] != '\0' && at[1] != '\0') {
+            collect(l, unit_text(l, "%s/%.*s@" SUFFIX ".d", folder, (int)part, name), &names,
+                    &paths);
+        }
+    }
+    collect(l, unit_text(l, "%s/service.d", folder), &names, &paths);
     for (size_t i = 0; i < names.count;
          i++) { /* "NAME\0PATH" would do; a pair of words is simpler */
         texts_add(l, &sorted, unit_text(l, "%s/%s", names.list[i], paths.list[i]));
