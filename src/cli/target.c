@@ -18,6 +18,11 @@ static int set_scope(const struct cli_target_options *options, const char *folde
                      struct cli_target *t) {
     char found[PRI_PATH_SIZE], base[PRI_PATH_SIZE];
     bool own = true;
+    if (options->base_dir != NULL && (*options->base_dir == '\0' || options->scope != NULL)) {
+        cli_say(*options->base_dir == '\0' ? "--base-dir is empty"
+                                           : "--base-dir and --scope exclude each other");
+        return CLI_USAGE;
+    }
     if (options->base_dir != NULL) {
         scope_canonical(options->base_dir, t->dir);
     } else if (options->scope != NULL && strcmp(options->scope, "user") != 0) {

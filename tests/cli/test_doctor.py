@@ -10,7 +10,7 @@ import subprocess
 import sys
 import unittest
 
-from support import HELPERS, PATIENCE, PROCREF, RUN, World
+from support import HELPERS, PATIENCE, PROCREF, RUN, World, without_privileges
 
 CALLS = {  # numbers of system calls, by machine
     "x86_64": {"semget": 64, "semop": 65, "semtimedop": 220, "memfd_create": 319, "execveat": 322, "pidfd_open": 434},
@@ -207,6 +207,12 @@ class Doctor(World):
         os.chmod(folder, 0o777)
         result, lines = self.doctor()
         self.assertRegex(self.line(lines, "runtime folder"), f"^FAIL .*0777.*chmod go-w {folder}")
+
+    def test_a_runtime_folder_that_cannot_be_written_is_told_with_what_does_not_work_then(self):
+        os.mkdir(os.path.join(self.env["XDG_RUNTIME_DIR"], "procref"), 0o500)
+        result, lines = self.doctor(preexec_fn=without_privileges)
+        self.assertRegex(self.line(lines, "runtime folder"), "^FAIL .*service files and recipes cannot be used.*XDG_RUNTIME_DIR")
+        self.assertEqual(result.returncode, 1)
 
     def test_few_descriptors_are_told_and_the_rest_is_tried_all_the_same(self):
         import resource

@@ -155,6 +155,12 @@ class Frame(World):
                 self.assertEqual(self.mistake(name, option, value, f"{option}={value}"), f"procref {name}: {option} is given twice")
         self.assertEqual(self.mistake("check", "-f", "a.service", "-f", "b.service"), "procref check: --file is given twice")
 
+    def test_a_folder_for_files_is_one_and_is_the_scope(self):
+        for words, why in ((["--base-dir", ""], "--base-dir is empty"),
+                           (["--base-dir", self.dir, "--scope", "user"], "--base-dir and --scope exclude each other")):
+            result = self.procref("run", "x", *words, "--command", "sleep 1000", "--", "true")
+            self.assertEqual((result.returncode, result.stderr), (100, f"procref run: {why}\n"))
+
     def test_a_port_is_one(self):
         for port in ("0", "65536", "99999", "-1", "x", "99999999999999999999"):
             self.assertIn(f"--port is '{port}': use a whole number from 1 to 65535", self.mistake("run", "redis", "--port", port, "--", "true"))

@@ -62,6 +62,11 @@ class Redis(Recipes):
             self.skipTest("needs a network of its own, which is not allowed here")
         self.assertEqual((result.returncode, result.stdout), (0, "PONG\n"), result.stderr)
 
+    def test_redis_needs_no_home(self):
+        self.env["HOME"] = "/nonexistent"
+        result = self.procref("run", "redis", "--", "redis-cli", "ping", preexec_fn=real.own_network)
+        self.assertEqual((result.returncode, result.stdout), (0, "PONG\n"), result.stderr)
+
     def test_who_has_the_port_is_not_taken_for_redis(self):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))

@@ -225,6 +225,12 @@ class Failures(support.World):
         self.assertEqual(result.stderr, f"procref run: '{self.db}' ended before it was ready: it exited with status 3\n"
                                         "  | no-such-disk\n")
 
+    def test_a_limit_of_file_sizes_that_is_too_low_is_named(self):
+        low = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        result = self.procref("run", self.db, "--command", self.service(), "--", "true", preexec_fn=low)
+        self.assertEqual(result.returncode, 111)
+        self.assertIn("ulimit -f", result.stderr)
+
     def test_a_start_that_takes_too_long_fails(self):
         for options in (["--start-timeout", "100ms"], ["--timeout", "100ms", "--start-timeout", "1s"]):
             result = self.procref("run", self.db, *options, "--command", self.service("--start-delay-ms", "60000"),

@@ -5,4 +5,6 @@ command -v mandoc >/dev/null || {
     exit 77
 }
 # To standard error go notes on the list of this machine's own pages.
-mandoc -T lint -W warning "$@" 2>/dev/null
+mandoc -T lint -W warning "$@" 2>/dev/null || exit
+# mandoc takes it, and prints one quotation of all words and commas.
+! grep -nE '^\.(Pq )?[DS]q .* , .' "$@"

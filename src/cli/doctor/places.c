@@ -189,10 +189,14 @@ static void judge_folder(const char *folder, const char *parent, bool exists) {
                                : "; XDG_RUNTIME_DIR is not yours alone and is not used";
     }
     if (os != 0) {
-        doctor_say(DOCTOR_WARN, what,
-                   "%s cannot be written (%s): services run, but without log and hints; %s",
-                   exists ? folder : parent, strerror(os),
-                   os == ENOSPC || os == EDQUOT ? "free some space" : "set XDG_RUNTIME_DIR");
+        bool full = os == ENOSPC || os == EDQUOT;
+        doctor_say(full ? DOCTOR_WARN : DOCTOR_FAIL, what,
+                   full
+                       ? "%s cannot be written (%s): services run, but without log and hints; free "
+                         "some space"
+                       : "%s cannot be written (%s): service files and recipes cannot be used, and "
+                         "other services have no log and no hints; set XDG_RUNTIME_DIR",
+                   exists ? folder : parent, strerror(os));
     } else if (over_the_network((long)system.f_type)) {
         doctor_say(DOCTOR_WARN, what,
                    "%s is on %s, where each write may wait for a server; set XDG_RUNTIME_DIR to a "

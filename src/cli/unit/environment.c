@@ -142,10 +142,11 @@ void unit_read_env_files(struct loader *l) {
         l->file = file->from;
         l->line = file->line;
         if (code != 0 && file->optional && l->set.steps[PRI_STEPS_START_PRE].count > 0) {
-            unit_find(l, UNIT_WARNING,
-                      "EnvironmentFile=: there is no %.300s now; if ExecStartPre= makes it, that is "
-                      "too late: it is read before anything is started",
-                      file->path);
+            unit_find(
+                l, UNIT_WARNING,
+                "EnvironmentFile=: there is no %.300s now; if ExecStartPre= makes it, that is "
+                "too late: it is read before anything is started",
+                file->path);
         }
         if (code != 0 && !file->optional) {
             unit_find(

@@ -194,8 +194,8 @@ IN_CHILD static int take_barrier(void *argument) {
     }
     PRI_CRASH_POINT("bound, keeper not started");
     if (write_config(s) < 0) {
-        return failed(s, errno == EMFILE || errno == ENFILE ? PROCREF_E_LIMIT : PROCREF_E_NO_MEMORY,
-                      "memfd_create");
+        bool limit = errno == EMFILE || errno == ENFILE || errno == EFBIG;
+        return failed(s, limit ? PROCREF_E_LIMIT : PROCREF_E_NO_MEMORY, "memfd_create");
     }
     if (pri_rendezvous_join(FD_LINK, PRI_FD_LISTENER) < 0) {
         return failed(s, PROCREF_E_CONFLICT,
@@ -219,9 +219,10 @@ static int explain(const struct spawn *s, procref_error *err) {
             "ask them to let go, or use another name",
             name, (unsigned)s->owner);
     case PROCREF_E_LIMIT:
-        return pri_fail(
-            err, s->code, s->os, s->op,
-            "a limit keeps the keeper of '%s' from starting: see ulimit -n and ulimit -u", name);
+        return pri_fail(err, s->code, s->os, s->op,
+                        "a limit keeps the keeper of '%s' from starting: see ulimit -n, ulimit -u "
+                        "and ulimit -f",
+                        name);
     case PROCREF_E_NO_MEMORY:
         return pri_fail(err, s->code, s->os, s->op, "no memory to start the keeper of '%s'", name);
     default:
