@@ -129,6 +129,17 @@ TEST(after_exec_the_same_process_may_hold_again_beside_what_it_kept) {
     await_no_trace(w);
 }
 
+/* The second then runs on, in memory that must still be there. */
+TEST(the_first_child_of_a_spawn_may_be_killed_under_the_second) {
+    world_set(w, "PROCREF_FAULT=orphan");
+    struct client *c = client_start(w);
+    client_open(c, ON_PORT, TCP);
+    client_answered(c, client_hold(c).pid);
+    assert_int_equal(world_shell(w, "test $(grep -c 'spawn: ' trace) -eq 1"), 0);
+    client_quit(c);
+    await_no_trace(w);
+}
+
 TEST_MAIN(T(a_forked_child_may_acquire_a_reference_of_its_own),
           T(a_forked_child_of_a_process_that_holds_nothing_starts_the_service),
           T(refused_releases_of_children_leave_the_parents_reference_untouched),
@@ -136,4 +147,5 @@ TEST_MAIN(T(a_forked_child_may_acquire_a_reference_of_its_own),
           T(no_descriptor_of_procref_survives_exec_or_is_inherited_by_a_command),
           T(a_command_started_by_a_client_does_not_keep_the_service),
           T(a_program_that_replaced_the_client_keeps_the_service_until_it_ends),
-          T(after_exec_the_same_process_may_hold_again_beside_what_it_kept))
+          T(after_exec_the_same_process_may_hold_again_beside_what_it_kept),
+          T(the_first_child_of_a_spawn_may_be_killed_under_the_second))

@@ -22,6 +22,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/crash.h"
@@ -55,18 +56,19 @@ enum { KEEPER_DESCRIPTORS = 32 };
 #define IN_CHILD
 #endif
 
+/* All that the children read and write: memory of its own, which outlives the call if need be. */
 struct spawn {
     const struct pri_config *config;
-    char *const *argv;
-    char **envp;
+    char title[16], name[PRI_NAME_SIZE], mark[64];
+    char *argv[3], *envp[ENVIRONMENT_MOST];
     const char *fallback;
     bool chosen; /* fallback is what the environment says: nothing else is tried */
-    char *stack;
     int link;
     /* the outcome, written by the children */
     int code, os;
     const char *op;
     uint32_t owner; /* of the first name, if all are taken */
+    _Alignas(64) char stacks[2][STACK_SIZE];
 };
 
 IN_CHILD static int failed(struct spawn *s, int code, const char *op) {
@@ -106,11 +108,21 @@ IN_CHILD static int execute_image(struct spawn *s) {
     return (int)syscall(SYS_execveat, fd, "", s->argv, s->envp, AT_EMPTY_PATH);
 }
 
+/* PROCREF_FAULT=orphan: somebody kills the first child now, and who waits for it goes on. */
+IN_CHILD static void orphan_fault(void) {
+    pid_t first = getppid();
+    if (pri_fault("orphan") && kill(first, SIGKILL) == 0) {
+        struct timespec a_while = {.tv_nsec = 200000000};
+        nanosleep(&a_while, NULL);
+    }
+}
+
 /* The second child. vm.memfd_noexec=2 and seccomp filters refuse the image: then the installed
  * file, first the one in the prefix in which the library is now. */
 IN_CHILD static int run_keeper(void *argument) {
     struct spawn *s = argument;
     setsid();
+    orphan_fault();
     if (execute_image(s) < 0) {
         int os = errno;
         char beside[PRI_PATH_SIZE];
@@ -201,7 +213,7 @@ IN_CHILD static int take_barrier(void *argument) {
         return failed(s, PROCREF_E_CONFLICT,
                       "connect"); /* strangers have filled the queue: try again */
     }
-    int pid = clone(run_keeper, s->stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, s);
+    int pid = clone(run_keeper, s->stacks[1] + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, s);
     if (pid < 0) {
         return failed(s, errno == EAGAIN ? PROCREF_E_LIMIT : PROCREF_E_NO_MEMORY, "clone");
     }
@@ -246,8 +258,7 @@ static int check_limit(const char *name, procref_error *err) {
 
 /* The pair begins with next to nothing: the service's environment travels with the configuration.
  */
-static void fill_environment(char **envp, char *mark, size_t size,
-                             const struct pri_config *config) {
+static void fill_environment(struct spawn *s) {
     static const char *const kept[] = {
         "PROCREF_TRACE",
 #ifdef PRI_CRASH_POINTS
@@ -255,83 +266,96 @@ static void fill_environment(char **envp, char *mark, size_t size,
 #endif
     };
     size_t count = 0;
-    pri_format(mark, size, PRI_KEEPER_MARK "%016llx", (unsigned long long)config->ident.hash);
-    envp[count++] = mark;
+    pri_format(s->mark, sizeof s->mark, PRI_KEEPER_MARK "%016llx",
+               (unsigned long long)s->config->ident.hash);
+    s->envp[count++] = s->mark;
     for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
         size_t length = strlen(kept[i]);
         for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
             if (strncmp(*entry, kept[i], length) == 0 && (*entry)[length] == '=' &&
                 pri_environment(kept[i]) != NULL && count + 1 < ENVIRONMENT_MOST) {
-                envp[count++] = *entry;
+                s->envp[count++] = *entry;
                 break;
             }
         }
     }
-    envp[count] = NULL;
+    s->envp[count] = NULL;
+}
+
+static struct spawn *make_spawn(const struct pri_config *config) {
+    const char *installed = pri_environment("PROCREF_KEEPER_PATH");
+    struct spawn *s =
+        mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (s == MAP_FAILED) {
+        return NULL;
+    }
+    s->config = config;
+    pri_format(s->title, sizeof s->title, "procref-keeper");
+    memcpy(s->name, config->ident.name, sizeof s->name);
+    s->argv[0] = s->title;
+    s->argv[1] = s->name;
+    s->link = -1;
+    s->op = "clone";
+    s->fallback = installed != NULL ? installed : PRI_KEEPER_PATH;
+    s->chosen = installed != NULL;
+    fill_environment(s);
+    return s;
 }
 
 int pri_spawn_pair(const struct pri_config *config, procref_waitable *ret_link,
                    procref_error *err) {
-    char title[] = "procref-keeper", name[PRI_NAME_SIZE], mark[64];
-    char *argv[] = {title, name, NULL}, *envp[ENVIRONMENT_MOST];
-    const char *installed = pri_environment("PROCREF_KEEPER_PATH");
-    struct spawn s = {.config = config,
-                      .argv = argv,
-                      .envp = envp,
-                      .link = -1,
-                      .op = "clone",
-                      .fallback = installed != NULL ? installed : PRI_KEEPER_PATH,
-                      .chosen = installed != NULL};
+    const char *name = config->ident.name;
     sigset_t all, mask;
     int cancel, status = 0;
 
-    memcpy(name, config->ident.name, sizeof name);
-    fill_environment(envp, mark, sizeof mark, config);
     int code = check_limit(name, err);
-    code = code == 0 ? pri_rendezvous_socket(&s.link, err) : code;
     if (code < 0) {
         return code;
     }
-    fcntl(s.link, F_SETFL,
-          O_NONBLOCK); /* the child connects it to itself, and must not wait for that */
-    char *stacks =
-        mmap(NULL, 2 * STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (stacks == MAP_FAILED) {
+    struct spawn *s = make_spawn(config);
+    if (s == NULL) {
         int os = errno;
-        code = pri_fail(err, PROCREF_E_NO_MEMORY, os, "mmap",
+        return pri_fail(err, PROCREF_E_NO_MEMORY, os, "mmap",
                         "no memory to start the keeper of '%s'", name);
-        goto close_link;
     }
-    s.stack = stacks + STACK_SIZE;
+    code = pri_rendezvous_socket(&s->link, err);
+    if (code < 0) {
+        goto free_memory;
+    }
+    fcntl(s->link, F_SETFL,
+          O_NONBLOCK); /* the child connects it to itself, and must not wait for that */
     /* A handler must not run in a child that shares our memory, nor a cancellation end it half-way.
      */
     sigfillset(&all);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     pthread_sigmask(SIG_SETMASK, &all, &mask);
-    int pid = clone(take_barrier, stacks + STACK_SIZE, CLONE_VM | CLONE_VFORK, &s);
+    int pid = clone(take_barrier, s->stacks[0] + STACK_SIZE, CLONE_VM | CLONE_VFORK, s);
     int os = errno;
     while (pid > 0 && waitpid(pid, &status, __WALL) < 0 && errno == EINTR) {
     }
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
     pthread_setcancelstate(cancel, NULL);
-    munmap(stacks, 2 * STACK_SIZE);
+    bool killed = pid > 0 && WIFSIGNALED(status);
     if (pid < 0) {
         code = pri_fail(err, PROCREF_E_LIMIT, os, "clone", "no process to start the keeper of '%s'",
                         name);
-    } else if (WIFSIGNALED(status)) {
-        code = PROCREF_E_AGAIN; /* somebody killed the child: the name is free, or a pair is behind
-                                   it */
+    } else if (killed) {
+        code = PROCREF_E_AGAIN; /* the name is free, or a pair is behind it */
     } else {
-        code = s.code < 0 ? explain(&s, err) : 0;
+        code = s->code < 0 ? explain(s, err) : 0;
     }
     PRI_TRACE("spawn: %s", code == 0                 ? "a pair"
                            : code == PROCREF_E_AGAIN ? "another has it"
                                                      : "failed");
     if (code == 0) {
-        *ret_link = s.link;
-        return 0;
+        *ret_link = s->link;
+    } else {
+        pri_link_close(s->link);
     }
-close_link:
-    pri_link_close(s.link);
+    if (killed) {
+        return code; /* the second child may still run in this memory: it is left */
+    }
+free_memory:
+    munmap(s, sizeof *s);
     return code;
 }
