@@ -26,7 +26,8 @@
 #include "os/launch.h"
 #include "os/ready.h"
 
-enum { NOTIFY_NAME_SIZE = 108 };
+/* A service that writes faster than it is read must not keep us here: the rest is for the next step. */
+enum { NOTIFY_NAME_SIZE = 108, LOG_READS_MOST = 64 };
 
 #define POLL_FIRST_NS (1 * PRI_MS) /* tcp, unix */
 #define POLL_LAST_NS (20 * PRI_MS)
@@ -392,7 +393,8 @@ static int start_log(struct pri_readiness *r, const char *log, int64_t offset, p
     }
     /* There are 128 inotify instances to a user, and a memory file may not announce what is written
      * to it through the descriptor that memfd_create(2) gave: then the clock does it. */
-    r->next_ns = r->waitable < 0 || status.st_nlink == 0 ? 0 : PRI_NEVER;
+    r->polls = r->waitable < 0 || status.st_nlink == 0;
+    r->next_ns = r->polls ? 0 : PRI_NEVER;
     return 0;
 }
 
@@ -414,15 +416,15 @@ static enum pri_readiness_result step_log(struct pri_readiness *r) {
     size_t size = sizeof bytes - 1;
     struct stat status;
     ssize_t length;
+    int reads = 0;
 
     if (r->waitable >= 0) {
-        while ((length = read(r->waitable, bytes, size)) > 0 || (length < 0 && errno == EINTR)) {
-        }
+        length = read(r->waitable, bytes, size); /* equal events are one, inotify(7) */
     }
     if (fstat(r->other, &status) == 0 && status.st_size < r->offset) {
         r->offset = 0; /* it was cut */
     }
-    while (!r->ready) {
+    while (!r->ready && reads < LOG_READS_MOST) {
         length = pread(r->other, bytes, size, r->offset);
         if (length < 0 && errno == EINTR) {
             continue;
@@ -430,6 +432,7 @@ static enum pri_readiness_result step_log(struct pri_readiness *r) {
         if (length <= 0) {
             break;
         }
+        reads++;
         size_t at = 0;
         char *end;
         while (!r->ready && (end = memchr(bytes + at, '\n', (size_t)length - at)) != NULL) {
@@ -452,7 +455,11 @@ static enum pri_readiness_result step_log(struct pri_readiness *r) {
     if (r->ready) {
         return PRI_READINESS_READY;
     }
-    return r->next_ns == PRI_NEVER ? PRI_READINESS_WAIT : wait_more(r, POLL_LAST_NS);
+    if (r->polls && reads < LOG_READS_MOST) {
+        return wait_more(r, POLL_LAST_NS);
+    }
+    r->next_ns = reads < LOG_READS_MOST ? PRI_NEVER : 0;
+    return PRI_READINESS_WAIT;
 }
 
 /* ---- The machine ----------------------------------------------------------------------------- */

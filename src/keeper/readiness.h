@@ -31,6 +31,7 @@ struct pri_readiness {
     const char *text; /* PATH, CMD or REGEX, owned by the caller of start */
     uint16_t port;
     int64_t offset;           /* log: read so far */
+    bool polls;               /* log: nothing announces what is written to it */
     struct pri_process probe; /* exec: the command that runs now */
     char *const *envp;
     const char *dir;

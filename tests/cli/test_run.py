@@ -226,10 +226,14 @@ class Failures(support.World):
                                         "  | no-such-disk\n")
 
     def test_a_limit_of_file_sizes_that_is_too_low_is_named(self):
-        low = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-        result = self.procref("run", self.db, "--command", self.service(), "--", "true", preexec_fn=low)
-        self.assertEqual(result.returncode, 111)
-        self.assertIn("ulimit -f", result.stderr)
+        for limit in (0, 400_000, 1_000_000):  # one that the keeper's program is below, too
+            low = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+            result = self.procref("run", self.db, "--command", self.service(), "--", "true", preexec_fn=low)
+            self.assertEqual(result.returncode, 111)
+            self.assertIn("ulimit -f", result.stderr)
+        enough = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
+        result = self.procref("run", self.db, "--command", self.service(), "--", "true", preexec_fn=enough)
+        self.assertEqual(result.returncode, 0, result.stderr)
 
     def test_a_start_that_takes_too_long_fails(self):
         for options in (["--start-timeout", "100ms"], ["--timeout", "100ms", "--start-timeout", "1s"]):

@@ -51,6 +51,21 @@ while True:
                 os.unlink(f"{self.work}/go")
                 self.assertLess(spent, 50_000_000)
 
+    def test_a_log_that_is_longer_than_the_keeper_may_write_ends_no_keeper(self):
+        import resource
+        low = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, resource.RLIM_INFINITY))
+        self.unit("ExecStart=sleep 1000\nLimitFSIZE=infinity\n"
+                  f"ExecStop=/bin/sh -c 'echo stop >>{self.log}; head -c 2500000 /dev/zero; exit 1'")
+        self.assertEqual(self.procref("run", "it", "--", "true", preexec_fn=low).returncode, 0)
+        self.assertEqual(self.procref("wait", "it").returncode, 0)
+        self.assertEqual(self.said(), ["stop"])
+
+    def test_a_service_that_talks_without_end_is_given_up_in_time(self):
+        self.unit("ExecStart=yes\nTimeoutStartSec=1", "Ready=log:never")
+        done = self.run_it("true")
+        self.assertEqual(done.returncode, 111)
+        self.assertIn("was not ready (log:never) within its start timeout of 1000 ms", done.stderr)
+
     # ---- Lists ----
 
     def test_the_lists_run_in_their_order_and_once(self):
@@ -309,6 +324,13 @@ while True:
                   f"ExecStart=/bin/sh -c 'sleep 1000 & echo {os.getpid()} >{self.work}/pid'")
         done = self.run_it("true")
         self.assertEqual(done.returncode, 111)
+
+    def test_a_pid_file_that_is_a_pipe_holds_nobody(self):
+        os.mkfifo(f"{self.work}/pid")
+        self.unit(f"Type=forking\nPIDFile={self.work}/pid\nTimeoutStartSec=500ms\nExecStart=/bin/sh -c 'sleep 1000 &'")
+        done = self.run_it("true")
+        self.assertEqual(done.returncode, 111)
+        self.assertIn("was not ready", done.stderr)
 
     def test_a_forking_service_without_a_pid_file_is_what_is_left(self):
         self.unit("Type=forking\nExecStart=/bin/sh -c 'sleep 1000 &'\nExecStop=SAY $MAINPID")

@@ -492,6 +492,27 @@ static void a_log_that_was_cut_is_read_from_its_beginning(void **state) {
     close(fd);
 }
 
+/* The loop has other things to do, a deadline to keep among them. */
+static void who_writes_faster_than_is_read_does_not_keep_us(void **state) {
+    (void)state;
+    static char much[1024 * 1024];
+    char path[100];
+    struct pri_readiness r;
+    struct pri_tree tree = below_us();
+    int fd = make_log(path), steps = 1;
+    memset(much, '\n', sizeof much);
+    start(&r, "log:^ready$", 0, path, NULL);
+    must(write(fd, much, sizeof much) == sizeof much, "write");
+    say(fd, "ready\n");
+    while (pri_readiness_step(&r, &tree) == PRI_READINESS_WAIT) {
+        assert_true(r.next_ns <= pri_clock_ns()); /* nothing announces what is there already */
+        steps++;
+    }
+    assert_in_range(steps, 2, 1000);
+    pri_readiness_stop(&r);
+    close(fd);
+}
+
 static void a_memory_file_is_watched_too(void **state) {
     (void)state;
     char path[100];
@@ -531,6 +552,7 @@ int main(void) {
         cmocka_unit_test(a_prompt_without_a_lines_end_matches),
         cmocka_unit_test(earlier_output_zero_bytes_and_long_lines_do_not_confuse),
         cmocka_unit_test(a_log_that_was_cut_is_read_from_its_beginning),
+        cmocka_unit_test(who_writes_faster_than_is_read_does_not_keep_us),
         cmocka_unit_test(a_memory_file_is_watched_too),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

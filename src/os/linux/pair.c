@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -61,6 +62,8 @@ static uint64_t raise_files(void) {
 bool pri_pair_shed(uint64_t *ret_files_soft) {
     /* Whatever the client ignored (nohup: SIGHUP, Python: SIGPIPE) or blocked. */
     pri_signals_reset();
+    /* A service may have a higher limit, and a log that is longer than we may write. */
+    signal(SIGXFSZ, SIG_IGN);
     shed_priority();
     *ret_files_soft = raise_files();
     umask(022);

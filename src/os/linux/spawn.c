@@ -27,6 +27,7 @@
 
 #include "core/crash.h"
 #include "core/fail.h"
+#include "core/record.h"
 #include "core/trace.h"
 #include "os/folder.h"
 #include "os/linux/unseen.h"
@@ -244,16 +245,23 @@ static int explain(const struct spawn *s, procref_error *err) {
     }
 }
 
-/* The hard limit, to which the keeper raises its own. */
-static int check_limit(const char *name, procref_error *err) {
+/* The hard limit of descriptors, to which the keeper raises its own; and that of file sizes, which
+ * holds for memory files too. */
+static int check_limits(const char *name, procref_error *err) {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_max >= KEEPER_DESCRIPTORS) {
-        return 0;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max < KEEPER_DESCRIPTORS) {
+        return pri_fail(err, PROCREF_E_LIMIT, 0, "getrlimit",
+                        "the keeper of '%s' needs %d descriptors, and the hard limit of open files "
+                        "is %llu: raise it (RLIMIT_NOFILE, ulimit -n)",
+                        name, (int)KEEPER_DESCRIPTORS, (unsigned long long)limit.rlim_max);
     }
-    return pri_fail(err, PROCREF_E_LIMIT, 0, "getrlimit",
-                    "the keeper of '%s' needs %d descriptors, and the hard limit of open files is "
-                    "%llu: raise it (RLIMIT_NOFILE, ulimit -n)",
-                    name, (int)KEEPER_DESCRIPTORS, (unsigned long long)limit.rlim_max);
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < sizeof(struct pri_record)) {
+        return pri_fail(err, PROCREF_E_LIMIT, 0, "getrlimit",
+                        "the keeper of '%s' has a memory file of %zu bytes, and the limit of file "
+                        "sizes is %llu: raise it (RLIMIT_FSIZE, ulimit -f)",
+                        name, sizeof(struct pri_record), (unsigned long long)limit.rlim_cur);
+    }
+    return 0;
 }
 
 /* The pair begins with next to nothing: the service's environment travels with the configuration.
@@ -308,7 +316,7 @@ int pri_spawn_pair(const struct pri_config *config, procref_waitable *ret_link,
     sigset_t all, mask;
     int cancel, status = 0;
 
-    int code = check_limit(name, err);
+    int code = check_limits(name, err);
     if (code < 0) {
         return code;
     }
