@@ -88,30 +88,42 @@ static int say_ready(int64_t fd) {
     return -1;
 }
 
-/* Readable when the parent ends, if that is a keeper: this process holds what its service requires.
- */
-static procref_waitable watch_keeper(void) {
+/* "PROCREF_KEEPER=HASH", of the keeper for which this process holds what its service requires;
+ * false: it was not started by one. */
+static bool find_mark(char to[64]) {
+    static const char holder[] = PRI_HOLDER_MARK;
+    const char *own = getenv("PROCREF_KEEPER"), *rest = strchr(holder, '=') + 1;
+    if (own == NULL || strncmp(own, rest, strlen(rest)) != 0) {
+        return false;
+    }
+    snprintf(to, 64, PRI_KEEPER_MARK "%s", own + strlen(rest));
+    return true;
+}
+
+/* Readable when the parent ends, if that is our keeper. When both of its pair have ended, the
+ * parent may be another service's. */
+static procref_waitable watch_keeper(const char *mark) {
     procref_waitable gone = -1;
     char path[64], environment[4096];
     pid_t parent = getppid();
     snprintf(path, sizeof path, "/proc/%d/environ", (int)parent);
     ptrdiff_t length = pri_read_text(path, environment, sizeof environment);
-    bool keeper = length > 0 && memmem(environment, (size_t)length, PRI_KEEPER_MARK,
-                                       strlen(PRI_KEEPER_MARK)) != NULL;
+    bool keeper = length > 0 && memmem(environment, (size_t)length, mark, strlen(mark)) != NULL;
     if (!keeper || pri_process_hold((uint32_t)parent, &gone) < 0) {
         return -1;
     }
     if (getppid() != parent) { /* it ended meanwhile, and its number may be another's */
         close(gone);
-        return watch_keeper();
+        return watch_keeper(mark);
     }
     return gone;
 }
 
 /* A pair's other member takes over from a keeper that dies; with the last of them this ends. */
 static void wait_for_the_end(int signals, int gone) {
-    bool for_keeper = getenv("PROCREF_KEEPER") != NULL;
-    procref_waitable keeper = for_keeper ? watch_keeper() : -1;
+    char mark[64];
+    bool for_keeper = find_mark(mark);
+    procref_waitable keeper = for_keeper ? watch_keeper(mark) : -1;
     while (!for_keeper || keeper >= 0) {
         struct pollfd fds[3] = {{.fd = signals, .events = POLLIN},
                                 {.fd = gone, .events = POLLIN},
@@ -123,7 +135,7 @@ static void wait_for_the_end(int signals, int gone) {
             return;
         }
         close(keeper);
-        keeper = watch_keeper();
+        keeper = watch_keeper(mark);
     }
 }
 

@@ -56,8 +56,6 @@ static void record_stopping(struct pri_keeper *k) {
 
 static void retire(struct pri_keeper *k) {
     PRI_CRASH_POINT("about to retire");
-    pri_counter_remove(&k->counter);
-    PRI_CRASH_POINT("set removed");
     if (k->dir < 0) {
         int dir = pri_directory_open(pri_config_text(k->pair->config, k->pair->config->dir), NULL);
         k->dir = dir >= 0 ? dir : -1;
@@ -68,6 +66,10 @@ static void retire(struct pri_keeper *k) {
             pri_metadata_remove(k->dir, ident_of(k)->name);
         }
     }
+    /* The hint first: the generations of the next set begin at 1, and what it says must not fit
+     * one of them. */
+    PRI_CRASH_POINT("hint removed");
+    pri_counter_remove(&k->counter);
     PRI_CRASH_POINT("retired");
     /*
      * The name is free when both of us have let go of it, and the clients who wait begin again when

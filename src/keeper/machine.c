@@ -48,6 +48,11 @@ static bool wanted(const M *m) {
     return m->refs > 0 || m->asking > 0 || m->coming > 0 || m->old_holders > 0;
 }
 
+/* By itself, while somebody holds it. */
+static bool restarts(const M *m) {
+    return m->restart && m->failures < m->restarts_most;
+}
+
 static Actions retire(M *m) {
     m->phase = PRI_PHASE_STOPPING;
     return go(m, PRI_S_ENDED, DO(PRI_A_RETIRE));
@@ -282,7 +287,7 @@ static Actions failing(M *m, enum pri_event event) {
         m->asking = 0;
         return first(PRI_A_TELL_FAILED, elect(m));
     }
-    if (m->restart && m->failures < m->restarts_most) {
+    if (restarts(m)) {
         return go(m, PRI_S_WAITING, DO(PRI_A_TELL_FAILED, PRI_A_ARM_BACK_OFF));
     }
     return first(PRI_A_TELL_FAILED, give_up(m));
@@ -391,8 +396,16 @@ static Actions withdrawing(M *m, enum pri_event event) {
         m->generation < PRI_GENERATION_LAST) {
         return first(PRI_A_KEEP_OLD, elect(m)); /* on_recover decides what becomes of the process */
     }
+    if (m->callbacks) {
+        return go(m, PRI_S_DYING, DO(PRI_A_KEEP_OLD, PRI_A_END_TREE));
+    }
+    if (m->stopped) {
+        return go(m, PRI_S_DYING, DO(PRI_A_KEEP_STOPPED, PRI_A_RECORD_GAVE_UP, PRI_A_END_TREE));
+    }
+    /* On record before it is ended: a successor would start it again. */
+    bool again = m->asking > 0 || restarts(m);
     return go(m, PRI_S_DYING,
-              m->callbacks ? DO(PRI_A_KEEP_OLD, PRI_A_END_TREE) : DO(PRI_A_END_TREE));
+              again ? DO(PRI_A_END_TREE) : DO(PRI_A_RECORD_GAVE_UP, PRI_A_END_TREE));
 }
 
 static Actions handing_over(M *m, enum pri_event event) {
@@ -437,10 +450,7 @@ static Actions dying(M *m, enum pri_event event) {
     if (stopped) {
         return first(PRI_A_KEEP_STOPPED, give_up(m));
     }
-    if (m->restart && m->failures < m->restarts_most) {
-        return go(m, PRI_S_WAITING, DO(PRI_A_ARM_BACK_OFF));
-    }
-    return give_up(m);
+    return restarts(m) ? go(m, PRI_S_WAITING, DO(PRI_A_ARM_BACK_OFF)) : give_up(m);
 }
 
 static Actions waiting(M *m, enum pri_event event) {

@@ -111,7 +111,7 @@ enum pri_event {
     X(ARM_LINGER, "arm linger")                                                                    \
     X(ARM_BACK_OFF, "arm back-off")                                                                \
     X(COUNT_OLD, "count old") /* find and watch the holders of removed sets */                     \
-    X(RETIRE, "retire")       /* remove the set and the hint, exit */                              \
+    X(RETIRE, "retire")       /* remove the hint and the set, exit */                              \
     X(LEAVE, "leave")         /* exit without touching the set: it is another keeper's */
 
 enum pri_action {

@@ -20,7 +20,7 @@
 #include "os/poller.h"
 #include "os/rendezvous.h"
 
-enum { STEP_DIES_MS = 1000 };
+enum { STEP_DIES_MS = 1000, PROCESSES_MOST = 64 };
 
 static const char *const list_names[PRI_STEPS_COUNT] = {
     "ExecStartPre", "ExecStart", "ExecStartPost", "ExecStop", "ExecStopPost"};
@@ -216,18 +216,34 @@ void pri_steps_timed_out(struct pri_keeper *k) {
     failed(k, PRI_RESULT_TIMEOUT, &error);
 }
 
+/* A predecessor's with all that it had started, because its list may begin again at once. What ours
+ * leaves ends with the service, as KillMode= says. */
+static int kill_step(const struct pri_keeper *k, struct pri_process *ret_list) {
+    struct pri_tree tree = {.main = k->pair->page->step};
+    if (k->steps.running) {
+        *ret_list = tree.main;
+        return pri_process_signal(&tree.main, SIGKILL);
+    }
+    int count = tree.main.pid != 0 ? pri_tree_list(&tree, ret_list, PROCESSES_MOST) : 0;
+    if (count > 0) {
+        pri_tree_signal(&tree, SIGKILL, NULL);
+    }
+    return count;
+}
+
 /* Before another begins, this one has ended; what the kernel keeps longer than a second cannot be
  * waited for here. */
 void pri_steps_kill_left(struct pri_keeper *k) {
-    const struct pri_process *step = &k->pair->page->step;
-    pri_steps_kill(k);
-    if (step->pid != 0 && pri_process_alive(step)) {
-        procref_waitable ended = pri_process_watch(step);
-        pri_process_signal(step, SIGKILL);
-        PRI_TRACE("SIGKILL to step %u", (unsigned)step->pid);
-        pri_link_wait(ended, pri_deadline(STEP_DIES_MS));
+    struct pri_process left[PROCESSES_MOST];
+    int64_t until_ns = pri_deadline(STEP_DIES_MS);
+    int count = kill_step(k, left);
+    for (int i = 0; i < count; i++) {
+        PRI_TRACE("SIGKILL to %u, of a step", (unsigned)left[i].pid);
+        procref_waitable ended = pri_process_watch(&left[i]);
+        pri_link_wait(ended, until_ns);
         pri_link_close(ended);
     }
+    pri_steps_forget(k);
 }
 
 /* ---- What the service requires --------------------------------------------------------------- */
@@ -305,8 +321,11 @@ static bool needs_holder(const struct pri_keeper *k) {
 }
 
 /* One that has told nothing when its keeper was killed tells nobody any more: it is replaced. */
+static bool is_held(const struct pri_keeper *k) {
+    return k->pair->page->holder_holds && pri_process_alive(&k->pair->page->holder);
+}
+
 void pri_holder_need(struct pri_keeper *k) {
-    const struct pri_page *page = k->pair->page;
     if (!needs_holder(k)) {
         pri_steps_run(k, PRI_STEPS_START_PRE);
         return;
@@ -314,7 +333,7 @@ void pri_holder_need(struct pri_keeper *k) {
     if (k->holder_told >= 0) {
         return; /* of a start that was given up: it will tell */
     }
-    if (pri_process_alive(&page->holder) && page->holder_holds && !k->holder_lost) {
+    if (is_held(k) && !k->holder_lost) {
         if (k->holder_watch < 0) {
             watch_holder(k);
         }
@@ -323,7 +342,7 @@ void pri_holder_need(struct pri_keeper *k) {
         }
         return;
     }
-    pri_process_signal(&page->holder, SIGKILL);
+    pri_process_signal(&k->pair->page->holder, SIGKILL);
     start_holder(k);
 }
 
@@ -331,7 +350,7 @@ void pri_holder_take_over(struct pri_keeper *k) {
     if (!needs_holder(k)) {
         return;
     }
-    if (pri_process_alive(&k->pair->page->holder)) {
+    if (is_held(k)) {
         watch_holder(k);
     } else {
         start_holder(k);

@@ -4,10 +4,12 @@ pair in the middle of each list. The service is a resource that cannot be made t
 list that is left out or run once too often shows.
 """
 import glob
+import json
 import os
 import re
 import signal
 import subprocess
+import time
 import unittest
 
 from support import HAS_POINTS, World
@@ -87,10 +89,18 @@ Requires=db
                     self.ended_well()
                     os.unlink(killed)
 
+    def state(self):
+        return json.loads(self.procref("status", "it", "--json").stdout)
+
     def pair(self):
-        import json
-        status = json.loads(self.procref("status", "it", "--json").stdout)
-        return [status["keeper"], status["standby"]]
+        state = self.state()
+        return [state["keeper"], state["standby"]]
+
+    def kill_pair(self):
+        pair = self.pair()
+        for how in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in pair:
+                os.kill(pid, how)
 
     def test_both_keepers_killed_in_the_middle_of_a_list_leave_nothing_wrong(self):
         for kind in ("exec", "oneshot"):
@@ -100,15 +110,98 @@ Requires=db
                     begun = f"{self.work}/{slow}.begun"
                     holder = self.start("run", "--quiet", "it", "--", "true")
                     self.wait_until(lambda: os.path.exists(begun))
-                    pair = self.pair()
-                    for pid in pair:
-                        os.kill(pid, signal.SIGSTOP)
-                    for pid in pair:
-                        os.kill(pid, signal.SIGKILL)
+                    self.kill_pair()
                     holder.wait()
                     self.all_is_well()
                     self.ended_well()
                     os.unlink(begun)
+
+    def test_what_an_interrupted_step_had_started_has_ended_when_it_begins_again(self):
+        begun = f"{self.work}/begun"
+        self.write("once", f"flock -n {self.work}/lock sh -c 'touch {begun}; sleep 0.5' || echo two >>{self.went_wrong}\n")
+        for step in ("ExecStop", "ExecStopPost"):
+            with self.subTest(step):
+                self.write("it.service", f"[Service]\nExecStart=sleep 1001\nKillMode=process\n"
+                                         f"{step}=/bin/sh -c 'sh {self.work}/once; true'\n")
+                self.procref("run", "it", "--", "true")
+                self.wait_until(lambda: os.path.exists(begun))
+                os.kill(self.pair()[0], signal.SIGKILL)
+                self.ended_well()
+                os.unlink(begun)
+
+    def test_what_is_not_to_be_started_again_is_not_by_a_successor_either(self):
+        begun = f"{self.work}/begun"
+        self.write("it.service", f"[Service]\nExecStart=sleep 1001\nRestart=no\n"
+                                 f"ExecStopPost=/bin/sh -c 'touch {begun}; sleep 0.3'\n")
+        for how in ("killed", "stopped"):
+            with self.subTest(how):
+                holder = self.hold()
+                if how == "killed":
+                    os.kill(self.state()["pid"], signal.SIGKILL)
+                else:
+                    stop = self.start("stop", "--force", "it")
+                self.wait_until(lambda: os.path.exists(begun))
+                os.kill(self.pair()[0], signal.SIGKILL)
+                self.wait_until(lambda: self.state()["state"] in ("gave up", "up"))
+                self.assertEqual(self.state()["state"], "gave up")
+                self.assertEqual(self.state()["restarts"], 0)
+                if how == "stopped":
+                    self.assertEqual(stop.wait(), 0)
+                holder.kill()
+                holder.wait()
+                self.ended_well()
+                os.unlink(begun)
+
+    @unittest.skipUnless(HAS_POINTS, "needs a build with PROCREF_CRASH_POINTS=ON")
+    def test_what_is_adopted_goes_on_though_the_keeper_is_killed_before_it_has_what_is_required(self):
+        self.write("it.service", "[Service]\nExecStart=sleep 1001\n[X-Procref]\nRequires=db\n")
+        holder = self.hold()
+        before = self.state()["pid"]
+        self.kill_pair()
+        killed = f"{self.work}/killed"
+        self.env["PROCREF_CRASH"] = f"plan: what holds the required is recorded@{killed}"
+        self.assertEqual(self.procref("run", "it", "--", "true").returncode, 0)
+        self.assertTrue(os.path.exists(killed))
+        time.sleep(0.5)  # in which it is to do nothing
+        self.assertEqual(self.state()["pid"], before)
+        self.assertEqual(self.procref("status", "db").returncode, 0)
+        holder.kill()
+        holder.wait()
+        self.ended_well()
+
+    def test_what_an_inner_service_required_is_let_go_when_its_pair_is_killed(self):
+        self.write("it.service", "[Service]\nExecStart=sleep 1001\n[X-Procref]\nRequires=db\n")
+        self.write("outer.service", f"[Service]\nWorkingDirectory={self.work}\nExecStart=procref hold it --ready-fd 1\n"
+                                    "[X-Procref]\nReady=log:^$\n")
+        outer = self.start("run", "outer", "--", "sleep", "1002")
+        self.wait_until(lambda: self.procref("status", "outer").returncode == 0 and self.state()["state"] == "up")
+        self.kill_pair()
+        self.assertEqual(self.procref("wait", "db").returncode, 0)
+        self.assertIsNone(outer.poll())
+        outer.kill()
+        outer.wait()
+        self.assertEqual(self.procref("wait", "outer").returncode, 0)
+        self.assertEqual(self.procref("run", "it", "--", "true").returncode, 0)
+        self.ended_well()
+
+    @unittest.skipUnless(HAS_POINTS, "needs a build with PROCREF_CRASH_POINTS=ON")
+    def test_a_pair_killed_on_its_way_out_leaves_no_hint_without_its_set(self):
+        self.write("it.service", "[Service]\nExecStart=sleep 1001\n")
+        for point in ("hint removed", "retired"):
+            with self.subTest(point):
+                killed = f"{self.work}/killed"
+                self.env["PROCREF_CRASH"] = f"{point}@{killed}"
+                holder = self.hold()
+                standby = self.pair()[1]
+                os.kill(standby, signal.SIGSTOP)
+                holder.kill()
+                holder.wait()
+                self.wait_until(lambda: os.path.exists(killed))
+                os.kill(standby, signal.SIGKILL)
+                self.assertEqual(glob.glob(f"{self.dir}/run/procref/**/*.hint", recursive=True), [])
+                self.assertEqual(self.procref("run", "it", "--", "true").returncode, 0)
+                self.ended_well()
+                os.unlink(killed)
 
     def test_a_stopped_keeper_acts_when_it_goes_on(self):
         self.unit("oneshot")

@@ -496,6 +496,20 @@ static void a_forced_stop_withdraws_first_and_is_not_restarted_for_its_holders(v
     assert_true(does(pri_keeper_next(&m, PRI_E_TREE_GONE), PRI_A_ARM_BACK_OFF)); /* by policy again */
 }
 
+static void what_is_not_started_again_is_on_record_before_it_is_ended(void **state) {
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct pri_machine m = up();
+        m.alive = false;
+        m.restart = i == 0;
+        m.asking = i == 2;
+        assert_true(does(pri_keeper_next(&m, PRI_E_DIED), PRI_A_WITHDRAW));
+        struct pri_actions actions = pri_keeper_next(&m, PRI_E_DONE);
+        assert_int_equal(does(actions, PRI_A_RECORD_GAVE_UP), i == 1);
+        assert_int_equal(actions.list[actions.count - 1], PRI_A_END_TREE);
+    }
+}
+
 static void who_asks_during_a_forced_stop_gets_a_fresh_start_and_the_stop_is_told(void **state) {
     (void)state;
     struct pri_machine m = up();
@@ -629,6 +643,7 @@ int main(void) {
         cmocka_unit_test(a_stop_is_refused_while_somebody_holds_asks_or_was_told),
         cmocka_unit_test(a_stop_ends_a_linger_at_once_by_a_drain),
         cmocka_unit_test(a_forced_stop_withdraws_first_and_is_not_restarted_for_its_holders),
+        cmocka_unit_test(what_is_not_started_again_is_on_record_before_it_is_ended),
         cmocka_unit_test(who_asks_during_a_forced_stop_gets_a_fresh_start_and_the_stop_is_told),
         cmocka_unit_test(a_forced_stop_of_a_start_fails_it_for_all_who_wait),
         cmocka_unit_test(a_forced_stop_waits_for_the_callback_and_then_stops),
