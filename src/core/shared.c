@@ -67,6 +67,17 @@ struct pri_shared *pri_shared_get(const struct pri_ident *ident) {
     return shared;
 }
 
+/* The keeper cannot know that a process which lives on needs it no more: it may open the service
+ * again and again, and be given another each time. */
+static void give_slot_back(struct pri_shared *shared) {
+    if (shared->record != NULL && shared->slot >= 0) {
+        struct pri_slot *slot = &shared->record->slots[shared->slot];
+        if (atomic_load(&slot->pid) == shared->self.pid) {
+            atomic_store(&slot->pid, 0);
+        }
+    }
+}
+
 static bool is_unused(const struct pri_shared *shared) {
     return shared->services == 0 && shared->held == 0 && shared->leaving == 0 &&
            shared->inherited == 0;
@@ -94,6 +105,7 @@ static void reap(struct pri_shared *shared) {
     }
     pri_lock_give(&registry.lock);
     if (unused) {
+        give_slot_back(shared);
         pri_record_unmap(shared->record);
         pri_info_put(shared->info);
         free(shared->spare);

@@ -13,6 +13,9 @@
  */
 enum { SILENCE_MS = 3000, PAUSE_MS = 100, ACCEPTS_MOST = 4096 };
 
+/* What starts, watches and ends the service finds a descriptor however many clients come. */
+enum { OTHER_DESCRIPTORS = 24 };
+
 void pri_client_hang_up(struct pri_keeper *k, struct pri_client *client) {
     if (client->watch >= 0) {
         pri_poller_remove(k->poller, client->watch);
@@ -23,6 +26,7 @@ void pri_client_hang_up(struct pri_keeper *k, struct pri_client *client) {
         pri_poller_remove(k->poller, client->link);
         pri_link_close(client->link);
         client->link = -1;
+        k->links--;
         switch (client->state) {
         case CLIENT_ASKING: pri_run_limit_start(k); /* fall through */
         case CLIENT_NEW:
@@ -114,17 +118,31 @@ void pri_clients_event(struct pri_keeper *k, struct pri_client *client, bool pro
     }
 }
 
+static bool has_room(const struct pri_keeper *k) {
+    return k->links == 0 || k->links + OTHER_DESCRIPTORS < k->pair->files;
+}
+
+/* Until a client hangs up, or for a while, instead of being woken for ever. */
+static void pause_accepting(struct pri_keeper *k, int64_t until_ns) {
+    pri_poller_remove(k->poller, k->pair->listener);
+    k->accept_paused = true;
+    k->accept_ns = until_ns;
+}
+
 void pri_clients_accept(struct pri_keeper *k) {
+    if (k->accept_ns == PRI_NEVER && has_room(k)) {
+        pri_clients_resume(k); /* who waits for room is asked in as soon as there is some */
+    }
     /* A queue's length: who begins again and again as fast as we accept must not keep us here. */
     for (int most = ACCEPTS_MOST; most > 0; most--) {
         procref_waitable link;
+        if (!k->accept_paused && !has_room(k)) {
+            pause_accepting(k, PRI_NEVER);
+        }
         int code =
             k->accept_paused ? PROCREF_E_AGAIN : pri_rendezvous_accept(k->pair->listener, &link);
         if (code == PROCREF_E_LIMIT) {
-            /* No descriptor: go on when a client hangs up, instead of being woken for ever. */
-            pri_poller_remove(k->poller, k->pair->listener);
-            k->accept_paused = true;
-            k->accept_ns = pri_deadline(PAUSE_MS);
+            pause_accepting(k, pri_deadline(PAUSE_MS));
         }
         if (code < 0) {
             return;
@@ -136,6 +154,7 @@ void pri_clients_accept(struct pri_keeper *k) {
             continue;
         }
         client->link = link;
+        k->links++;
         client->waited = pri_request_is_early(k); /* it may come to ask after that */
         client->watch = -1;
         client->until_ns = pri_deadline(SILENCE_MS);

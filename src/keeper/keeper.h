@@ -65,6 +65,7 @@ struct pri_pair {
     procref_waitable record_page, listener, nudge; /* nudge: the standby reaped somebody */
     uint32_t standby;                              /* 0: dead, or not there yet */
     uint64_t files_soft; /* the starter's limit of open files, for the service */
+    uint64_t files;      /* … and ours */
     char token[32];      /* "PROCREF_TOKEN=…" */
 };
 
@@ -131,9 +132,10 @@ struct pri_keeper {
 
     /* clients.c, slots.c */
     struct pri_client *clients;
+    uint64_t links; /* how many of them are connected */
     bool accept_paused;
     struct pri_old_holder *old;
-    uint32_t old_count, old_callers, slots_limit, slot_cursor;
+    uint32_t old_count, old_callers, slots_limit, slots_refused, slot_cursor;
 
     /* run.c */
     int dir;

@@ -36,7 +36,7 @@ int main(int argc, char **argv) {
     }
     pri_trace_begin("standby");
     PRI_TRACE("begins for '%s'", pair.config->ident.name);
-    if (!pri_pair_shed(&pair.files_soft)) {
+    if (!pri_pair_shed(&pair.files_soft, &pair.files)) {
         return PRI_LOOP_CANNOT_SERVE;
     }
     pri_pair_adopt_orphans();

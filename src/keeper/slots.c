@@ -6,7 +6,8 @@
 #include "os/poller.h"
 #include "os/rendezvous.h"
 
-enum { SLOTS_LIMIT_FIRST = 256 };
+/* A sweep of a full page takes a while: so many come before the next. */
+enum { SLOTS_LIMIT_FIRST = 256, SWEEP_EACH = 1024 };
 
 /* Clients can write to the page: one that has gone wild must not lead us beyond it. */
 static uint32_t used_slots(const struct pri_record *record) {
@@ -45,7 +46,15 @@ int32_t pri_slots_give(struct pri_keeper *k, const struct pri_process *process, 
         k->slots_limit = used < SLOTS_LIMIT_FIRST ? SLOTS_LIMIT_FIRST : 2 * used;
         k->slot_cursor = used;
     }
-    if (used >= k->slots_limit && k->slot_cursor >= used && sweep_slots(k, used) < used / 2) {
+    if (used == PRI_RECORD_SLOTS && k->slot_cursor >= used) {
+        if (k->slots_refused > 0) {
+            k->slots_refused--;
+            return PRI_NO_SLOT;
+        }
+        uint32_t freed = sweep_slots(k, used);
+        k->slots_refused = freed < SWEEP_EACH ? SWEEP_EACH - freed : 0;
+    } else if (used >= k->slots_limit && k->slot_cursor >= used &&
+               sweep_slots(k, used) < used / 2) {
         k->slots_limit = 2 * used;
     }
     while (k->slot_cursor < used && atomic_load(&record->slots[k->slot_cursor].pid) != 0) {

@@ -11,9 +11,9 @@
 /*
  * Lets go of everything of the client: signals (mask and dispositions), terminal and session,
  * folder, umask, priority, out-of-memory score, affinity. *ret_files_soft is the starter's soft
- * limit of open files, which is raised here. False if even that is refused.
+ * limit of open files, which is raised here, to *ret_files. False if even that is refused.
  */
-bool pri_pair_shed(uint64_t *ret_files_soft);
+bool pri_pair_shed(uint64_t *ret_files_soft, uint64_t *ret_files);
 
 /* Makes orphans of what is below come to this process. To be called in each member: fork does not
  * pass it on. */

@@ -136,6 +136,14 @@ class Ps(ClientWorld):
         client.end()
         other.end()
 
+    def test_who_opens_a_service_again_and_again_leaves_room_for_others_on_the_record_page(self):
+        first, second = self.client(), self.client()
+        first.hold(self.db, SERVICE)
+        self.assertEqual(second.ask(f"reopen 600 {self.db} arg={SERVICE}")["what"], "ok")
+        with record_page(self.status(self.db)["keeper"]) as page:
+            page.seek(12)
+            self.assertLess(struct.unpack("<I", page.read(4))[0], 300)  # slots that were ever given out
+
     def test_a_count_that_differs_is_shown_as_such(self):
         first, second = self.client(), self.client()
         first.hold(self.db, SERVICE)

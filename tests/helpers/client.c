@@ -5,6 +5,7 @@
  *   open NAME key=value…   base_dir arg… env… working_dir ready port share restart stop_signal
  *                          start_timeout stop_timeout linger          -> ok | error …
  *   use N / close          choose the Nth opened service; close it
+ *   reopen TIMES NAME key=value…   opens, acquires, releases and closes it so often
  *   acquire MS [TIMES]     -> held handle=N pid= port= gen= ms=  |  error code= os= op= ms=
  * message= detail= release [N]  release_wait MS [N]  count  gone MS  info [N]  answer [N] fork /
  * fork_acquire MS / fork_keep / spawn ARG…    what a child may do; keep and spawn leave one running
@@ -60,7 +61,8 @@ static int32_t restart_named(const char *name) {
                                          : PROCREF_RESTART_ON_FAILURE;
 }
 
-static void do_open(char **words, size_t count) {
+static int open_service(char **words, size_t count, procref_service **ret_service,
+                        procref_error *err) {
     const char *command[WORDS_MAX] = {NULL}, *environment[WORDS_MAX] = {NULL};
     size_t commands = 0, environments = 0;
     for (size_t i = 2; i < count; i++) {
@@ -85,15 +87,39 @@ static void do_open(char **words, size_t count) {
     config.stop_timeout_ms = words_number(words, count, "stop_timeout", 0);
     config.linger_ms = words_number(words, count, "linger", 0);
     callbacks_configure(&config, words, count, command);
+    return procref_service_open(&config, ret_service, err);
+}
+
+static void do_open(char **words, size_t count) {
     procref_error error = PROCREF_ERROR_INIT;
     int64_t began = now_ms();
-    int code = procref_service_open(&config, &services[services_count], &error);
+    int code = open_service(words, count, &services[services_count], &error);
     if (code < 0) {
         say_error(&error, code, began);
         return;
     }
     current = services_count++;
     say("ok service=%zu", current);
+}
+
+/* TIMES, and then as open: each time it is opened, acquired, released and closed. */
+static void do_reopen(char **words, size_t count) {
+    procref_error error = PROCREF_ERROR_INIT;
+    int64_t began = now_ms();
+    int code = 0;
+    for (long times = strtol(words[1], NULL, 10); times > 0 && code == 0; times--) {
+        procref_service *service = NULL;
+        procref_handle *handle = NULL;
+        code = open_service(words + 1, count - 1, &service, &error);
+        code = code == 0 ? procref_service_acquire(service, -1, &handle, &error) : code;
+        procref_handle_release(handle, NULL);
+        procref_service_close(service);
+    }
+    if (code < 0) {
+        say_error(&error, code, began);
+    } else {
+        say("ok");
+    }
 }
 
 static void do_acquire(char **words, size_t count) {
@@ -503,6 +529,8 @@ static void obey(char **words, size_t count) {
 #define VERB(name) (strcmp(verb, name) == 0)
     if (VERB("open")) {
         do_open(words, count);
+    } else if (VERB("reopen")) {
+        do_reopen(words, count);
     } else if (VERB("use")) {
         current = strtoul(words[1], NULL, 10);
         say("ok");

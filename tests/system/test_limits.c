@@ -76,6 +76,21 @@ TEST(the_lowest_hard_limit_for_a_keeper_is_enough) {
     }
 }
 
+TEST(more_clients_than_a_keeper_has_descriptors_all_get_the_service) {
+    enum { MANY = 40 };
+    struct client *clients[MANY];
+    for (int i = 0; i < MANY; i++) {
+        clients[i] = client_start(w);
+        client_open(clients[i], ON_PORT " --start-delay-ms 300", TCP);
+        client_do(clients[i], "rlimit nofile 40");
+        client_tell(clients[i], "acquire 20000");
+    }
+    for (int i = 0; i < MANY; i++) {
+        client_held(clients[i]);
+    }
+    assert_int_equal(events_count(w, "start"), 1);
+}
+
 TEST(when_generations_run_out_a_start_is_refused_until_nobody_holds) {
     struct client *a = client_start(w), *b = client_start(w);
     client_open(a, ON_PORT, TCP);
@@ -161,6 +176,7 @@ TEST(a_kernel_without_undo_is_found_by_a_probe_and_not_by_a_leak) {
 }
 
 TEST_MAIN(T(a_client_without_descriptors_is_told_which_limit),
+               T(more_clients_than_a_keeper_has_descriptors_all_get_the_service),
           T(a_client_with_one_descriptor_is_told_which_limit_or_can_hold),
           T(a_client_with_few_descriptors_can_still_hold),
           T(a_hard_limit_too_low_for_a_keeper_is_named),

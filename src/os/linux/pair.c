@@ -47,25 +47,24 @@ static void shed_priority(void) {
 }
 
 /* Thousands of clients may wait at once, each a descriptor; the service gets the old limit back. */
-static uint64_t raise_files(void) {
+static void raise_files(uint64_t *ret_soft, uint64_t *ret_raised) {
     struct rlimit limit;
-    uint64_t soft = 0;
+    *ret_soft = *ret_raised = 0;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        soft = limit.rlim_cur;
+        *ret_soft = limit.rlim_cur;
         limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
+        *ret_raised = setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : *ret_soft;
     }
-    return soft;
 }
 
 /* The session and the descriptors are new since pri_spawn_pair(). */
-bool pri_pair_shed(uint64_t *ret_files_soft) {
+bool pri_pair_shed(uint64_t *ret_files_soft, uint64_t *ret_files) {
     /* Whatever the client ignored (nohup: SIGHUP, Python: SIGPIPE) or blocked. */
     pri_signals_reset();
     /* A service may have a higher limit, and a log that is longer than we may write. */
     signal(SIGXFSZ, SIG_IGN);
     shed_priority();
-    *ret_files_soft = raise_files();
+    raise_files(ret_files_soft, ret_files);
     umask(022);
     prctl(PR_SET_NAME, "procref-keeper", 0, 0, 0);
     return chdir("/") == 0;
