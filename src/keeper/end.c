@@ -212,6 +212,19 @@ static void processes_timed_out(struct pri_keeper *k) {
     pri_outcome_say(k, &error);
 }
 
+/* Nothing is started beside it, so who waits for that is told where it can be found out. */
+static void say_refusal(struct pri_keeper *k, const struct pri_process *one) {
+    procref_error error = PROCREF_ERROR_INIT;
+    if (pri_process_signal(one, 0) || !pri_process_alive(one)) {
+        return;
+    }
+    pri_fail(&error, PROCREF_E_PERMISSION, 0, "",
+             "'%s' has not ended before its process %u has, which takes no signal of ours (does it "
+             "run as another user?): end it",
+             k->pair->config->ident.name, (unsigned)one->pid);
+    pri_outcome_say(k, &error);
+}
+
 void pri_run_end_step(struct pri_keeper *k, bool timed_out) {
     struct pri_process one = {0};
     int signal = 0;
@@ -261,6 +274,9 @@ void pri_run_end_step(struct pri_keeper *k, bool timed_out) {
     int left = pri_tree_signal(&tree, signal, &one);
     PRI_TRACE("signal %d to the tree: %d left", signal, left);
     if (left > 0) {
+        if (signal == SIGKILL) {
+            say_refusal(k, &one);
+        }
         await_one(k, &one);
         return;
     }

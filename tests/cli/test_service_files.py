@@ -11,7 +11,7 @@ import time
 import unittest
 
 from files import Files
-from support import HAS_POINTS
+from support import HAS_POINTS, LIBC
 
 
 class ServiceFile(Files):
@@ -50,6 +50,19 @@ while True:
                 self.assertEqual(self.procref("wait", "it").returncode, 0)
                 os.unlink(f"{self.work}/go")
                 self.assertLess(spent, 50_000_000)
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root, to become another user")
+    def test_a_process_that_takes_no_signal_of_ours_is_named(self):
+        PR_CAPBSET_DROP, CAP_KILL = 24, 5
+        self.unit("ExecStart=/bin/sh -c 'setpriv --reuid 65534 --clear-groups sleep 1000 & sleep 0.1; exec sleep 1000'\n"
+                  "TimeoutStopSec=200ms")
+        self.assertEqual(self.procref("run", "it", "--", "sleep", "0.3",
+                                      preexec_fn=lambda: LIBC.prctl(PR_CAPBSET_DROP, CAP_KILL, 0, 0, 0)).returncode, 0)
+        named = lambda: re.findall("its process ([0-9]+) has, which takes no signal", "".join(self.log_of_keeper()))
+        self.wait_until(named)
+        os.kill(int(named()[0]), signal.SIGKILL)
+        self.assertEqual(self.procref("wait", "it").returncode, 0)
+        self.assertEqual(len(named()), 1)
 
     def test_a_log_that_is_longer_than_the_keeper_may_write_ends_no_keeper(self):
         import resource
