@@ -31,11 +31,20 @@ _procref_takes_value() {
     return 1
 }
 
+# The project's folder of service files: the nearest on the way up, not above the home.
+_procref_project() {
+    local at=$PWD
+    while [ -n "$at" ] && [ ! -d "$at/.procref" ] && [ "$at" != "$HOME" ]; do
+        at=${at%/*}
+    done
+    printf '%s\n' "$at/.procref"
+}
+
 # Names of service files, where procref looks for them.
 _procref_files() {
     local folder file name program
     program=$(type -P "${_procref_program:-procref}")
-    for folder in . ./.procref "${XDG_CONFIG_HOME:-$HOME/.config}/procref" /etc/procref \
+    for folder in . "$(_procref_project)" "${XDG_CONFIG_HOME:-$HOME/.config}/procref" /etc/procref \
         "${PROCREF_RECIPES:-${program%/bin/*}/share/procref/services}"; do
         for file in "$folder"/*.service; do
             name=${file##*/}
@@ -115,7 +124,7 @@ _procref_command() {
 }
 
 _procref() {
-    local _procref_replaced=${2-} _procref_program=${COMP_WORDS[0]} line=${COMP_LINE:0:COMP_POINT} words word previous command='' named='' names i
+    local _procref_replaced=${2-} _procref_program=${COMP_WORDS[0]} line=${COMP_LINE:0:COMP_POINT} words word previous command='' named='' filed='' name i
     COMPREPLY=()
     # By blanks: readline cuts redis@test in two.
     read -ra words <<<"$line"
@@ -126,7 +135,15 @@ _procref() {
     for ((i = 1; i < ${#words[@]} - 1; i++)); do
         case ${words[i]} in
         --) _procref_command; return ;;
-        -*) _procref_takes_value "$command" "${words[i]}" && ((i++)) ;;
+        --file=*) [[ ${words[i]} == *@.service ]] || filed=yes ;;
+        -*)
+            if _procref_takes_value "$command" "${words[i]}"; then
+                ((i++))
+                case ${words[i - 1]} in # a template needs the name of an instance
+                -f | --file) [[ ${words[i]} == *@.service ]] || filed=yes ;;
+                esac
+            fi
+            ;;
         *) [ -z "$command" ] && command=${words[i]} || named=yes ;;
         esac
     done
@@ -140,12 +157,13 @@ _procref() {
     elif [[ $word == -* ]]; then
         _procref_reply "$word" $(_procref_options "$command") --help
         [ "$command" != run ] || _procref_reply "$word" --
-    elif [ -z "$named" ] || [ "$command" = hold ]; then # which holds several
+    elif [ -z "$filed" ] && { [ -z "$named" ] || [ "$command" = hold ]; }; then # which holds several
         case $command in
+        help) _procref_reply "$word" $_procref_commands ;;
         run | hold | status | logs | stop | wait | check)
-            names=$(_procref_names "$command" | sort -u)
-            local IFS=$'\n'
-            _procref_reply "$word" $names
+            while IFS= read -r name; do
+                [[ $name == "$word"* ]] && printf -v name %q "$name" && COMPREPLY+=("${name#"${word%"$_procref_replaced"}"}")
+            done < <(_procref_names "$command" | sort -u)
             [[ ${#COMPREPLY[@]} -ne 1 || ${COMPREPLY[0]} != *@ ]] || compopt -o nospace 2>/dev/null
             ;;
         esac

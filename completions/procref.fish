@@ -21,6 +21,31 @@ function __procref_is
     and not __procref_after_dashes
 end
 
+# Whether a name can follow: after a file only that of a template's instance, after a name only another that hold holds.
+function __procref_wants_name
+    set -l words (commandline -opc)[2..-1]
+    set -l command (__procref_command)
+    set -l takers -f --file --scope --base-dir --ignore --command --ready --port -t --timeout --start-timeout --stop-timeout \
+        -l --linger -p --pid --ready-fd -n --lines
+    test "$command" = logs; and set -e takers[1]
+    set -l names 0
+    while set -q words[1]
+        set -l word $words[1]
+        set -e words[1]
+        if contains -- $word $takers
+            string match -q -- '-f' $word; or string match -q -- '--file' $word
+            and not string match -q -- '*@.service' "$words[1]"
+            and return 1
+            set -e words[1]
+        else if string match -q -- '--file=*' $word
+            string match -q -- '*@.service' $word; or return 1
+        else if not string match -q -- '-*' $word
+            set names (math $names + 1)
+        end
+    end
+    test $names -le 1; or test "$command" = hold
+end
+
 function __procref_needs_command
     not __procref_command >/dev/null
     and not __procref_after_dashes
@@ -43,7 +68,11 @@ function __procref_files
     test -n "$config"; or set config ~/.config
     set -l recipes $PROCREF_RECIPES
     test -n "$recipes"; or set recipes (string replace -r '/bin/[^/]*$' '/share/procref/services' -- (command -s procref))
-    for folder in . ./.procref $config/procref /etc/procref $recipes
+    set -l project $PWD # the nearest on the way up
+    while test -n "$project" -a ! -d "$project/.procref" -a "$project" != "$HOME"
+        set project (string replace -r '/[^/]*$' '' -- $project)
+    end
+    for folder in . $project/.procref $config/procref /etc/procref $recipes
         for file in $folder/*.service
             string replace -r '.*/(.*)\.service$' '$1' -- $file
         end
@@ -53,6 +82,7 @@ end
 complete -c procref -f
 complete -c procref -n __procref_needs_command -s h -l help -d 'help'
 complete -c procref -n __procref_needs_command -s V -l version -d 'the version'
+complete -c procref -n __procref_needs_command -a help -d 'the options of a command in short'
 complete -c procref -n __procref_needs_command -a run -d 'hold a service while a command runs'
 complete -c procref -n __procref_needs_command -a hold -d 'hold a service until stopped, or until a process ends'
 complete -c procref -n __procref_needs_command -a ps -d 'the services that run, and who holds them'
@@ -69,8 +99,9 @@ complete -c procref -n __procref_after_dashes -a '(__procref_rest)'
 set -l all run hold ps status logs stop wait check doctor torture
 set -l named run hold status logs stop wait check
 complete -c procref -n "__procref_is $all" -s h -l help -d 'help'
-complete -c procref -n '__procref_is run hold status logs stop wait' -a '(__procref_running)' -d 'runs'
-complete -c procref -n "__procref_is $named" -a '(__procref_files)' -d 'service file'
+complete -c procref -n '__procref_is help' -a "$all"
+complete -c procref -n '__procref_is run hold status logs stop wait; and __procref_wants_name' -a '(__procref_running)' -d 'runs'
+complete -c procref -n "__procref_is $named; and __procref_wants_name" -a '(__procref_files)' -d 'service file'
 complete -c procref -n '__procref_is run' -a -- -d 'the command follows'
 
 # Which service: files and scopes.

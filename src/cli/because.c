@@ -137,8 +137,9 @@ static size_t counted(const struct look *look) {
 
 char *because_difference(const struct look *look) {
     char *text = NULL;
-    if (look->found != LOOK_KEPT || counted(look) == look->holder_count) {
-        return NULL;
+    bool known = look->found == LOOK_KEPT && look->status.refs >= 0;
+    if (!known || counted(look) == look->holder_count) {
+        return NULL; /* a keeper that takes over has not looked at the counter yet */
     }
     return asprintf(&text, "the kernel counts %zu, the record page names %zu", counted(look),
                     look->holder_count) >= 0

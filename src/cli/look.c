@@ -65,7 +65,7 @@ static void find_holders(struct look *look, const struct pri_record *record) {
         look->holders[look->holder_count++] =
             (struct look_holder){.process = process,
                                  .since_ms = atomic_load(&slot->since_ms),
-                                 .old = held != look->status.stamp,
+                                 .old = look->status.stamp != 0 && held != look->status.stamp,
                                  .command = show_command_of(process.pid)};
     }
 }

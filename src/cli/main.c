@@ -26,13 +26,17 @@ static int help(FILE *to) {
 }
 
 static int unknown(const char *word) {
+    static const char *const options[] = {"--help", "--version"};
     const char *names[COMMAND_COUNT];
+    bool option = word[0] == '-';
     for (int i = 0; i < COMMAND_COUNT; i++) {
         names[i] = commands[i].name;
     }
-    const char *nearest = cli_nearest(word, names, COMMAND_COUNT);
-    const char *what = word[0] == '-' ? "option" : "command";
-    if (nearest != NULL && word[0] != '-') {
+    const char *nearest = !option                       ? cli_nearest(word, names, COMMAND_COUNT)
+                          : strncmp(word, "--", 2) == 0 ? cli_nearest(word, options, 2)
+                                                        : NULL;
+    const char *what = option ? "option" : "command";
+    if (nearest != NULL) {
         cli_say("unknown %s '%s': is '%s' meant? See procref --help", what, word, nearest);
     } else {
         cli_say("unknown %s '%s': see procref --help", what, word);

@@ -81,18 +81,25 @@ static int help(const struct cli_command *command, const struct cli_option *opti
 
 static int unknown_option(const struct cli_option *options, const char *given) {
     const char *names[OPTIONS_MOST + 1];
-    char word[64];
-    int count = count_options(options);
+    char word[64], begun[512] = ""; /* those that it may be the beginning of */
+    int count = count_options(options), begun_count = 0;
     const char *nearest = NULL;
     if (strncmp(given, "--", 2) == 0) {
+        snprintf(word, sizeof word, "%.*s", (int)strcspn(given + 2, "="), given + 2);
         for (int i = 0; i < count; i++) {
+            size_t used = strlen(begun);
             names[i] = options[i].name;
+            if (strncmp(names[i], word, strlen(word)) == 0) {
+                snprintf(begun + used, sizeof begun - used, "%s--%s",
+                         begun_count++ > 0 ? " or " : "", names[i]);
+            }
         }
         names[count] = "help";
-        snprintf(word, sizeof word, "%.*s", (int)strcspn(given + 2, "="), given + 2);
         nearest = cli_nearest(word, names, count + 1);
     }
-    if (nearest != NULL) {
+    if (begun_count > 1) {
+        cli_say("option '%s' may be %s: see %s --help", given, begun, cli_name);
+    } else if (nearest != NULL) {
         cli_say("unknown option '%s': is '--%s' meant? See %s --help", given, nearest, cli_name);
     } else {
         cli_say("unknown option '%s': see %s --help", given, cli_name);
@@ -143,8 +150,9 @@ static int take(const struct cli_option *option, const char *value) {
 int cli_parse(const struct cli_command *command, const struct cli_option *options, int argc,
               char **argv, int *ret_operands, char ***ret_after) {
     struct option longs[OPTIONS_MOST + 2] = {{0}};
-    char letters[2 * OPTIONS_MOST + 8] = ":h";
-    int count = count_options(options), end = argc, c;
+    /* "-": each operand is told where it stands, whatever POSIXLY_CORRECT is. */
+    char letters[2 * OPTIONS_MOST + 8] = "-:h";
+    int count = count_options(options), end = argc, operands = 0, c;
     bool taken[OPTIONS_MOST] = {false};
     for (int i = 0; i < count; i++) {
         int takes = options[i].kind == CLI_FLAG ? no_argument : required_argument;
@@ -169,6 +177,10 @@ int cli_parse(const struct cli_command *command, const struct cli_option *option
         c = getopt_long(end, argv, letters, longs, NULL);
         if (c == -1) {
             break;
+        }
+        if (c == 1) {
+            argv[++operands] = optarg; /* at or before its own place, which has been read */
+            continue;
         }
         if (c == 'h') {
             return help(command, options);
@@ -205,9 +217,6 @@ int cli_parse(const struct cli_command *command, const struct cli_option *option
             }
         }
     }
-    *ret_operands = end - optind;
-    for (int i = 0; i < *ret_operands; i++) {
-        argv[1 + i] = argv[optind + i];
-    }
+    *ret_operands = operands;
     return -1;
 }

@@ -29,7 +29,7 @@ static bool says_utf8(void) {
 /* ---- Erased, even by a signal that ends the wait --------------------------------------------- */
 
 static const char erase[] = {'\r', '\033', '[', 'K'};
-static const int enders[] = {SIGINT, SIGTERM, SIGHUP};
+static const int enders[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 enum { ENDERS = sizeof enders / sizeof enders[0] };
 
 static void erase_and_end(int number) {
@@ -92,7 +92,7 @@ void cli_spinner_begin(struct cli_spinner *s, const struct cli_target *target, b
         s->kind = SPINNER_OFF;
         return;
     }
-    if (isatty(STDERR_FILENO) && term != NULL && strcmp(term, "dumb") != 0) {
+    if (isatty(STDERR_FILENO) && is_set("TERM") && strcmp(term, "dumb") != 0) {
         s->kind = SPINNER_TURNS;
         s->colour = !is_set("NO_COLOR");
     }
@@ -111,6 +111,12 @@ static int room(void) {
     struct winsize size;
     bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
     return (known ? size.ws_col : 80) - 1;
+}
+
+/* On a terminal that is not this session's own nobody is in the foreground. */
+static bool is_in_background(void) {
+    pid_t foreground = tcgetpgrp(STDERR_FILENO);
+    return foreground >= 0 && foreground != getpgrp();
 }
 
 /* A line that is longer than the terminal is wide would be wrapped, and could not be erased. */
@@ -140,8 +146,8 @@ void cli_spinner_turn(struct cli_spinner *s) {
         return;
     }
     s->next_ns = pri_clock_ns() + TURN_MS * PRI_MS;
-    if (s->kind == SPINNER_TURNS && tcgetpgrp(STDERR_FILENO) != getpgrp()) {
-        return; /* a job in the background keeps quiet */
+    if (s->kind == SPINNER_TURNS && is_in_background()) {
+        return; /* such a job keeps quiet */
     }
     describe(s);
     if (s->kind == SPINNER_LINE) {

@@ -96,6 +96,29 @@ class Shell:
             self.assertNotIn("notes", offered)
         self.assertEqual(self.offers("procref run in"), ["inner"])
 
+    def test_the_project_s_services_are_offered_in_its_folders(self):
+        self.write("part/deep/text", "")
+        self.write("../.procref/beyond.service", "")  # the nearest counts, as for procref itself
+        self.work += "/part/deep"
+        self.assertIn("inner", self.offers("procref run "))
+        self.assertNotIn("beyond", self.offers("procref run "))
+        self.assertNotIn("web", self.offers("procref run "))
+
+    def test_after_a_file_comes_no_name_but_that_of_a_template_s_instance(self):
+        for command in filter(is_built, ("run", "hold", "status")):
+            for line in (f"procref {command} -f web.service ", f"procref {command} --file web.service -q "):
+                self.assertNotIn("web", self.offers(line), line)
+            self.assertIn("mine", self.offers(f"procref {command} -f queue@.service "))
+        self.assertIn("web", self.offers("procref logs -f "))  # which follows
+
+    def test_one_name_is_enough(self):
+        for command in filter(is_built, ("run", "stop")):
+            self.assertNotIn("web", self.offers(f"procref {command} --scope user mine "), command)
+
+    def test_help_is_followed_by_a_subcommand(self):
+        self.assertIn("help", self.offers("procref he"))
+        self.assertEqual(set(subcommands()) - set(self.offers("procref help ")), set())
+
     def test_hold_takes_more_than_one(self):
         for line in ("procref hold web ", "procref hold web inner -q "):
             self.assertIn("mine", self.offers(line))
@@ -141,6 +164,10 @@ class Bash(Shell, World):
 
     def offers(self, line):
         return self.run_shell(["bash", "--norc", "-c", BASH, "bash", line], FOLDER=FOLDER, LIBRARY=self.library)
+
+    def test_a_name_that_a_shell_would_cut_is_quoted(self):
+        self.write("two words.service", "")
+        self.assertEqual(self.offers("procref run tw"), ["two\\ words"])
 
     def test_a_template_is_completed_though_readline_cuts_at_the_at_sign(self):
         self.write("queue@one.service", "")

@@ -98,6 +98,8 @@ class Frame(World):
 
     def test_an_unknown_option_before_the_subcommand(self):
         self.assertEqual(self.mistake("--json"), "procref: unknown option '--json': see procref --help")
+        for wrong, right in (("--hepl", "help"), ("--vresion", "version"), ("--ver", "version"), ("--Help", "help")):
+            self.assertEqual(self.mistake(wrong), f"procref: unknown option '{wrong}': is '--{right}' meant? See procref --help")
 
     def test_an_unknown_option_names_the_nearest_in_every_subcommand(self):
         for name in self.built():
@@ -167,6 +169,12 @@ class Frame(World):
 
     def test_an_abbreviated_option_is_the_option(self):
         self.assertEqual(self.procref("doctor", "--hel").returncode, 0)
+
+    def test_an_abbreviation_of_several_options_names_them(self):
+        for wrong, options in (("--st", "--start-timeout or --stop-timeout"), ("--st=5", "--start-timeout or --stop-timeout"),
+                               ("--s", "--scope or --start-timeout or --stop-timeout or --share")):
+            self.assertEqual(self.mistake("run", "x", wrong, "--", "true"),
+                             f"procref run: option '{wrong}' may be {options}: see procref run --help")
 
     def test_messages_are_the_same_on_a_terminal(self):
         master, slave = pty.openpty()

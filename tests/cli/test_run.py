@@ -279,6 +279,11 @@ class Failures(support.World):
             self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
             self.assertIn(message, result.stderr)
 
+    def test_options_come_in_any_order_for_posix_too(self):
+        self.env["POSIXLY_CORRECT"] = "1"
+        result = self.procref("run", self.db, *self.described(), "--", "sh", "-c", "echo $POSIXLY_CORRECT $PROCREF_NAME", "--quiet")
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, f"1 {self.db}\n", ""))
+
     def test_a_slow_start_says_one_line_where_there_is_no_terminal(self):
         def start(*options):
             return self.procref("run", self.db, *options, "--command", self.service("--start-delay-ms", "700", "--notify"),

@@ -115,6 +115,21 @@ class Status(ClientWorld):
             self.assertEqual(after[key], before[key])
         client.end()
 
+    def test_a_keeper_that_takes_over_does_not_say_that_a_counter_was_removed(self):
+        client = self.client()
+        client.hold(self.db, SERVICE)
+        for _ in range(20):
+            self.wait_until(lambda: self.status(self.db)["standby"] is not None)
+            os.kill(self.status(self.db)["keeper"], signal.SIGKILL)
+            service = {"state": ""}
+            while service["state"] != "up":  # the moments until then are what is looked at
+                text = self.procref("status", self.db).stdout
+                self.assertNotIn("somebody removed", text)
+                self.assertNotIn("the kernel counts", text)
+                service = self.status(self.db)
+                self.assertEqual([holder["removed_counter"] for holder in service["holders"]], [False] * len(service["holders"]))
+        client.end()
+
     def test_a_holder_whose_counter_was_removed_is_still_named(self):
         client = self.client()
         client.hold(self.db, SERVICE)

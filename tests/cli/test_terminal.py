@@ -1,6 +1,7 @@
 """procref run on a real terminal, below an interactive shell: Ctrl-C, Ctrl-Z and fg, a closed terminal, the spinner."""
 import os
 import re
+import resource
 import shlex
 import signal
 import subprocess
@@ -10,7 +11,7 @@ import support
 from support import PATIENCE, PROCREF
 from terminal import Terminal
 
-CTRL_C, CTRL_D, CTRL_Z = "\x03", "\x04", "\x1a"
+CTRL_C, CTRL_D, CTRL_Z, CTRL_BACKSLASH = "\x03", "\x04", "\x1a", "\x1c"
 
 
 class OnTerminal(support.World):
@@ -177,12 +178,7 @@ class Spinner(OnTerminal):
             self.wait_until(lambda: not support.marked(self.mark))
             self.assertTrue(self.slow(LC_ALL=locale).rest().isascii())
 
-    def test_a_dumb_terminal_gets_one_line_and_quiet_none(self):
-        terminal = Terminal([PROCREF, "run", self.db, "--command", self.service("--start-delay-ms", "700", "--notify"),
-                             "--ready", "notify", "--", "echo", "done"], dict(self.env, TERM="dumb"), self.work)
-        self.addCleanup(terminal.end)
-        self.assertEqual(terminal.rest(), f"procref run: waiting for {self.db} to be ready (its READY=1)\r\ndone\r\n")
-        self.wait_until(lambda: not support.marked(self.mark))
+    def test_quiet_says_nothing(self):
         self.assertEqual(self.slow("--quiet", delay="700").rest(), "done\r\n")
 
     def test_a_narrow_terminal_gets_a_line_that_fits(self):
@@ -192,6 +188,34 @@ class Spinner(OnTerminal):
         self.addCleanup(terminal.end)
         line = terminal.rest().split("\r")[1]
         self.assertEqual(line, f"⠋ waiting for {self.db}"[:19] + "\x1b[K")
+
+    def test_a_dumb_or_unnamed_terminal_gets_one_line(self):
+        for term in ("dumb", ""):
+            terminal = Terminal([PROCREF, "run", self.db, "--command", self.service("--start-delay-ms", "700", "--notify"),
+                                 "--ready", "notify", "--", "echo", "done"], dict(self.env, TERM=term), self.work)
+            self.addCleanup(terminal.end)
+            self.assertEqual(terminal.rest(), f"procref run: waiting for {self.db} to be ready (its READY=1)\r\ndone\r\n")
+            self.wait_until(lambda: not support.marked(self.mark))
+
+    def test_a_terminal_that_is_not_the_sessions_own_is_written_to_as_well(self):
+        master, slave = os.openpty()
+        result = subprocess.run([PROCREF, "run", self.db, "--command", self.service("--start-delay-ms", "700", "--notify"),
+                                 "--ready", "notify", "--", "true"], stdin=subprocess.DEVNULL, stderr=slave, cwd=self.work,
+                                env=dict(self.env, TERM="xterm"), start_new_session=True, timeout=PATIENCE)
+        os.close(slave)
+        said = os.read(master, 65536).decode()
+        os.close(master)
+        self.assertEqual(result.returncode, 0)
+        self.assertIn(f" waiting for {self.db} to be ready", said)
+
+    def test_ctrl_backslash_while_it_waits_erases_the_line_as_well(self):
+        terminal = self.slow("--start-timeout", "2s", delay="1500")
+        terminal.expect("waiting for db")
+        resource.prlimit(terminal.pid, resource.RLIMIT_CORE, (0, 0))
+        terminal.type(CTRL_BACKSLASH)
+        self.assertRegex(terminal.rest(), "\r\x1b\\[K$")
+        status = terminal.wait()
+        self.assertTrue(os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGQUIT, status)
 
     def test_ctrl_c_while_it_waits_ends_procref_as_a_death_by_sigint(self):
         for options in ([], ["--tree"]):
