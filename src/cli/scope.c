@@ -32,18 +32,31 @@ void scope_canonical(const char *path, char ret_path[PRI_PATH_SIZE]) {
     pri_format(ret_path + length, PRI_PATH_SIZE - length, "/%s", slash != NULL ? slash + 1 : path);
 }
 
-/* Letters and digits of the last component, so that a look into the runtime folder tells whose is
- * what; the hash alone is what counts. */
-static void readable(const char *folder, char to[READABLE + 1]) {
-    const char *base = strrchr(folder, '/');
-    size_t length = 0;
-    for (base = base != NULL ? base + 1 : folder; *base != '\0' && length < READABLE; base++) {
-        bool safe = (*base >= 'a' && *base <= 'z') || (*base >= 'A' && *base <= 'Z') ||
-                    (*base >= '0' && *base <= '9') || (*base == '_' && length > 0) ||
-                    (*base == '.' && length > 0) || (*base == '-' && length > 0);
-        to[length++] = safe ? *base : '_';
+/* The last component, or the one before it if that is a project's own folder. */
+static const char *component(const char *folder, size_t *ret_length) {
+    static const char own[] = "/.procref";
+    size_t end = strlen(folder), tail = sizeof own - 1;
+    end -= end > tail && strcmp(folder + end - tail, own) == 0 ? tail : 0;
+    size_t begin = end;
+    while (begin > 0 && folder[begin - 1] != '/') {
+        begin--;
     }
-    to[length] = '\0';
+    *ret_length = end - begin;
+    return folder + begin;
+}
+
+/* Letters and digits of it, so that a look into the runtime folder tells whose is what; the hash
+ * alone is what counts. */
+static void readable(const char *folder, char to[READABLE + 1]) {
+    size_t length, at;
+    const char *base = component(folder, &length);
+    for (at = 0; at < length && at < READABLE; at++) {
+        char c = base[at];
+        bool safe = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                    (at > 0 && (c == '_' || c == '.' || c == '-'));
+        to[at] = safe ? c : '_';
+    }
+    to[at] = '\0';
 }
 
 void scope_of_folder(const char *folder, char ret_path[PRI_PATH_SIZE]) {

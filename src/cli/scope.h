@@ -7,7 +7,8 @@
 
 #include "os/folder.h"
 
-/* The base_dir of a folder's scope: RUNTIME/LAST-COMPONENT-HASH. folder is canonical. */
+/* The base_dir of a folder's scope: RUNTIME/LAST-COMPONENT-HASH, the one before it for
+ * a project's .procref. folder is canonical. */
 void scope_of_folder(const char *folder, char ret_path[PRI_PATH_SIZE]);
 
 /* The canonical path of what may not exist yet (its parent does); else path as it is. */

@@ -35,18 +35,25 @@ static bool read_pid_file(const struct pri_keeper *k, const char *path,
            pri_tree_identify(&tree, (uint32_t)pid, ret_process);
 }
 
-/* The oldest that is left: a daemon's first process is older than its workers. */
+static bool is_older(const struct pri_process *one, const struct pri_process *other) {
+    return one->start < other->start || (one->start == other->start && one->pid < other->pid);
+}
+
+/* The oldest that is left of the first process: a daemon's own is older than its workers. What is
+ * older than the first process is what ExecStartPre= has left. */
 static bool guess(const struct pri_keeper *k, struct pri_process *ret_process) {
+    const struct pri_process *first = &k->pair->page->main;
     struct pri_process list[PROCESSES_MOST];
     struct pri_tree tree = pri_run_tree(k);
     int count = pri_tree_list(&tree, list, PROCESSES_MOST);
+    bool found = false;
     for (int i = 0; i < count; i++) {
-        if (i == 0 || list[i].start < ret_process->start ||
-            (list[i].start == ret_process->start && list[i].pid < ret_process->pid)) {
+        if (is_older(first, &list[i]) && (!found || is_older(&list[i], ret_process))) {
             *ret_process = list[i];
+            found = true;
         }
     }
-    return count > 0;
+    return found;
 }
 
 void pri_pid_file_forget(struct pri_keeper *k) {

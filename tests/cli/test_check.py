@@ -76,6 +76,17 @@ class Check(World):
         self.assertEqual(self.agrees("c", "'bad' cannot be run: "), "c.service:4")
         self.assertEqual(self.procref("check", "good").returncode, 0)
 
+    def test_a_command_that_cannot_be_read_is_one_error_at_its_line(self):
+        for lines, message, place in (("ExecStart=/bin/echo 100%", "a single %: for a percent sign use %%", 2),
+                                      ("ExecStart='/bin/echo", "a quote is not closed", 2),
+                                      ("Nice=1\nExecStart=/bin/true\nUMask=22\nExecStart=/bin/false", "several ExecStart= are for Type=oneshot only", 5),
+                                      ("ExecStart=/bin/true\nExecStart=", "[Service] has no ExecStart=", 3),
+                                      ("Nice=1", "[Service] has no ExecStart=", 1)):
+            with self.subTest(lines):
+                self.write("e.service", f"[Service]\n{lines}\n")
+                self.assertEqual(self.agrees("e", message), f"e.service:{place}")
+                self.assertEqual(self.procref("check", "e").stdout.count(": error: "), 1)
+
     def test_many_errors_are_told_by_the_first_and_how_many_more(self):
         path = self.write("m.service", "[Service]\nExecStart=sleep 1000\n" + "UMask=9\n" * 50)
         ran = self.procref("run", "m", "--", "true").stderr.splitlines()

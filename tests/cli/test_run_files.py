@@ -203,6 +203,12 @@ class Scope(Files):
         self.assertIn("db.log", os.listdir(f"{self.dir}/run/procref/{names[0]}"))
         self.assertEqual(os.stat(f"{self.dir}/run/procref").st_mode & 0o777, 0o700)
 
+    def test_a_projects_own_folder_is_called_by_the_project(self):
+        self.unit("db.service", folder=f"{self.work}/shop/.procref")
+        result = self.procref("run", "db", "--", PROCREF, "ps", cwd=f"{self.work}/shop")
+        self.assertIn(" shop ", result.stdout)
+        self.assertRegex(os.listdir(f"{self.dir}/run/procref")[0], "^shop-[0-9a-f]{16}$")
+
 
 class Folders(Files):
     def test_its_folders_are_the_users_own_under_any_umask(self):
@@ -326,6 +332,12 @@ class Requires(Files):
         result = self.procref("run", "a", "--", "true")
         self.assertEqual(result.returncode, 100)
         self.assertIn(f"no service file 'nothing.service', which is required by {os.path.realpath(path)}", result.stderr)
+
+    def test_an_instance_is_required_by_its_name_as_it_is(self):
+        self.unit("it@.service", "Environment=WHERE=%I", extension=["Export=WHERE=${WHERE}"])
+        self.unit("a.service", extension=[r"Requires=it@x\x2dy"])
+        result = self.procref("run", "a", "--", PROCREF, "run", "--timeout", "0", r"it@x\x2dy", "--", "sh", "-c", "echo $WHERE")
+        self.assertEqual((result.returncode, result.stdout), (0, "x-y\n"), result.stderr)
 
     def test_requirements_are_found_beside_the_file(self):
         self.unit("sub/db.service")

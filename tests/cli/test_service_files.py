@@ -352,6 +352,14 @@ while True:
         self.assertIn(name, ("sh", "sleep")) # it may not have executed it yet
         self.assertEqual(self.said(), [pid])
 
+    def test_what_a_command_before_it_left_is_not_the_forking_service(self):
+        left = "ExecStartPre=/bin/sh -c 'sleep 1001 &'\n"
+        self.unit(f"Type=forking\n{left}ExecStart=/bin/sh -c 'sleep 1002 & echo $$! >{self.work}/pid'")
+        done = self.run_it("sh", "-c", "echo $PROCREF_PID; cat pid")
+        self.assertEqual(*done.stdout.split())
+        self.unit(f"Type=forking\n{left}ExecStart=/bin/true")
+        self.assertEqual(self.run_it("true").returncode, 111)
+
     def test_a_forking_service_that_leaves_nothing_has_failed(self):
         self.unit("Type=forking\nExecStart=/bin/true")
         self.assertEqual(self.run_it("true").returncode, 111)

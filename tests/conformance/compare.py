@@ -98,7 +98,8 @@ class Unit:
             self.same(name, steps, self.commands.get(name, []))
 
     def environment(self):
-        env = [e for e in self.ours["environment"] if not re.match(r"(RUNTIME|STATE|CACHE|LOGS|CONFIGURATION)_DIRECTORY=", e)]
+        env = [e for e in self.ours["environment"] if e in self.values.get("Environment", []) or
+               not re.match(r"(RUNTIME|STATE|CACHE|LOGS|CONFIGURATION)_DIRECTORY=", e)]
         if "EnvironmentFile" not in self.values:
             unset = self.values.get("UnsetEnvironment", [])  # systemd takes these out when it starts the process, we at once
             self.same("Environment", env, [e for e in self.values.get("Environment", []) if e not in unset and e.split("=")[0] not in unset])
@@ -124,13 +125,17 @@ class Unit:
         self.same_span("TimeoutStartSec", ours["start_timeout_ms"])
         self.same_span("TimeoutStopSec", ours["stop_timeout_ms"])
         self.same_span("RestartSec", ours["restart_ms"])
-        self.same("KillMode", ours["kill_mode"], self.one("KillMode"))
+        if self.one("KillMode") != "none":  # else accepted by --ignore KillMode
+            self.same("KillMode", ours["kill_mode"], self.one("KillMode"))
         self.same("KillSignal", ours["kill_signal"], self.one("KillSignal"))
         self.same("SendSIGKILL", ours["send_sigkill"], self.one("SendSIGKILL") == "yes")
         self.same("IgnoreSIGPIPE", ours["ignore_sigpipe"], self.one("IgnoreSIGPIPE") == "yes")
         self.same("UMask", ours["umask"], self.one("UMask"))
         self.same("Nice", ours["nice"], int(self.one("Nice", "0")))
-        self.same("PIDFile", ours["pid_file"], self.one("PIDFile"))
+        pid_file = ours["pid_file"]
+        if pid_file is not None:  # systemd rewrites the old name, which is a link
+            pid_file = re.sub("^/var/run/", "/run/", pid_file)
+        self.same("PIDFile", pid_file, self.one("PIDFile"))
         restarts = {"no": [], "on-success": ["clean"], "on-failure": ["unclean", "signal", "timeout"],
                     "on-abnormal": ["signal", "timeout"], "on-abort": ["signal"], "on-watchdog": [],
                     "always": ["clean", "unclean", "signal", "timeout"]}[self.one("Restart")]

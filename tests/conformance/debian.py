@@ -23,7 +23,13 @@ OTHERS = """nginx mariadb-server cups-daemon docker.io prometheus prometheus-nod
     samba vsftpd proftpd-core chrony ntpsec tomcat10 php8.2-fpm varnish etcd-server nfs-kernel-server influxdb knot
     pdns-server lighttpd transmission-daemon tor syncthing mpd avahi-daemon nsd opendkim spamassassin fail2ban openvpn
     strongswan-starter wireguard-tools bluez cron rsyslog qemu-guest-agent libvirt-daemon-system podman pgbouncer
-    beanstalkd gearman-job-server zookeeper minidlna icecast2 coturn dbus-user-session pipewire gnupg-agent""".split()
+    beanstalkd gearman-job-server zookeeper minidlna icecast2 coturn dbus-user-session pipewire gnupg-agent
+    accountsservice acpid bird2 caddy ceph-mon clamav-daemon cockpit-ws collectd-core containerd corosync dnsmasq-base drbd-utils
+    ejabberd freeradius frr fwupd glusterfs-server h2o hostapd icinga2 inspircd kea-dhcp4-server keepalived krb5-kdc lvm2 lxc mdadm
+    monit multipath-tools mumble-server nats-server netdata network-manager ngircd open-iscsi openntpd opensmtpd pacemaker patroni
+    pgpool2 privoxy prometheus-alertmanager prosody pulseaudio redis-sentinel rspamd shadowsocks-libev smartmontools snmpd sssd-common
+    stunnel4 systemd systemd-resolved tang tarantool tgt tinyproxy tuned udisks2 uwsgi-emperor wpasupplicant zabbix-agent znc
+    zoneminder""".split()
 
 
 def fetch(folder, packages):

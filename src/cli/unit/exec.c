@@ -168,6 +168,10 @@ struct pri_step *unit_add_step(struct loader *l, enum pri_step_list list, uint32
 }
 
 void unit_parse_exec(struct loader *l, const char *value) {
+    bool start = l->key->which == PRI_STEPS_START;
+    if (start) {
+        l->set.start_at = unit_here(l);
+    }
     if (*value == '\0') {
         l->set.steps[l->key->which].count = 0;
         return;
@@ -177,6 +181,7 @@ void unit_parse_exec(struct loader *l, const char *value) {
         if (alone(value, ";")) {
             value = skip(value, 1);
         } else if (!take_command(l, &value, buffer)) {
+            l->set.start_unread = l->set.start_unread || start;
             return;
         }
     }

@@ -62,13 +62,25 @@ void unit_parse_export(struct loader *l, const char *value) {
     }
 }
 
+/* As in systemd's Requires=, a backslash is part of a name: "it@x\x2dy". */
+static const char *without_escapes(struct loader *l, const char *value) {
+    char *to = unit_get(l, 2 * strlen(value) + 1);
+    for (char *put = to; *value != '\0'; value++) {
+        *put++ = *value;
+        if (*value == '\\') {
+            *put++ = *value;
+        }
+    }
+    return to;
+}
+
 void unit_parse_requires(struct loader *l, const char *value) {
     struct texts words = {0};
     if (*value == '\0') {
         l->set.requires.count = 0;
         return;
     }
-    if (!unit_words(l, value, &words)) {
+    if (!unit_words(l, without_escapes(l, value), &words)) {
         return;
     }
     for (size_t i = 0; i < words.count; i++) {

@@ -7,6 +7,12 @@
 
 enum { DEFAULT_TIMEOUT_MS = 90000 };
 
+/* To the last ExecStart=, or, without one, to the first line. */
+static void go_to_start(struct loader *l) {
+    struct unit_place none = {l->unit->path, 1}, *last = &l->set.start_at;
+    unit_go_to(l, last->file != NULL ? last : &none, "Service", "ExecStart");
+}
+
 static void finish_type(struct loader *l) {
     struct settings *set = &l->set;
     struct unit *unit = l->unit;
@@ -27,11 +33,17 @@ static void finish_type(struct loader *l) {
     l->key = unit_key_named("Service", "ExecStart");
     bool undone = set->type == TYPE_ONESHOT && set->remain_after_exit; /* needs no start */
     if (!starts && (!undone || set->steps[PRI_STEPS_STOP].count == 0)) {
-        unit_find(l, UNIT_ERROR, "[Service] has no ExecStart=: nothing says what to run");
+        if (!set->start_unread) {
+            go_to_start(l);
+            unit_find(l, UNIT_ERROR, "[Service] has no ExecStart=: nothing says what to run");
+        }
         return;
     }
     if (set->type != TYPE_ONESHOT && set->steps[PRI_STEPS_START].count > 1) {
+        struct unit_place type = unit_here(l);
+        go_to_start(l);
         unit_find(l, UNIT_ERROR, "several ExecStart= are for Type=oneshot only");
+        unit_go_to(l, &type, "Service", "Type");
     }
     l->key = unit_key_named("Service", "Type");
     if (set->type == TYPE_ONESHOT && !set->remain_after_exit) {

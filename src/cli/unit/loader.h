@@ -70,7 +70,8 @@ struct settings {
     struct texts environment, file_environment, directory_environment, unset, exports, requires;
     struct unit_place *required_at;
     size_t required_room;
-    struct unit_place nice_at, ready_at;
+    struct unit_place start_at, nice_at, ready_at;
+    bool start_unread; /* an ExecStart= that is an error already */
     struct env_file *env_files;
     size_t env_file_count;
     struct texts directories[DIR_KINDS]; /* relative */
