@@ -242,6 +242,12 @@ class Failures(support.World):
         self.assertEqual(result.stderr, f"procref run: '{self.db}' ended before it was ready: it exited with status 3\n"
                                         "  | no-such-disk\n")
 
+    def test_a_program_that_is_not_there_is_named_beside_its_service(self):
+        result = self.procref("run", self.db, "--command", "no-such-program", "--", "echo", "not", "run")
+        self.assertEqual((result.returncode, result.stdout), (111, ""))
+        self.assertEqual(result.stderr, f"procref run: '{self.db}' did not start: cannot run 'no-such-program': "
+                                        "No such file or directory\n")
+
     def test_a_limit_of_file_sizes_that_is_too_low_is_named(self):
         low = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
         result = self.procref("run", self.db, "--command", self.service(), "--", "true", preexec_fn=low)
