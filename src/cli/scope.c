@@ -32,12 +32,23 @@ void scope_canonical(const char *path, char ret_path[PRI_PATH_SIZE]) {
     pri_format(ret_path + length, PRI_PATH_SIZE - length, "/%s", slash != NULL ? slash + 1 : path);
 }
 
+static const char *last_component(const char *folder, const char *end) {
+    while (end > folder && end[-1] != '/') {
+        end--;
+    }
+    return end;
+}
+
 /* Letters and digits of the last component, so that a look into the runtime folder tells whose is
- * what; the hash alone is what counts. */
+ * what; the hash alone is what counts. Of a project's .procref it is the project that tells. */
 static void readable(const char *folder, char to[READABLE + 1]) {
-    const char *base = strrchr(folder, '/');
+    const char *end = folder + strlen(folder), *base = last_component(folder, end);
     size_t length = 0;
-    for (base = base != NULL ? base + 1 : folder; *base != '\0' && length < READABLE; base++) {
+    if (strcmp(base, ".procref") == 0 && base - folder > 1) {
+        end = base - 1;
+        base = last_component(folder, end);
+    }
+    for (; base < end && length < READABLE; base++) {
         bool safe = (*base >= 'a' && *base <= 'z') || (*base >= 'A' && *base <= 'Z') ||
                     (*base >= '0' && *base <= '9') || (*base == '_' && length > 0) ||
                     (*base == '.' && length > 0) || (*base == '-' && length > 0);
