@@ -142,6 +142,7 @@ _procref() {
         [ "$command" != run ] || _procref_reply "$word" --
     elif [ -z "$named" ] || [ "$command" = hold ]; then # which holds several
         case $command in
+        help) _procref_reply "$word" $_procref_commands ;;
         run | hold | status | logs | stop | wait | check)
             names=$(_procref_names "$command" | sort -u)
             local IFS=$'\n'
