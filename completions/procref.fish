@@ -97,6 +97,7 @@ complete -c procref -n __procref_needs_command -a torture -d 'crash everything f
 complete -c procref -n __procref_after_dashes -a '(__procref_rest)'
 
 set -l all run hold ps status logs stop wait check doctor torture
+complete -c procref -n '__procref_is help' -a "$all"
 set -l named run hold status logs stop wait check
 complete -c procref -n "__procref_is $all" -s h -l help -d 'help'
 complete -c procref -n '__procref_is help' -a "$all"

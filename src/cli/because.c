@@ -43,11 +43,19 @@ static const struct state {
     {"ended", "stopping", false, "being stopped: its keeper is about to go"},
 };
 
+static size_t counted(const struct look *look) {
+    return (look->status.refs > 0 ? (size_t)look->status.refs : 0) + look->status.old_holders;
+}
+
 static const struct state *state_of(const struct look *look) {
     static const struct state unknown = {"", "unknown", true,
                                          "in a state this procref does not know"};
+    const char *state = look->status.state;
+    if (strcmp(state, "lingering") == 0 && counted(look) > 0) {
+        state = "up"; /* its keeper hears of who comes meanwhile when the linger is over */
+    }
     for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
-        if (strcmp(states[i].state, look->status.state) == 0) {
+        if (strcmp(states[i].state, state) == 0) {
             return &states[i];
         }
     }
@@ -131,10 +139,6 @@ char *because_holders(const struct look *look, size_t most) {
     return fclose(to) == 0 ? text : NULL;
 }
 
-static size_t counted(const struct look *look) {
-    return (look->status.refs > 0 ? (size_t)look->status.refs : 0) + look->status.old_holders;
-}
-
 char *because_difference(const struct look *look) {
     char *text = NULL;
     bool known = look->found == LOOK_KEPT && look->status.refs >= 0;
@@ -194,7 +198,8 @@ static void put_up(FILE *to, const struct look *look) {
     } else if (status->asking > 0 || status->told > 0) {
         fprintf(to, "alive because a client is about to hold it");
     } else {
-        fprintf(to, "alive, though nobody holds it: it is about to be stopped");
+        fprintf(to, "alive, though nobody holds it: it is about to %s",
+                status->linger_ms > 0 ? "linger" : "be stopped");
     }
 }
 

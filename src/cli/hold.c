@@ -195,7 +195,10 @@ int cli_hold(const struct cli_command *command, int argc, char **argv) {
     }
     if (count > HOLD_MOST || (count > 1 && w.target.command != NULL) ||
         (w.target.file != NULL && count > cli_target_names(&w.target))) {
-        cli_say("too many names: see %s --help", cli_name);
+        cli_say(w.target.file != NULL
+                    ? "too many names beside -f: a name with a slash is a file, too"
+                    : "too many names: see %s --help",
+                cli_name);
         return CLI_USAGE;
     }
     for (int i = 0; i < count; i++) {

@@ -61,7 +61,15 @@ static int set_name(const char *name, struct cli_target *t) {
 
 /* ---- Without a service file ------------------------------------------------------------------ */
 
+/* Whether it has a port: given, or picked as the library does (src/keeper/port.c). */
+static bool has_port(const struct cli_target_options *options) {
+    const char *ready = options->ready != NULL ? options->ready : "";
+    return options->port > 0 || strcmp(ready, "tcp") == 0 || strstr(ready, "${PORT}") != NULL ||
+           strstr(options->command, "${PORT}") != NULL;
+}
+
 static int described(const struct cli_target_options *options, struct cli_target *t) {
+    static const char *const port[] = {"PORT=${PORT}", NULL};
     if (options->name == NULL || options->file != NULL) {
         cli_say(options->file != NULL ? "--command and -f are one too many: the file has a command"
                                       : "name the service that --command starts");
@@ -76,6 +84,9 @@ static int described(const struct cli_target_options *options, struct cli_target
     }
     t->config.command = (const char *const *)words;
     t->config.ready = options->ready;
+    if (has_port(options)) { /* in its environment, too, as a service file's is */
+        t->config.environment = port;
+    }
     int status = set_scope(options, NULL, t);
     return status < 0 ? set_name(options->name, t) : status;
 }

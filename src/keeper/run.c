@@ -282,6 +282,10 @@ void pri_run_report(struct pri_keeper *k) {
     if (code < 0) {
         k->status_known = true; /* it is about to exit with it, unless we are quicker to end it */
         k->status = k->launched.status;
+        char why[sizeof error.message];
+        memcpy(why, error.message, sizeof why);
+        pri_format(error.message, sizeof error.message, "'%s' did not start: %s",
+                   config->ident.name, why);
         pri_run_start_failed(k, &error);
         return;
     }

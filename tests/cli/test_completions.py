@@ -76,6 +76,10 @@ class Shell:
         self.assertEqual(set(subcommands()) - offered, set())
         self.assertEqual(self.offers("procref tort"), ["torture"])
 
+    def test_help_takes_a_subcommand(self):
+        self.assertEqual(set(subcommands()) - set(self.offers("procref help ")), set())
+        self.assertEqual(self.offers("procref help tort"), ["torture"])
+
     def test_each_option_that_help_lists_is_offered_and_no_other(self):
         faults = []
         for command in filter(is_built, subcommands()):

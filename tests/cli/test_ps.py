@@ -67,6 +67,19 @@ class Ps(ClientWorld):
         self.assertEqual(self.procref("stop", f"{self.db}-a").returncode, 0)
         client.end()
 
+    def test_who_comes_during_the_linger_holds_it(self):
+        first, second = self.client(), self.client("--two")
+        first.hold(self.db, SERVICE, linger=60000)
+        first.end()
+        self.wait_until(lambda: self.service()["state"] == "lingering")
+        second.hold(self.db, SERVICE, linger=60000)
+        service = self.service()
+        self.assertEqual(service["state"], "up")
+        self.assertRegex(service["because"], rf"^alive because 1 process holds it: {second.pid} ")
+        second.end()
+        self.wait_until(lambda: self.service()["state"] == "lingering")
+        self.assertEqual(self.procref("stop", self.db).returncode, 0)
+
     def test_a_stopped_keeper_is_said_not_to_answer(self):
         client = self.client()
         pid = client.hold(self.db, SERVICE)

@@ -93,6 +93,21 @@ class Redis(Recipes):
 
 
 @unittest.skipUnless(real.HAS_POSTGRES, "needs a PostgreSQL server")
+class Taken(real.RealWorld):
+    def test_who_has_the_port_is_not_taken_for_a_service_that_is_ending(self):
+        # To who is not root /proc hides what an ending process has open; with much memory that takes a while.
+        ends = self.write("ends.py", "import os\nmemory = b'x' * (256 << 20)\nos._exit(3)\n")
+        os.chmod(ends, 0o644)
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            for _ in range(5):
+                result = self.procref("run", self.db, "--port", str(taken.getsockname()[1]), "--ready", "tcp",
+                                      "--command", f"/usr/bin/python3 {ends}", "--", "echo", "not", "run")
+                self.assertEqual((result.returncode, result.stdout), (111, ""), result.stderr)
+                self.assertIn("it exited with status 3", result.stderr)
+
+
 class Postgres(Together, real.RealWorld):
     template = None  # a data folder that was just made, for the tests that are not about making one
 

@@ -4,6 +4,7 @@ import resource
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import unittest
 
@@ -97,6 +98,22 @@ class Command(support.World):
 
 
 class Sharing(support.World):
+    def test_the_service_has_its_port_in_its_environment(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        logged = "until procref logs $PROCREF_NAME 2>/dev/null | grep .; do sleep 0.01; done"
+        for number, options in enumerate((["--ready", "tcp"], ["--port", port], ["--ready", "exec:test ${PORT} -gt 0"])):
+            service = f"sh -c 'echo has $PORT; exec {self.service()} --port $PORT'"
+            result = self.procref("run", f"{self.db}.{number}", "--command", service, *options, "--", "sh", "-c",
+                                  f"echo has $PORT; {logged}")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            for_us, for_it = result.stdout.splitlines()
+            self.assertEqual(for_us, for_it)
+        result = self.procref("run", self.db, "--command", f"sh -c 'echo port $PORT; exec {self.service()}'", "--",
+                              "sh", "-c", logged)
+        self.assertEqual(result.stdout, "port\n")
+
     def test_nested_runs_share_one_service(self):
         inner = [PROCREF, "run", self.db, *self.described(), "--", "sh", "-c", "echo $PROCREF_PID"]
         result = self.procref("run", self.db, *self.described(), "--", "sh", "-c",
@@ -224,6 +241,12 @@ class Failures(support.World):
         self.assertEqual((result.returncode, result.stdout), (111, ""))
         self.assertEqual(result.stderr, f"procref run: '{self.db}' ended before it was ready: it exited with status 3\n"
                                         "  | no-such-disk\n")
+
+    def test_a_program_that_is_not_there_is_named_beside_its_service(self):
+        result = self.procref("run", self.db, "--command", "no-such-program", "--", "echo", "not", "run")
+        self.assertEqual((result.returncode, result.stdout), (111, ""))
+        self.assertEqual(result.stderr, f"procref run: '{self.db}' did not start: cannot run 'no-such-program': "
+                                        "No such file or directory\n")
 
     def test_a_limit_of_file_sizes_that_is_too_low_is_named(self):
         for limit in (0, 400_000, 1_000_000):  # one that the keeper's program is below, too

@@ -26,7 +26,9 @@
 #define SYS_pidfd_open 434
 #endif
 
-enum { FIELD_PARENT = 4, FIELD_THREADS = 20, FIELD_START = 22 }; /* proc_pid_stat(5) */
+/* proc_pid_stat(5) */
+enum { FIELD_PARENT = 4, FIELD_FLAGS = 9, FIELD_THREADS = 20, FIELD_START = 22 };
+enum { EXITING = 0x4 }; /* PF_EXITING, linux/sched.h */
 
 bool pri_proc_stat(uint32_t pid, struct pri_proc_stat *ret_stat) {
     char path[32], text[512]; /* the first 22 fields take at most 460 bytes */
@@ -52,6 +54,8 @@ bool pri_proc_stat(uint32_t pid, struct pri_proc_stat *ret_stat) {
         at = end;
         if (field == FIELD_PARENT) {
             stat.parent = (uint32_t)value;
+        } else if (field == FIELD_FLAGS) {
+            stat.exiting = ((unsigned long long)value & EXITING) != 0;
         } else if (field == FIELD_THREADS) {
             stat.threads = (uint64_t)value;
         } else if (field == FIELD_START) {

@@ -446,6 +446,28 @@ bool pri_tree_find_by_token(const char *token, struct pri_process *ret_main) {
 
 /* ---- Who listens ----------------------------------------------------------------------------- */
 
+/*
+ * Whether the process does not let us look although it runs. One that is ending belongs to root in
+ * /proc before it is a zombie: it has nothing open that will stay, and the port may be another's.
+ */
+static bool hides(const struct pri_process *process) {
+    struct numbers threads;
+    struct pri_proc_stat stat;
+    uint32_t thread;
+    char path[48];
+    bool runs = false;
+
+    snprintf(path, sizeof path, "/proc/%u/task", (unsigned)process->pid);
+    if (!numbers_open(&threads, path)) {
+        return false;
+    }
+    while (!runs && numbers_next(&threads, &thread)) {
+        runs = pri_proc_stat(thread, &stat) && !stat.exiting;
+    }
+    numbers_close(&threads);
+    return runs;
+}
+
 /* Whether the process has one of the sockets open, or does not let us look. */
 static bool has_listener(const struct pri_process *process, const struct pri_listeners *listeners) {
     struct numbers files;
@@ -455,13 +477,13 @@ static bool has_listener(const struct pri_process *process, const struct pri_lis
 
     snprintf(path, sizeof path, "/proc/%u/fd", (unsigned)process->pid);
     if (!numbers_open(&files, path)) {
-        return errno == EACCES || errno == EPERM;
+        return (errno == EACCES || errno == EPERM) && hides(process);
     }
     while (!found && numbers_next(&files, &file)) {
         snprintf(path, sizeof path, "/proc/%u/fd/%u", (unsigned)process->pid, (unsigned)file);
         ssize_t length = readlink(path, target, sizeof target - 1);
         if (length <= 0) {
-            found = length < 0 && errno == EACCES;
+            found = length < 0 && errno == EACCES && hides(process);
             continue;
         }
         target[length] = '\0';
