@@ -242,7 +242,7 @@ static void describe_machine(char *to, size_t size) {
     (void)getloadavg(&load, 1);
     time_t now = time(NULL);
     strftime(date, sizeof date, "%Y-%m-%d", localtime(&now));
-    snprintf(to, size, "%s, %ld cores, %s %s %s, load %.2f at the begin, %s", model,
+    snprintf(to, size, "%s, %ld cores, %s %s %s, load %.2f at the beginning, %s", model,
              sysconf(_SC_NPROCESSORS_ONLN), system.sysname, system.release, system.machine, load,
              date);
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""bench/readme.py RESULTS.json README.md: puts the figures of `make bench`, and the pictures that plot.py drew into docs/,
-between the README's bench marks."""
+"""bench/readme.py RESULTS.json README.md: puts the figures of `make bench` that have a goal, those of the command, and the
+pictures that plot.py drew into docs/, between the README's bench marks; and all figures into docs/figures.md."""
 import json
 import os
 import re
@@ -44,6 +44,16 @@ def beside(results):
     return lines
 
 
+def table(results):
+    return ['| what | median | quartiles | goal | reached |', '| --- | --- | --- | --- | --- |'] + [row(r) for r in results]
+
+
+def write_all(path, said, crate, plain):
+    with open(path, 'w', encoding='utf-8') as file:
+        file.write('\n'.join(['# All figures of `make bench`', '', said, ''] + (beside(crate) + [''] if crate else []) +
+                             table(plain)) + '\n')
+
+
 def main():
     results, readme = sys.argv[1:]
     with open(results, encoding='utf-8') as file:
@@ -53,13 +63,14 @@ def main():
                 if os.path.exists(os.path.join(folder, 'docs', name + '.svg'))]
     plain = [result for result in measured['results'] if 'chart' not in result]
     crate = [result for result in measured['results'] if result.get('chart') == 'crate']
-    lines = [f"`make bench`, medians and quartiles, one sitting: {measured['machine']}.", '']
+    said = f"`make bench`, medians and quartiles, one sitting: {measured['machine']}."
+    write_all(os.path.join(folder, 'docs', 'figures.md'), said, crate, plain)
+    lines = [said + ' [All figures](docs/figures.md).', '']
     for picture in pictures:
         lines += [picture, '']
     if crate:
         lines += beside(crate) + ['']
-    lines += ['| what | median | quartiles | goal | reached |', '| --- | --- | --- | --- | --- |']
-    lines += [row(result) for result in plain]
+    lines += table([result for result in plain if 'goal' in result or result['group'] == 'run'])
     with open(readme, encoding='utf-8') as file:
         text = file.read()
     block = '<!-- bench -->\n' + '\n'.join(lines) + '\n<!-- /bench -->'
