@@ -63,6 +63,7 @@ struct pri_pair {
     struct pri_page *page;
     struct pri_record *record;
     procref_waitable record_page, listener, nudge; /* nudge: the standby reaped somebody */
+    procref_waitable life[2]; /* a pipe, for what holds what the service requires */
     uint32_t standby;                              /* 0: dead, or not there yet */
     uint64_t files_soft; /* the starter's limit of open files, for the service */
     uint64_t files;      /* … and ours */
