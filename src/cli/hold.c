@@ -12,9 +12,7 @@
 
 #include "cli/acquire.h"
 #include "cli/commands.h"
-#include "os/folder.h"
 #include "os/process.h"
-#include "os/tree.h"
 
 enum { HOLD_MOST = 64, NO_NUMBER = -1 };
 
@@ -88,54 +86,15 @@ static int say_ready(int64_t fd) {
     return -1;
 }
 
-/* "PROCREF_KEEPER=HASH", of the keeper for which this process holds what its service requires;
- * false: it was not started by one. */
-static bool find_mark(char to[64]) {
-    static const char holder[] = PRI_HOLDER_MARK;
-    const char *own = getenv("PROCREF_KEEPER"), *rest = strchr(holder, '=') + 1;
-    if (own == NULL || strncmp(own, rest, strlen(rest)) != 0) {
-        return false;
-    }
-    snprintf(to, 64, PRI_KEEPER_MARK "%s", own + strlen(rest));
-    return true;
-}
-
-/* Readable when the parent ends, if that is our keeper. When both of its pair have ended, the
- * parent may be another service's. */
-static procref_waitable watch_keeper(const char *mark) {
-    procref_waitable gone = -1;
-    char path[64], environment[4096];
-    pid_t parent = getppid();
-    snprintf(path, sizeof path, "/proc/%d/environ", (int)parent);
-    ptrdiff_t length = pri_read_text(path, environment, sizeof environment);
-    bool keeper = length > 0 && memmem(environment, (size_t)length, mark, strlen(mark)) != NULL;
-    if (!keeper || pri_process_hold((uint32_t)parent, &gone) < 0) {
-        return -1;
-    }
-    if (getppid() != parent) { /* it ended meanwhile, and its number may be another's */
-        close(gone);
-        return watch_keeper(mark);
-    }
-    return gone;
-}
-
-/* A pair's other member takes over from a keeper that dies; with the last of them this ends. */
+/* What holds for a keeper (keeper/steps.c) has the end of a pipe as its stdin: the other is open as
+ * long as one of the keeper's pair lives. */
 static void wait_for_the_end(int signals, int gone) {
-    char mark[64];
-    bool for_keeper = find_mark(mark);
-    procref_waitable keeper = for_keeper ? watch_keeper(mark) : -1;
-    while (!for_keeper || keeper >= 0) {
-        struct pollfd fds[3] = {{.fd = signals, .events = POLLIN},
-                                {.fd = gone, .events = POLLIN},
-                                {.fd = keeper, .events = POLLIN}};
-        if (poll(fds, 3, -1) < 0) {
-            continue; /* EINTR */
-        }
-        if (fds[0].revents != 0 || fds[1].revents != 0) {
-            return;
-        }
-        close(keeper);
-        keeper = watch_keeper(mark);
+    const char *mark = getenv("PROCREF_KEEPER");
+    bool for_keeper = mark != NULL && strcmp(mark, "holder") == 0;
+    struct pollfd fds[3] = {{.fd = signals, .events = POLLIN},
+                            {.fd = gone, .events = POLLIN},
+                            {.fd = for_keeper ? STDIN_FILENO : -1, .events = POLLIN}};
+    while (poll(fds, 3, -1) < 0) { /* EINTR */
     }
 }
 

@@ -14,7 +14,7 @@
 enum { SILENCE_MS = 3000, PAUSE_MS = 100, ACCEPTS_MOST = 4096 };
 
 /* What starts, watches and ends the service finds a descriptor however many clients come. */
-enum { OTHER_DESCRIPTORS = 24 };
+enum { OTHER_DESCRIPTORS = 26 };
 
 void pri_client_hang_up(struct pri_keeper *k, struct pri_client *client) {
     if (client->watch >= 0) {

@@ -47,6 +47,7 @@ struct pri_page {
     bool stop_due, post_due; /* with a plan: ExecStop=, ExecStopPost= are to be run when it ends */
     enum pri_result result;
     struct pri_process step;   /* … the one that was started last */
+    char notify[PRI_NOTIFY_SIZE - 16]; /* where the service says how it is; "": it does not */
     struct pri_process holder; /* of the services that it requires */
     bool holder_holds;         /* … and it said that it does */
     int64_t since_ms, log_start, appended_start;
@@ -63,6 +64,7 @@ struct pri_pair {
     struct pri_page *page;
     struct pri_record *record;
     procref_waitable record_page, listener, nudge; /* nudge: the standby reaped somebody */
+    procref_waitable life[2]; /* a pipe, for what holds what the service requires */
     uint32_t standby;                              /* 0: dead, or not there yet */
     uint64_t files_soft; /* the starter's limit of open files, for the service */
     uint64_t files;      /* … and ours */
@@ -246,6 +248,7 @@ void pri_run_launch(struct pri_keeper *k);
 void pri_run_report(struct pri_keeper *k);
 void pri_run_readiness(struct pri_keeper *k);
 int64_t pri_run_readiness_ns(const struct pri_keeper *k);
+void pri_run_resume_notify(struct pri_keeper *k);
 void pri_run_hear(struct pri_keeper *k); /* what it says of itself; before an end is looked at */
 void pri_run_watch_main(struct pri_keeper *k);
 void pri_run_leave_start(struct pri_keeper *k);

@@ -433,6 +433,7 @@ static void take_over(struct pri_keeper *k) {
     k->log.start = k->pair->page->log_start;
     k->port = k->pair->page->port;
     k->pair->page->ups += k->pair->page->ups == 0; /* one that the hint told of */
+    pri_run_resume_notify(k);
     pri_run_watch_main(k);
 }
 

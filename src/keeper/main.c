@@ -44,7 +44,9 @@ int main(int argc, char **argv) {
                (unsigned long long)pair.config->ident.hash);
     pair.page = pri_pair_share(sizeof *pair.page);
     pair.record = pri_record_make(&pair.record_page);
-    if (pair.page == NULL || pair.record == NULL || pri_nudge_open(&pair.nudge) < 0) {
+    const struct pri_plan_block *plan = pri_config_plan(pair.config);
+    if (pair.page == NULL || pair.record == NULL || pri_nudge_open(&pair.nudge) < 0 ||
+        (plan != NULL && plan->holder.count > 0 && pri_pipe_open(pair.life) < 0)) {
         return PRI_LOOP_CANNOT_SERVE;
     }
     pair.page->error.size = sizeof pair.page->error;

@@ -63,10 +63,9 @@ static enum pri_readiness_result wait_more(struct pri_readiness *r, int64_t last
 
 /* ---- notify: systemd's protocol, sd_notify(3) ------------------------------------------------ */
 
-static int start_notify(struct pri_readiness *r, char *notify_name, procref_error *err) {
+static int bind_notify(struct pri_readiness *r, const char *name, procref_error *err) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    unsigned char random[8];
-    char hex[2 * sizeof random + 1];
+    size_t length = strlen(name);
     int on = 1;
 
     r->waitable = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -74,6 +73,20 @@ static int start_notify(struct pri_readiness *r, char *notify_name, procref_erro
         int os = errno;
         return fail(os, "socket", err);
     }
+    memcpy(address.sun_path + 1, name + 1, length - 1); /* '@' is a zero byte: abstract */
+    if (setsockopt(r->waitable, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0 ||
+        bind(r->waitable, (struct sockaddr *)&address,
+             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) < 0) {
+        int os = errno;
+        return fail(os, "bind", err);
+    }
+    return 0;
+}
+
+static int start_notify(struct pri_readiness *r, char *notify_name, procref_error *err) {
+    unsigned char random[8];
+    char hex[2 * sizeof random + 1];
+
     if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random) {
         int os = errno;
         return fail(os, "getrandom", err);
@@ -83,15 +96,7 @@ static int start_notify(struct pri_readiness *r, char *notify_name, procref_erro
     }
     /* Random, so that nobody can sit on the name; not secret: /proc/net/unix shows it. */
     pri_format(notify_name, NOTIFY_NAME_SIZE, "@procref/notify/%u/%s", (unsigned)getpid(), hex);
-    size_t length = strlen(notify_name);
-    memcpy(address.sun_path + 1, notify_name + 1, length - 1); /* '@' is a zero byte: abstract */
-    if (setsockopt(r->waitable, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0 ||
-        bind(r->waitable, (struct sockaddr *)&address,
-             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) < 0) {
-        int os = errno;
-        return fail(os, "bind", err);
-    }
-    return 0;
+    return bind_notify(r, notify_name, err);
 }
 
 /* What one message says, of all that is heard here. */
@@ -513,6 +518,19 @@ int pri_readiness_start(struct pri_readiness *r, const char *ready, uint16_t por
         pri_readiness_stop(r);
     }
     return code;
+}
+
+bool pri_readiness_resume(struct pri_readiness *r, const char *notify_name) {
+    *r = (struct pri_readiness){.kind = PRI_READY_NOTIFY,
+                                .waitable = -1,
+                                .other = -1,
+                                .ready = true,
+                                .next_ns = PRI_NEVER};
+    if (bind_notify(r, notify_name, NULL) < 0) {
+        pri_readiness_stop(r);
+        return false;
+    }
+    return true;
 }
 
 /* Closes what is not needed any more. The notify socket stays: who writes to it is not refused. */

@@ -49,6 +49,9 @@ int pri_readiness_start(struct pri_readiness *r, const char *ready, uint16_t por
                         int64_t offset, char *const *envp, const char *dir, char *notify_name,
                         procref_error *err);
 
+/* Hears what is sent to the name that a predecessor's start gave for "notify". False: it cannot. */
+bool pri_readiness_resume(struct pri_readiness *r, const char *notify_name);
+
 /*
  * To be called when the program runs, then as waitable and next_ns say. tree: only its processes
  * are believed (sender of a notification; who listens on the port or the socket file).

@@ -198,7 +198,8 @@ void pri_run_launch(struct pri_keeper *k) {
 /* The arguments, environment and readiness check of a start. */
 static int prepare_start(struct pri_keeper *k, procref_error *err) {
     struct pri_start *s = &k->start;
-    char notify[PRI_NOTIFY_SIZE - 16] = "", log[64];
+    char log[64], *notify = k->pair->page->notify;
+    notify[0] = '\0';
     struct pri_start_of what = {
         .step = pri_plan_first(pri_config_plan(k->pair->config), PRI_STEPS_START)};
     if (!pri_start_make(k, what, s)) {
@@ -396,6 +397,15 @@ void pri_run_hear(struct pri_keeper *k) {
     struct pri_tree tree = pri_run_tree(k);
     pri_readiness_hear(&k->readiness, &tree);
     take_said(k);
+}
+
+/* Of a service that a predecessor started: it goes on to notify. */
+void pri_run_resume_notify(struct pri_keeper *k) {
+    const char *name = k->pair->page->notify;
+    if (name[0] != '\0' && pri_readiness_resume(&k->readiness, name) &&
+        pri_poller_add(k->poller, k->readiness.waitable, PRI_TAG_READINESS) == 0) {
+        k->readiness_polled = k->readiness.waitable;
+    }
 }
 
 /* One step of the readiness machine, and what it wants to be woken by next. */

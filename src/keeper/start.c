@@ -87,8 +87,7 @@ static void fill_own(const struct pri_keeper *k, struct pri_start_of what, struc
     const struct pri_process *main = &k->pair->page->main;
     own->count = 0;
     if (what.holder) {
-        pri_format(own->text[own->count++], sizeof own->text[0], PRI_HOLDER_MARK "%016llx",
-                   (unsigned long long)k->pair->config->ident.hash);
+        pri_format(own->text[own->count++], sizeof own->text[0], PRI_KEEPER_MARK "holder");
         return;
     }
     pri_format(own->text[own->count++], sizeof own->text[0], "PROCREF_NAME=%s",

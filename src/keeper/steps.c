@@ -48,7 +48,8 @@ static int launch_step(struct pri_keeper *k, struct pri_start_of what, procref_w
                                 .output = k->log.fd,
                                 .files_soft = k->pair->files_soft,
                                 .plan = what.holder ? NULL : plan_of(k),
-                                .told = told};
+                                .told = told,
+                                .life = what.holder ? k->pair->life[0] : 0};
     int code = s.argv[0] != NULL
                    ? pri_launch_prepare(&launch, ret, err)
                    : pri_fail(err, PROCREF_E_SERVICE_START, 0, "",
@@ -284,7 +285,8 @@ static void holder_failed(struct pri_keeper *k, const procref_error *error) {
 }
 
 /* It is marked as a keeper's (os/tree.h), so it is not of the service's tree; it ends by itself
- * when the pair has ended, which is after the service. */
+ * when the pair has ended, which is after the service. Not its parent tells it that: when keeper
+ * and standby were killed one after the other, that is neither of their successors. */
 static void start_holder(struct pri_keeper *k) {
     procref_error error = PROCREF_ERROR_INIT;
     struct pri_launched launched = {.go = -1, .report = -1};

@@ -18,9 +18,10 @@ struct pri_launch {
     char *const *envp;                 /* the whole environment */
     const char *dir;                   /* working directory */
     uint64_t files_soft;               /* its soft limit of open files; 0: the keeper's */
-    procref_waitable output;           /* becomes its stdout and stderr; stdin is the null device */
+    procref_waitable output;           /* becomes its stdout and stderr */
     const struct pri_plan_block *plan; /* limits, umask, priority, where output goes; or NULL */
     procref_waitable told;             /* becomes its descriptor 3; -1: it has none */
+    procref_waitable life;             /* becomes its stdin; 0: the null device */
 };
 
 struct pri_launched {

@@ -15,10 +15,6 @@
 /* What the environment of every keeper and standby has an entry of, and no service's ever has. */
 #define PRI_KEEPER_MARK "PROCREF_KEEPER="
 
-/* It begins like that, and is the mark of what holds for a keeper; the service's hash is behind
- * both. */
-#define PRI_HOLDER_MARK PRI_KEEPER_MARK "holder of "
-
 struct pri_tree {
     uint32_t keeper;  /* descendants of these two belong to the tree, they themselves do not; */
     uint32_t standby; /* 0 if the standby is dead */

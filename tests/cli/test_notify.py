@@ -137,6 +137,21 @@ replaced_by(child)
         self.wait_until(lambda: self.said() == ["signal killed KILL"])
         self.let_go(holder)
 
+    def test_what_is_said_after_one_of_the_pair_was_killed_is_heard(self):
+        for number in (0, 1):
+            with self.subTest(number=number):
+                self.notifier(self.SAYS_WHEN_ASKED, "Restart=no")
+                holder = self.hold()
+                victim = self.pair()[number]
+                os.kill(victim, signal.SIGKILL)
+                self.wait_until(lambda: 0 not in self.pair() and victim not in self.pair())
+                self.write("go", "")
+                self.wait_until(lambda: self.is_up_as(self.told("new")))
+                self.assertEqual(self.status()["restarts"], 0)
+                self.let_go(holder)
+                os.unlink(f"{self.work}/go")
+                os.unlink(f"{self.work}/new")
+
     def test_after_a_massacre_the_next_adopts_the_process_that_was_named(self):
         holder, _, new = self.up_and_replaced()
         pair = self.pair()

@@ -169,6 +169,27 @@ Requires=db
         holder.wait()
         self.ended_well()
 
+    def test_what_is_required_stays_held_while_one_after_the_other_of_the_pair_is_killed(self):
+        self.write("it.service", "[Service]\nExecStart=sleep 1001\n[X-Procref]\nRequires=db\n")
+        for first in (0, 1):
+            with self.subTest(first=first):
+                holder = self.hold()
+                held = json.loads(self.procref("status", "db", "--json").stdout)
+                before = self.state()["pid"]
+                os.kill(held["holders"][0]["pid"], signal.SIGSTOP)  # it looks only when all has happened
+                for number in (first, 1):
+                    pair = self.pair()
+                    os.kill(pair[number], signal.SIGKILL)
+                    self.wait_until(lambda: 0 not in self.pair() and pair[number] not in self.pair())
+                os.kill(held["holders"][0]["pid"], signal.SIGCONT)
+                time.sleep(0.5)  # in which it is to do nothing
+                self.assertEqual((self.state()["pid"], self.state()["restarts"]), (before, 0))
+                now = json.loads(self.procref("status", "db", "--json").stdout)
+                self.assertEqual((now["pid"], now["holders"]), (held["pid"], held["holders"]))
+                holder.kill()
+                holder.wait()
+                self.ended_well()
+
     def test_what_an_inner_service_required_is_let_go_when_its_pair_is_killed(self):
         self.write("it.service", "[Service]\nExecStart=sleep 1001\n[X-Procref]\nRequires=db\n")
         self.write("outer.service", f"[Service]\nWorkingDirectory={self.work}\nExecStart=procref hold it --ready-fd 1\n"

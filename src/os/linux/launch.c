@@ -57,13 +57,9 @@ static void close_from(unsigned first) {
 
 /* Only 0, 1, 2, TOLD, GO and REPORT stay open. All are first moved above, for any of them may have
  * the number of another. */
-static bool shed_descriptors(int *go, int *report, int output, int told) {
-    int null = open("/dev/null", O_RDWR);
-    if (null > 0) {
-        if (dup2(null, STDIN_FILENO) < 0) {
-            return false;
-        }
-    } else if (null < 0) {
+static bool shed_descriptors(int *go, int *report, int life, int output, int told) {
+    int input = life > 0 ? life : open("/dev/null", O_RDWR);
+    if (input < 0 || (input > 0 && dup2(input, STDIN_FILENO) < 0)) {
         return false;
     }
     if (dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0 || dup2(*go, GO) < 0 ||
@@ -227,7 +223,7 @@ _Noreturn static void child(const struct pri_launch *launch, int go, int report_
 
     setsid();
     pri_signals_reset();
-    if (!shed_descriptors(&go, &report_to, launch->output, launch->told)) {
+    if (!shed_descriptors(&go, &report_to, launch->life, launch->output, launch->told)) {
         report.os = errno;
         give_up(report_to, &report, STEP_SHED);
     }
@@ -300,6 +296,7 @@ int pri_launch_prepare(const struct pri_launch *launch, struct pri_launched *ret
     int code = 0;
 
     moved.output = moved.told = -1;
+    moved.life = 0;
     /* A socket, because writing to a child that was killed must not raise SIGPIPE in the keeper. */
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, go) < 0) {
         int os = errno;
@@ -313,8 +310,9 @@ int pri_launch_prepare(const struct pri_launch *launch, struct pri_launched *ret
     }
     moved.output = fcntl(launch->output, F_DUPFD_CLOEXEC, FIRST_FREE);
     moved.told = launch->told >= 0 ? fcntl(launch->told, F_DUPFD_CLOEXEC, FIRST_FREE) : -1;
-    if (moved.output < 0 || (launch->told >= 0 && moved.told < 0) || !move_up(go) ||
-        !move_up(report)) {
+    moved.life = launch->life > 0 ? fcntl(launch->life, F_DUPFD_CLOEXEC, FIRST_FREE) : 0;
+    if (moved.output < 0 || (launch->told >= 0 && moved.told < 0) || moved.life < 0 ||
+        !move_up(go) || !move_up(report)) {
         int os = errno;
         code = fail(os, "fcntl", err);
         goto done;
@@ -343,6 +341,9 @@ int pri_launch_prepare(const struct pri_launch *launch, struct pri_launched *ret
     go[0] = report[0] = -1;
 
 done:
+    if (moved.life > 0) {
+        close_one(&moved.life);
+    }
     close_one(&moved.told);
     close_one(&moved.output);
     close_one(&report[1]);

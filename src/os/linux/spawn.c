@@ -45,8 +45,9 @@ extern char **environ;
 
 enum { STACK_SIZE = 64 * 1024, FD_LINK = 5, ROOM = 16, ENVIRONMENT_MOST = 10 };
 
-/* A keeper with one client that runs a readiness command has 24 at the most; with fewer it would
- * end before it answers, or wait for a check that it cannot run. */
+/* A keeper with one client that runs a readiness command has 24 at the most, and two more if its
+ * service requires others; with fewer it would end before it answers, or wait for a check that it
+ * cannot run. */
 enum { KEEPER_DESCRIPTORS = 32 };
 
 /* The children share the parent's memory and its stack guard, and must not be instrumented. */
