@@ -368,9 +368,9 @@ PROCREF_API int procref_service_open(const procref_service_config *config,
  * descriptors or generations; the message names the limit. PROCREF_E_PERMISSION: the service's
  * names are in use by another user, or this process has become another user since it opened the
  * service. PROCREF_E_UNSUPPORTED: the kernel or a sandbox lacks semaphores with undo, or the keeper
- * is in a pid namespace from which this process cannot be seen. PROCREF_E_NO_MEMORY.
- * PROCREF_E_PLATFORM: the keeper's program cannot be executed, or the keeper is in another network
- * namespace.
+ * is in another IPC namespace, or in a pid namespace from which this process cannot be seen.
+ * PROCREF_E_NO_MEMORY. PROCREF_E_PLATFORM: the keeper's program cannot be executed, or the keeper
+ * is in another network namespace.
  */
 PROCREF_API int procref_service_acquire(procref_service *s, int64_t timeout_ms,
                                         procref_handle **ret_handle, procref_error *err);

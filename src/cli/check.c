@@ -212,8 +212,7 @@ int cli_check(const struct cli_command *command, int argc, char **argv) {
         {0}};
     struct cli_target target;
     int operands;
-    char **after;
-    int status = cli_parse(command, options, argc, argv, &operands, &after);
+    int status = cli_parse(command, options, argc, argv, &operands, NULL);
     if (status >= 0) {
         return status;
     }
@@ -221,8 +220,8 @@ int cli_check(const struct cli_command *command, int argc, char **argv) {
         cli_say("name a service, or a file with -f: see %s --help", cli_name);
         return CLI_USAGE;
     }
-    if (operands > 1 || after != NULL) {
-        cli_say("one service at a time: '%s' is one too many", operands > 1 ? argv[2] : "--");
+    if (operands > 1) {
+        cli_say("one service at a time: '%s' is one too many", argv[2]);
         return CLI_USAGE;
     }
     wanted.name = operands == 1 ? argv[1] : NULL;

@@ -59,10 +59,10 @@ struct cli_command {
 
 /*
  * Parses argv[1] on, options and operands in any order, up to "--". A flag may be given again, a
- * value not, but for CLI_TEXTS. Operands are moved to the
- * front: argv[1] … argv[*ret_operands]. *ret_after is what follows "--" (NULL if there is none): an
- * array that ends with NULL. Prints --help to stdout or an error (with the nearest option) to
- * stderr. -1: go on; otherwise the exit status.
+ * value not, but for CLI_TEXTS. Operands are moved to the front: argv[1] … argv[*ret_operands].
+ * *ret_after is what follows "--" (NULL if there is none): an array that ends with NULL. ret_after
+ * NULL: no command can follow, and what does is operands. Prints --help to stdout or an error (with
+ * the nearest option) to stderr. -1: go on; otherwise the exit status.
  */
 int cli_parse(const struct cli_command *command, const struct cli_option *options, int argc,
               char **argv, int *ret_operands, char ***ret_after);

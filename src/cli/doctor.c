@@ -101,14 +101,13 @@ int cli_doctor(const struct cli_command *command, int argc, char **argv) {
         {0}};
     const char *more[sizeof folders.list / sizeof folders.list[0] + 1] = {NULL};
     int operands;
-    char **after;
     sigset_t ended;
-    int status = cli_parse(command, options, argc, argv, &operands, &after);
+    int status = cli_parse(command, options, argc, argv, &operands, NULL);
     if (status >= 0) {
         return status;
     }
-    if (operands > 0 || after != NULL) {
-        cli_say("'%s' is too much: see procref doctor --help", operands > 0 ? argv[1] : "--");
+    if (operands > 0) {
+        cli_say("'%s' is too much: see procref doctor --help", argv[1]);
         return CLI_USAGE;
     }
     memcpy(more, folders.list, (size_t)folders.count * sizeof more[0]);

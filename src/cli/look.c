@@ -223,8 +223,7 @@ int64_t look_deadline(int64_t deadline_ns) {
 int look_parse(const struct cli_command *command, const struct cli_option *options,
                struct cli_target_options *wanted, int argc, char **argv, struct cli_target *ret) {
     int operands;
-    char **after;
-    int status = cli_parse(command, options, argc, argv, &operands, &after);
+    int status = cli_parse(command, options, argc, argv, &operands, NULL);
     if (status >= 0) {
         return status;
     }

@@ -163,8 +163,10 @@ int cli_parse(const struct cli_command *command, const struct cli_option *option
         }
     }
     longs[count] = (struct option){"help", no_argument, NULL, 'h'};
-    *ret_after = NULL;
-    for (int i = 1; i < argc && end == argc; i++) {
+    if (ret_after != NULL) {
+        *ret_after = NULL;
+    }
+    for (int i = 1; ret_after != NULL && i < argc && end == argc; i++) {
         if (strcmp(argv[i], "--") == 0) {
             end = i;
             *ret_after = argv + i + 1;
@@ -216,6 +218,9 @@ int cli_parse(const struct cli_command *command, const struct cli_option *option
                 }
             }
         }
+    }
+    while (optind < end) { /* what follows a "--" that getopt has seen */
+        argv[++operands] = argv[optind++];
     }
     *ret_operands = operands;
     return -1;

@@ -2,6 +2,7 @@
 #include "cli/place.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/because.h"
 #include "cli/scope.h"
@@ -38,6 +39,9 @@ const char *place_log(const struct look *look, char *to, size_t size) {
     if (look->dir[0] != '\0' && look->name[0] != '\0' && !look->status.callbacks) {
         pri_file_name(look->name, ".log", file);
         pri_format(to, size, "%s/%s", look->dir, file);
+        if (access(to, F_OK) < 0) {
+            to[0] = '\0'; /* not written where anybody may write, or removed */
+        }
     }
     return to;
 }

@@ -10,7 +10,8 @@ const char *place_scope(const struct look *look);
 /* The same in a word: "user", or what the folder is called. */
 void place_scope_word(const struct look *look, char *to, size_t size);
 
-/* The log's path in `to`, which is returned; "" if it has none: a service of functions has none. */
+/* The log's path in `to`, which is returned; "" if none is there: a service of
+ * functions has none. */
 const char *place_log(const struct look *look, char *to, size_t size);
 
 /* Wall clock when what runs came up (as far as the hint knows: was started); 0: it is not up. */

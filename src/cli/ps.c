@@ -131,8 +131,7 @@ int cli_ps(const struct cli_command *command, int argc, char **argv) {
     const struct cli_option options[] = {
         {"json", 0, CLI_FLAG, NULL, "print JSON: see procref-ps(1)", &json}, {0}};
     int operands;
-    char **after;
-    int status = cli_parse(command, options, argc, argv, &operands, &after);
+    int status = cli_parse(command, options, argc, argv, &operands, NULL);
     if (status >= 0) {
         return status;
     }

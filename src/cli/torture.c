@@ -92,17 +92,16 @@ int cli_torture(const struct cli_command *command, int argc, char **argv) {
         {"trace", 0, CLI_FLAG, NULL, "write a trace for the evidence; slower", &o.trace},
         {NULL}};
     int operands;
-    char **after;
     if (argc > 1 && strcmp(argv[1], "--role") == 0) {
         return play(argc, argv);
     }
     o.plant = take_plant(&argc, argv);
-    int status = cli_parse(command, options, argc, argv, &operands, &after);
+    int status = cli_parse(command, options, argc, argv, &operands, NULL);
     if (status >= 0) {
         return status;
     }
-    if (operands > 0 || after != NULL) {
-        cli_say("no operand is expected: see %s --help", cli_name);
+    if (operands > 0) {
+        cli_say("no operand is expected, and '%s' is one: see %s --help", argv[1], cli_name);
         return CLI_USAGE;
     }
     if (!sensible(&o)) {

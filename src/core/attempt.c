@@ -12,6 +12,7 @@
 #include "core/talk.h"
 #include "core/trace.h"
 #include "os/clock.h"
+#include "os/counter.h"
 #include "os/folder.h"
 #include "os/rendezvous.h"
 #include "os/spawn.h"
@@ -65,6 +66,20 @@ static int begin_again(struct pri_attempt *a, procref_error *err) {
         a->wake_ns = a->wake_ns < a->deadline_ns ? a->wake_ns : a->deadline_ns;
     }
     return PROCREF_E_AGAIN;
+}
+
+/* The counter did not take what the keeper's answer promised: the world moved on meanwhile, unless
+ * it is another's world. */
+static int counter_moved_on(struct pri_attempt *a, const struct pri_answer *answer,
+                            procref_error *err) {
+    uint32_t own = pri_counter_space();
+    if (own != 0 && answer->space != 0 && own != answer->space) {
+        return pri_fail(err, PROCREF_E_UNSUPPORTED, 0, "semop",
+                        "'%s' runs in another IPC namespace (another container?), and cannot be "
+                        "held from this one",
+                        name_of(a));
+    }
+    return begin_again(a, err);
 }
 
 /* A connection to the keeper that is there, or to a new one. AGAIN: begin again. */
@@ -122,7 +137,7 @@ static int take_up(struct pri_attempt *a, const struct pri_answer *answer, procr
               (int)answer->slot);
     int code = pri_shared_attach(a->shared, a->terms, answer, page, &handle, err);
     if (code == PROCREF_E_AGAIN) {
-        return begin_again(a, err);
+        return counter_moved_on(a, answer, err);
     }
     if (code == 0) {
         hang_up(a);
@@ -155,7 +170,7 @@ static int start(struct pri_attempt *a, const struct pri_answer *answer, procref
         return code;
     }
     if (code == PROCREF_E_AGAIN) {
-        return begin_again(a, err);
+        return counter_moved_on(a, answer, err);
     }
     if (code == 0) {
         /* The callback may have taken all the time there was: who has just started the service is

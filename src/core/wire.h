@@ -74,7 +74,7 @@ struct pri_answer {
     uint64_t parts[PRI_PART_COUNT]; /* of what runs */
     uint16_t port;
     uint16_t waited; /* with UP: it was not up yet when this client asked */
-    uint16_t unused[2];
+    uint32_t space;  /* pri_counter_space() of the keeper */
     /* with FAILED only: the others are sent without what follows */
     int64_t os_code;
     int32_t code;

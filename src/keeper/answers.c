@@ -6,10 +6,13 @@
 #include "core/trace.h"
 #include "keeper/clients.h"
 #include "os/clock.h"
+#include "os/counter.h"
 #include "os/rendezvous.h"
 
 void pri_answer_head(const struct pri_keeper *k, struct pri_answer *answer, enum pri_tell tell) {
+    static uint32_t space; /* it stays where it is */
     const struct pri_page *page = k->pair->page;
+    space = space != 0 ? space : pri_counter_space();
     memset(answer, 0, PRI_ANSWER_HEAD);
     answer->magic = PRI_WIRE_MAGIC;
     answer->version = PRI_WIRE_VERSION;
@@ -18,6 +21,7 @@ void pri_answer_head(const struct pri_keeper *k, struct pri_answer *answer, enum
     answer->pid = page->main.pid;
     answer->start = page->main.start;
     answer->port = page->port;
+    answer->space = space;
     memcpy(answer->parts, page->parts, sizeof answer->parts);
 }
 

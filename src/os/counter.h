@@ -88,6 +88,9 @@ uint32_t pri_counter_last_user(const struct pri_counter *counter, enum pri_regis
 /* Never 0; differs between a removed counter and the one that took its place. */
 uint32_t pri_counter_stamp(const struct pri_counter *counter);
 
+/* Processes for which it differs cannot share a counter (Linux: IPC namespaces). 0: not known. */
+uint32_t pri_counter_space(void);
+
 /* Removes it: the row "retire". Only after drain, with refs = 0. */
 void pri_counter_remove(struct pri_counter *counter);
 

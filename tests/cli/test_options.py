@@ -167,6 +167,17 @@ class Frame(World):
         for port in ("0", "65536", "99999", "-1", "x", "99999999999999999999"):
             self.assertIn(f"--port is '{port}': use a whole number from 1 to 65535", self.mistake("run", "redis", "--port", port, "--", "true"))
 
+    def test_two_dashes_end_the_options_of_a_command_that_runs_none(self):
+        self.write("-odd.service", "[Service]\nExecStart=sleep 1000\n")
+        self.assertEqual(self.procref("check", "--", "-odd").returncode, 0)
+        for name in ("status", "stop", "wait"):
+            result = self.procref(name, "--", "-odd")
+            self.assertNotEqual(result.returncode, 100, result.stderr)
+        for name in ("status", "stop", "wait", "logs", "check"):
+            self.assertIn("'more' is one too many", self.mistake(name, "db", "--", "more"))
+        for name in ("ps", "doctor", "torture"):
+            self.assertIn("more", self.mistake(name, "--", "more"))
+
     def test_an_abbreviated_option_is_the_option(self):
         self.assertEqual(self.procref("doctor", "--hel").returncode, 0)
 

@@ -302,6 +302,33 @@ class Failures(support.World):
             self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
             self.assertIn(message, result.stderr)
 
+    def test_a_service_whose_counter_cannot_be_seen_is_told_and_not_waited_for(self):
+        if subprocess.run(["unshare", "--ipc", "true"], capture_output=True).returncode != 0:
+            self.skipTest("no namespace may be made here")
+        read, write = os.pipe()
+        holder = self.start("hold", self.db, *self.described(), "--ready-fd", str(write), pass_fds=[write])
+        os.close(write)
+        self.assertEqual(os.read(read, 1), b"\n")
+        os.close(read)
+        for options in ([], ["--timeout", "20"], ["--timeout", "0"]):
+            result = subprocess.run(["unshare", "--ipc", PROCREF, "run", self.db, *options, *self.described(), "--", "true"],
+                                    capture_output=True, text=True, env=self.env, cwd=self.work, timeout=PATIENCE)
+            self.assertEqual((result.returncode, result.stderr), (111,
+                f"procref run: '{self.db}' runs in another IPC namespace (another container?), and cannot be held from this one\n"))
+        self.assertEqual(self.procref("run", self.db, *self.described(), "--", "true").returncode, 0)
+        holder.terminate()
+        self.assertEqual(holder.wait(), 0)
+
+    def test_a_folder_of_the_system_that_is_missing_is_named(self):
+        if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0:
+            self.skipTest("no namespace may be made here")
+        for folder, message in (("/proc", "/proc cannot be read (is it mounted?), and by it one process is told from another"),
+                                ("/dev", f"cannot open '/dev/null', which is the standard input of '{support.HELPERS}/service'")):
+            result = subprocess.run(["unshare", "--mount", "sh", "-c", f"mount -t tmpfs none {folder} && exec \"$@\"", "sh", PROCREF,
+                                     "run", "db", "--base-dir", f"{self.dir}/run", *self.described(), "--", "true"],
+                                    capture_output=True, text=True, env=self.env, cwd=self.work, timeout=PATIENCE)
+            self.assertEqual((result.returncode, result.stderr), (111, f"procref run: {message}: No such file or directory\n"))
+
     def test_options_come_in_any_order_for_posix_too(self):
         self.env["POSIXLY_CORRECT"] = "1"
         result = self.procref("run", self.db, *self.described(), "--", "sh", "-c", "echo $POSIXLY_CORRECT $PROCREF_NAME", "--quiet")

@@ -130,6 +130,19 @@ class Status(ClientWorld):
                 self.assertEqual([holder["removed_counter"] for holder in service["holders"]], [False] * len(service["holders"]))
         client.end()
 
+    def test_a_log_that_is_not_there_is_not_told(self):
+        self.assertIsNone(self.status(self.db)["log"])
+        os.mkdir(f"{self.dir}/run/procref")
+        os.chmod(f"{self.dir}/run/procref", 0o777)  # nothing is written where anybody may write
+        client = self.client()
+        client.hold(self.db, SERVICE)
+        service = self.status(self.db)
+        self.assert_as_documented(service)
+        self.assertIsNone(service["log"])
+        self.assertNotIn("  log ", self.procref("status", self.db).stdout)
+        self.assertEqual(self.procref("logs", self.db).returncode, 1)
+        client.end()
+
     def test_a_holder_whose_counter_was_removed_is_still_named(self):
         client = self.client()
         client.hold(self.db, SERVICE)

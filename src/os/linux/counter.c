@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -304,6 +305,11 @@ uint32_t pri_counter_last_user(const struct pri_counter *counter, enum pri_regis
 
 uint32_t pri_counter_stamp(const struct pri_counter *counter) {
     return (uint32_t)counter->id + 1; /* the kernel's ids carry a sequence number (ipc/util.c) */
+}
+
+uint32_t pri_counter_space(void) {
+    struct stat space; /* its number has 32 bits (fs/nsfs.c) */
+    return stat("/proc/self/ns/ipc", &space) == 0 ? (uint32_t)space.st_ino : 0;
 }
 
 void pri_counter_remove(struct pri_counter *counter) {

@@ -57,8 +57,10 @@ static void close_from(unsigned first) {
 
 /* Only 0, 1, 2, TOLD, GO and REPORT stay open. All are first moved above, for any of them may have
  * the number of another. */
-static bool shed_descriptors(int *go, int *report, int life, int output, int told) {
+static bool shed_descriptors(int *go, int *report, int life, int output, int told,
+                             bool *ret_input) {
     int input = life > 0 ? life : open("/dev/null", O_RDWR);
+    *ret_input = input >= 0;
     if (input < 0 || (input > 0 && dup2(input, STDIN_FILENO) < 0)) {
         return false;
     }
@@ -219,12 +221,14 @@ static void apply(const struct pri_plan_block *plan, int report_to, struct repor
 _Noreturn static void child(const struct pri_launch *launch, int go, int report_to) {
     struct report report = {0};
     ssize_t length;
+    bool input;
     char byte;
 
     setsid();
     pri_signals_reset();
-    if (!shed_descriptors(&go, &report_to, launch->life, launch->output, launch->told)) {
+    if (!shed_descriptors(&go, &report_to, launch->life, launch->output, launch->told, &input)) {
         report.os = errno;
+        name_path(&report, input ? "" : "/dev/null");
         give_up(report_to, &report, STEP_SHED);
     }
     if (chdir(launch->dir) < 0) {
@@ -333,7 +337,10 @@ int pri_launch_prepare(const struct pri_launch *launch, struct pri_launched *ret
     /* Killed already or not, it stays in /proc until the keeper's loop reaps it. */
     if (!pri_proc_stat((uint32_t)pid, &stat)) {
         os = errno;
-        code = fail(os, "/proc", err); /* it ends itself: nobody tells it to go */
+        /* It ends itself: nobody tells it to go. */
+        code = pri_fail(err, PROCREF_E_PLATFORM, os, "/proc",
+                        "/proc cannot be read (is it mounted?), and by it one process is told from "
+                        "another");
         goto done;
     }
     *ret = (struct pri_launched){
@@ -392,6 +399,11 @@ int pri_launch_result(struct pri_launched *launched, const char *name, procref_e
     case STEP_RUN:
         return pri_fail(err, PROCREF_E_SERVICE_START, report.os, "execve", "cannot run '%s'", name);
     default:
+        if (report.path[0] != '\0') {
+            return pri_fail(err, PROCREF_E_SERVICE_START, report.os, "open",
+                            "cannot open '%s', which is the standard input of '%s'", report.path,
+                            name);
+        }
         return pri_fail(err, PROCREF_E_SERVICE_START, report.os, "dup2",
                         "cannot prepare the descriptors of '%s'", name);
     }
