@@ -310,6 +310,13 @@ while True:
         done = self.run_it("true")
         self.assertEqual(done.returncode, 111)
 
+    def test_a_pid_file_that_is_a_pipe_stops_nobody(self):
+        os.mkfifo(f"{self.work}/pid")
+        self.unit(f"Type=forking\nPIDFile={self.work}/pid\nTimeoutStartSec=500ms\nExecStart=/bin/sh -c 'sleep 1000 &'")
+        done = self.procref("run", "it", "--timeout", "10s", "--", "true")
+        self.assertEqual(done.returncode, 111)
+        self.assertIn("within its start timeout of 500 ms", done.stderr)
+
     def test_a_forking_service_without_a_pid_file_is_what_is_left(self):
         self.unit("Type=forking\nExecStart=/bin/sh -c 'sleep 1000 &'\nExecStop=SAY $MAINPID")
         done = self.run_it("sh", "-c", "echo $PROCREF_PID; cat /proc/$PROCREF_PID/comm")

@@ -130,7 +130,8 @@ void pri_folder_default(char *ret_path) {
 ptrdiff_t pri_read_text(const char *path, char *to, size_t size) {
     size_t length = 0;
     ssize_t part = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    /* A pipe that somebody put there must not keep us waiting for who writes to it. */
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
     to[0] = '\0';
     if (fd < 0) {
         return -1;
