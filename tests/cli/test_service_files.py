@@ -379,7 +379,7 @@ while True:
         holder = self.hold()
         first = self.status()["pid"]
         os.kill(first, signal.SIGKILL)
-        self.wait_until(lambda: self.status()["state"] == "up" and self.status()["pid"] != first)
+        self.wait_until(lambda: (now := self.status())["state"] == "up" and now["pid"] not in (None, first))
         with open(f"{self.work}/pid") as file:
             self.assertEqual(int(file.read()), self.status()["pid"])
         self.let_go(holder)

@@ -235,11 +235,11 @@ def random_units(folder, count, seed):
         "UMask": lambda: draw.choice(["0077", "22", "0"]), "Nice": lambda: draw.choice(["5", "19", "0", "", "-3"]),
         "LimitNOFILE": lambda: draw.choice(["1024", "1:2", "infinity", "0x10"]), "LimitCORE": lambda: draw.choice(["1K", "0", "1.5M:2G"]),
         "LimitCPU": lambda: draw.choice(["10", "1min:2min", "infinity"]), "LimitNICE": lambda: draw.choice(["+5", "-5", "3:10"]),
-        "RuntimeDirectory": lambda: draw.choice(["a", "a b/c", "", "%i"]), "StateDirectory": lambda: draw.choice(["s", "s/t", ""]),
-        "RuntimeDirectoryMode": lambda: draw.choice(["0700", "750"]), "WorkingDirectory": lambda: draw.choice(["/", "~", "%h", "/usr", ""]),
-        "StandardOutput": lambda: draw.choice(["null", "journal", "append:/tmp/x", "file:%h/y", "truncate:/z"]),
+        "RuntimeDirectory": lambda: draw.choice(["a", "a b/c", "", "%i", "./d//e/"]), "StateDirectory": lambda: draw.choice(["s", "s/t", ""]),
+        "RuntimeDirectoryMode": lambda: draw.choice(["0700", "750"]), "WorkingDirectory": lambda: draw.choice(["/", "~", "%h", "/usr", "", "//usr/./bin/", "/.", "-/usr//lib"]),
+        "StandardOutput": lambda: draw.choice(["null", "journal", "append:/tmp/x", "file:%h//y", "truncate:/z/."]),
         "SuccessExitStatus": lambda: draw.choice(["1 2", "TEMPFAIL", "SIGUSR1 3", ""]),
-        "PIDFile": lambda: draw.choice(["x.pid", "/run/y.pid", ""]), "Type": lambda: draw.choice(["simple", "exec", "notify", "forking", "idle"]),
+        "PIDFile": lambda: draw.choice(["x.pid", "/run/y.pid", "", ".//x.pid", "/run/./y.pid/", "a/..b"]), "Type": lambda: draw.choice(["simple", "exec", "notify", "forking", "idle"]),
     }
 
     def command():

@@ -160,7 +160,7 @@ static void what_would_be_another_service_is_refused(void **state) {
     bad("[Service]\nExecStart=x\nRemainAfterExit=yes\n", 3, "for Type=oneshot only");
     bad("[Service]\nExecStart=x\nType=dbus\n", 3, "Type=dbus");
     bad("[Service]\nExecStart=x\nBusName=org.x\n", 3, "Type=dbus");
-    bad("[Service]\nExecStart=x\nExecStart=y\n", 1, "several ExecStart=");
+    bad("[Service]\nExecStart=x\nExecStart=y\n", 3, "several ExecStart=");
     bad("[Service]\nExecStop=x\n", 1, "no ExecStart=");
     bad("[Service]\nExecStart=x\nKillMode=none\n", 3, "KillMode=none");
     bad("[Service]\nExecStart=x\nExecCondition=y\n", 3, "ExecCondition=");
@@ -183,6 +183,28 @@ static void what_systemd_leaves_out_is_an_error(void **state) {
     bad("[Service]\nExecStart=x\n[X-Procref]\nPort=70000\n", 4, "1 to 65535");
     bad("[Service]\nExecStart=x \\\n  y \\\n  %z\n", 2, "%z"); /* where the assignment begins */
     bad("[Service]\nExecStart=x\nEnvironmentFile=/nonexistent/x\n", 3, "there is no");
+}
+
+static void a_path_that_leads_up_is_an_error_and_others_are_made_short(void **state) {
+    char text[512];
+    (void)state;
+    static const char *const keys[] = {"WorkingDirectory=/a/../b", "WorkingDirectory=-/a/..",
+                                       "PIDFile=/a/../b",          "PIDFile=../b",
+                                       "EnvironmentFile=-/a/../b", "StandardOutput=file:/../b"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        snprintf(text, sizeof text, "[Service]\nExecStart=x\n%s\n", keys[i]);
+        bad(text, 3, "use an absolute path without '..'");
+    }
+    struct unit *unit = good("[Service]\nExecStart=/usr//bin/./x\nWorkingDirectory=/usr//./..a/\n"
+                             "PIDFile=.//b/c/\nStandardOutput=append:/d//\nStandardError=null\n");
+    assert_string_equal(unit->plan.steps[0].program, "/usr/bin/x");
+    assert_string_equal(unit->config.working_dir, "/usr/..a");
+    assert_string_equal(unit->plan.pid_file, "/run/user/7/b/c");
+    assert_string_equal(unit->plan.output, "append:/d");
+    unit_free(unit);
+    unit = good("[Service]\nExecStart=x\nWorkingDirectory=//.\n");
+    assert_string_equal(unit->config.working_dir, "/");
+    unit_free(unit);
 }
 
 static void a_key_that_is_named_by_ignore_is_not_refused(void **state) {
@@ -278,7 +300,10 @@ static void a_later_assignment_takes_back_what_systemd_would_forget(void **state
         {"Type=dbus\nType=simple", 0},
         {"User=no-such-user-here\nUser=", 0},
         {"KillMode=none\nKillMode=process", 0},
-        {"KillMode=none\nKillMode=", 1}, /* systemd leaves an empty one out */
+        {"KillMode=none\nKillMode=", 0},
+        {"Personality=x86\nPersonality=", 0},
+        {"MountAPIVFS=yes\nMountAPIVFS=", 0},
+        {"BusName=org.x\nBusName=", 1}, /* systemd leaves an empty one out */
         {"KillMode=none\nKillMode=none", 1},
         {"StandardInput=tty\nStandardInput=null", 0},
         {"StandardOutput=tty\nStandardOutput=null", 0},
@@ -306,6 +331,13 @@ static void a_later_assignment_takes_back_what_systemd_would_forget(void **state
         }
     }
     assert_int_equal(told("Requires=a.service\n[X-Procref]\nRequires=", ""), 1);
+}
+
+static void an_empty_kill_mode_is_the_default(void **state) {
+    (void)state;
+    struct unit *unit = good("[Service]\nExecStart=x\nKillMode=mixed\nKillMode=\n");
+    assert_int_equal(unit->plan.kill_mode, PRI_KILL_GROUP);
+    unit_free(unit);
 }
 
 static void a_template_needs_an_instance(void **state) {
@@ -463,12 +495,14 @@ int main(void) {
         TEST(folders_are_made_first_and_removed_last),
         TEST(what_would_be_another_service_is_refused),
         TEST(what_systemd_leaves_out_is_an_error),
+        TEST(a_path_that_leads_up_is_an_error_and_others_are_made_short),
         TEST(a_key_that_is_named_by_ignore_is_not_refused),
         TEST(what_asks_for_nothing_is_not_refused_and_takes_back),
         TEST(only_what_is_the_default_asks_for_nothing),
         TEST(a_file_that_may_be_made_too_late_is_told),
         TEST(conditions_and_assertions_are_two_lists),
         TEST(a_later_assignment_takes_back_what_systemd_would_forget),
+        TEST(an_empty_kill_mode_is_the_default),
         TEST(a_template_needs_an_instance),
         TEST(drop_ins_are_read_in_order_and_the_instances_own_wins),
         TEST(drop_ins_are_read_for_each_beginning_of_the_name),

@@ -30,32 +30,15 @@ void unit_parse_working_directory(struct loader *l, const char *value) {
         }
         return;
     }
-    const char *dir = strcmp(value, "~") == 0 ? unit_home(l) : unit_specify(l, value);
-    if (dir == NULL) {
-        return;
+    const char *dir = strcmp(value, "~") == 0 ? unit_home(l) : unit_path(l, value, NULL);
+    if (dir != NULL) {
+        l->set.working_dir = dir;
     }
-    if (dir[0] != '/') {
-        unit_bad(l, dir, "an absolute path or ~, each with '-' before it if it may be missing");
-        return;
-    }
-    l->set.working_dir = dir;
 }
 
 /* Relative, and without a way out of where it is made. */
-static bool relative(const char *path) {
-    if (*path == '\0' || *path == '/') {
-        return false;
-    }
-    bool named = false;
-    while (*path != '\0') {
-        size_t length = strcspn(path, "/");
-        if (length == 2 && path[0] == '.' && path[1] == '.') {
-            return false;
-        }
-        named = named || (length > 0 && !(length == 1 && path[0] == '.'));
-        path += length + strspn(path + length, "/");
-    }
-    return named;
+static bool relative(struct loader *l, const char *path) {
+    return *path != '/' && !unit_leads_up(path) && *unit_simplify(l, path) != '\0';
 }
 
 void unit_parse_directory(struct loader *l, const char *value) {
@@ -76,7 +59,7 @@ void unit_parse_directory(struct loader *l, const char *value) {
         if (colon != NULL) {
             unit_find(l, UNIT_REFUSED, "%s=: '%.200s' asks for a symbolic link, which is not made",
                       l->key->name, words.list[i]);
-        } else if (!relative(words.list[i])) {
+        } else if (!relative(l, words.list[i])) {
             unit_find(l, UNIT_ERROR, "%s=: '%.200s' must be a relative path without '..'",
                       l->key->name, words.list[i]);
         } else {
@@ -106,23 +89,6 @@ void unit_parse_preserve(struct loader *l, const char *value) {
     } else {
         unit_bad(l, value, "yes, no or restart");
     }
-}
-
-/* A path without double slashes and single dots, as the environment shows it. */
-static const char *join(struct loader *l, const char *root, const char *path) {
-    char *to = unit_get(l, strlen(root) + strlen(path) + 2);
-    char *put = to + strlen(root);
-    memcpy(to, root, strlen(root));
-    while (*path != '\0') {
-        size_t length = strcspn(path, "/");
-        if (length > 0 && !(length == 1 && *path == '.')) {
-            *put++ = '/';
-            memcpy(put, path, length);
-            put += length;
-        }
-        path += length + strspn(path + length, "/");
-    }
-    return to;
 }
 
 /* "/a:/b" */
@@ -158,7 +124,8 @@ static void add_kind(struct loader *l, enum directory_kind kind) {
     bool keeps_mode = kind == DIR_CONFIGURATION; /* systemd gives it one when it makes it only */
     struct texts made = {0};
     for (size_t i = 0; i < l->set.directories[kind].count; i++) {
-        const char *dir = join(l, root, l->set.directories[kind].list[i]);
+        const char *dir =
+            unit_text(l, "%s/%s", root, unit_simplify(l, l->set.directories[kind].list[i]));
         add_command(l, PRI_STEPS_START_PRE, 0,
                     keeps_mode ? (const char *const[5]){"mkdir", "-p", mode, "--", dir}
                                : (const char *const[5]){"install", "-d", mode, "--", dir});

@@ -81,12 +81,8 @@ void unit_parse_environment_file(struct loader *l, const char *value) {
         set->env_file_count = 0;
         return;
     }
-    const char *path = unit_specify(l, value + (*value == '-'));
+    const char *path = unit_path(l, value + (*value == '-'), NULL);
     if (path == NULL) {
-        return;
-    }
-    if (path[0] != '/') {
-        unit_find(l, UNIT_ERROR, "EnvironmentFile= is '%.200s': use an absolute path", path);
         return;
     }
     size_t room = set->env_file_count;

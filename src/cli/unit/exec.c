@@ -58,25 +58,6 @@ static bool check_program(struct loader *l, const char *program) {
     return wrong == NULL;
 }
 
-/* "/usr//bin/./x" is "/usr/bin/x". */
-static const char *simplify(struct loader *l, const char *path) {
-    char *to = unit_get(l, strlen(path) + 1), *put = to;
-    if (*path != '/') {
-        memcpy(to, path, strlen(path));
-        return to;
-    }
-    while (*path != '\0') {
-        size_t slashes = strspn(path, "/"), length = strcspn(path + slashes, "/");
-        if (length > 0 && !(length == 1 && path[slashes] == '.')) {
-            *put++ = '/';
-            memcpy(put, path + slashes, length);
-            put += length;
-        }
-        path += slashes + length;
-    }
-    return to;
-}
-
 /* A word that stands alone, neither quoted nor escaped. */
 static bool alone(const char *at, const char *word) {
     size_t length = strlen(word);
@@ -154,7 +135,7 @@ static bool take_command(struct loader *l, const char **at, char *buffer) {
         return false;
     }
     privileged(l, prefix.privileged);
-    unit_add_step(l, (enum pri_step_list)l->key->which, prefix.flags, simplify(l, program),
+    unit_add_step(l, (enum pri_step_list)l->key->which, prefix.flags, unit_simplify(l, program),
                   argv.list);
     return true;
 }

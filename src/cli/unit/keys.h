@@ -38,7 +38,7 @@
     CARRY("Unit", "StartLimitInterval", UNIT_LAST, unit_parse_start_interval, 0)                    \
     CARRY("Unit", "StartLimitBurst", UNIT_LAST, unit_parse_start_burst, 0)                          \
     CARRY("Service", "Type", UNIT_LAST, unit_parse_type, 0)                                         \
-    CARRY("Service", "BusName", UNIT_VALUE, unit_parse_bus_name, 0)                                 \
+    CARRY("Service", "BusName", UNIT_LAST, unit_parse_bus_name, 0)                                  \
     CARRY("Service", "RemainAfterExit", UNIT_LAST, unit_parse_remain, 0)                            \
     CARRY("Service", "PIDFile", UNIT_VALUE, unit_parse_pid_file, 0)                                 \
     CARRY("Service", "ExecStartPre", UNIT_LIST, unit_parse_exec, PRI_STEPS_START_PRE)               \
@@ -54,7 +54,7 @@
     CARRY("Service", "StartLimitInterval", UNIT_LAST, unit_parse_start_interval, 0)                 \
     CARRY("Service", "StartLimitBurst", UNIT_LAST, unit_parse_start_burst, 0)                       \
     CARRY("Service", "SuccessExitStatus", UNIT_LIST, unit_parse_success, 0)                         \
-    CARRY("Service", "KillMode", UNIT_LAST, unit_parse_kill_mode, 0)                                \
+    CARRY("Service", "KillMode", UNIT_VALUE, unit_parse_kill_mode, 0)                               \
     CARRY("Service", "KillSignal", UNIT_LAST, unit_parse_kill_signal, 0)                            \
     CARRY("Service", "RestartKillSignal", UNIT_LAST, unit_parse_other_signal, 0)                    \
     CARRY("Service", "FinalKillSignal", UNIT_LAST, unit_parse_other_signal, SIGKILL)                \
@@ -285,16 +285,16 @@
     LEAVE("Service", "SetCredentialEncrypted", UNIT_REFUSED, UNIT_LIST, NULL, REASON_MEANING)       \
     LEAVE("Service", "LoadCredential", UNIT_REFUSED, UNIT_LIST, NULL, REASON_MEANING)               \
     LEAVE("Service", "LoadCredentialEncrypted", UNIT_REFUSED, UNIT_LIST, NULL, REASON_MEANING)      \
-    LEAVE("Service", "Personality", UNIT_REFUSED, UNIT_LAST, NULL, REASON_MEANING)                  \
+    LEAVE("Service", "Personality", UNIT_REFUSED, UNIT_VALUE, NULL, REASON_MEANING)                 \
     LEAVE("Service", "OOMScoreAdjust", UNIT_WARNING, UNIT_VALUE, NULL, REASON_TUNING)               \
     LEAVE("Service", "CoredumpFilter", UNIT_WARNING, UNIT_LIST, NULL, REASON_TUNING)                \
     LEAVE("Service", "IOSchedulingClass", UNIT_WARNING, UNIT_VALUE, NULL, REASON_TUNING)            \
     LEAVE("Service", "IOSchedulingPriority", UNIT_WARNING, UNIT_VALUE, NULL, REASON_TUNING)         \
-    LEAVE("Service", "CPUSchedulingPolicy", UNIT_WARNING, UNIT_LAST, NULL, REASON_TUNING)           \
+    LEAVE("Service", "CPUSchedulingPolicy", UNIT_WARNING, UNIT_VALUE, NULL, REASON_TUNING)          \
     LEAVE("Service", "CPUSchedulingPriority", UNIT_WARNING, UNIT_LAST, "0", REASON_TUNING)          \
     LEAVE("Service", "CPUSchedulingResetOnFork", UNIT_WARNING, UNIT_LAST, "no", REASON_TUNING)      \
     LEAVE("Service", "CPUAffinity", UNIT_WARNING, UNIT_LIST, NULL, REASON_TUNING)                   \
-    LEAVE("Service", "NUMAPolicy", UNIT_WARNING, UNIT_LAST, NULL, REASON_TUNING)                    \
+    LEAVE("Service", "NUMAPolicy", UNIT_WARNING, UNIT_VALUE, NULL, REASON_TUNING)                   \
     LEAVE("Service", "NUMAMask", UNIT_WARNING, UNIT_LIST, NULL, REASON_TUNING)                      \
     LEAVE("Service", "TimerSlackNSec", UNIT_WARNING, UNIT_LAST, NULL, REASON_TUNING)                \
     IGNORE("Service", "TTYPath", REASON_TERMINAL)                                                   \
@@ -350,7 +350,7 @@
     LEAVE("Service", "ProtectSystem", UNIT_WARNING, UNIT_LAST, "no", REASON_HARDENING)              \
     LEAVE("Service", "ProtectHome", UNIT_WARNING, UNIT_LAST, "no", REASON_HARDENING)                \
     LEAVE("Service", "MountFlags", UNIT_WARNING, UNIT_LAST, "shared", REASON_HARDENING)             \
-    LEAVE("Service", "MountAPIVFS", UNIT_WARNING, UNIT_LAST, "no", REASON_HARDENING)                \
+    LEAVE("Service", "MountAPIVFS", UNIT_WARNING, UNIT_VALUE, "no", REASON_HARDENING)               \
     LEAVE("Service", "RemoveIPC", UNIT_WARNING, UNIT_LAST, "no", REASON_HARDENING)                  \
     LEAVE("Service", "PAMName", UNIT_WARNING, UNIT_VALUE, NULL, REASON_HARDENING)                   \
     LEAVE("Service", "SELinuxContext", UNIT_WARNING, UNIT_VALUE, NULL, REASON_HARDENING)            \
@@ -404,8 +404,8 @@
     LEAVE("Service", "IPAddressDeny", UNIT_WARNING, UNIT_LIST, NULL, REASON_CGROUP)                 \
     LEAVE("Service", "IPIngressFilterPath", UNIT_WARNING, UNIT_LIST, NULL, REASON_CGROUP)           \
     LEAVE("Service", "IPEgressFilterPath", UNIT_WARNING, UNIT_LIST, NULL, REASON_CGROUP)            \
-    LEAVE("Service", "ManagedOOMSwap", UNIT_WARNING, UNIT_LAST, "auto", REASON_CGROUP)              \
-    LEAVE("Service", "ManagedOOMMemoryPressure", UNIT_WARNING, UNIT_LAST, "auto", REASON_CGROUP)    \
+    LEAVE("Service", "ManagedOOMSwap", UNIT_WARNING, UNIT_VALUE, "auto", REASON_CGROUP)             \
+    LEAVE("Service", "ManagedOOMMemoryPressure", UNIT_WARNING, UNIT_VALUE, "auto", REASON_CGROUP)   \
     LEAVE("Service", "ManagedOOMMemoryPressureLimit", UNIT_WARNING, UNIT_VALUE, NULL,               \
            REASON_CGROUP)                                                                           \
     LEAVE("Service", "ManagedOOMPreference", UNIT_WARNING, UNIT_LAST, "none", REASON_CGROUP)        \

@@ -162,6 +162,16 @@ const char *unit_specify(struct loader *l, const char *text);
 const char *unit_directory_root(struct loader *l, enum directory_kind kind);
 const char *unit_home(struct loader *l);
 
+/* ---- paths.c -----------------------------------------------------------------------------------
+ */
+
+bool unit_leads_up(const char *path); /* has a ".." in it */
+/* "/usr//bin/./x/" is "/usr/bin/x". */
+const char *unit_simplify(struct loader *l, const char *path);
+/* With specifiers replaced and simplified; a relative one is below `below`, or, with NULL, an
+ * error. NULL: a finding says why not. */
+const char *unit_path(struct loader *l, const char *text, const char *below);
+
 /* ---- values.c: as systemd's parsers of the same values -----------------------------------------
  */
 

@@ -9,10 +9,7 @@
 
 void unit_parse_kill_mode(struct loader *l, const char *value) {
     struct pri_plan *plan = &l->unit->plan;
-    if (*value == '\0') {
-        return; /* systemd leaves it out */
-    }
-    if (strcmp(value, "control-group") == 0) {
+    if (*value == '\0' || strcmp(value, "control-group") == 0) {
         plan->kill_mode = PRI_KILL_GROUP;
     } else if (strcmp(value, "mixed") == 0) {
         plan->kill_mode = PRI_KILL_MIXED;
@@ -136,10 +133,8 @@ void unit_parse_output(struct loader *l, const char *value) {
         *text = "null";
     } else if (strncmp(value, "file:", 5) == 0 || strncmp(value, "append:", 7) == 0 ||
                strncmp(value, "truncate:", 9) == 0) {
-        const char *path = unit_specify(l, value + scheme);
-        if (path != NULL && path[0] != '/') {
-            unit_bad(l, value, "an absolute path after file:, append: or truncate:");
-        } else if (path != NULL) {
+        const char *path = unit_path(l, value + scheme, NULL);
+        if (path != NULL) {
             *kind = OUTPUT_OTHER;
             *text = unit_text(l, "%.*s%s", (int)scheme, value, path);
         }

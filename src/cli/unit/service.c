@@ -43,7 +43,7 @@ void unit_parse_type(struct loader *l, const char *value) {
 
 /* With a bus name and no Type=, systemd takes the service for one of Type=dbus. */
 void unit_parse_bus_name(struct loader *l, const char *value) {
-    l->set.bus_name = *value != '\0';
+    l->set.bus_name = l->set.bus_name || *value != '\0'; /* an empty one is left out */
     if (l->set.type == TYPE_NONE) {
         l->set.type_line = l->line;
         l->set.type_file = l->file;
@@ -66,11 +66,9 @@ void unit_parse_remain(struct loader *l, const char *value) {
 
 void unit_parse_pid_file(struct loader *l, const char *value) {
     l->unit->plan.pid_file = NULL;
-    const char *path = *value != '\0' ? unit_specify(l, value) : NULL;
-    if (path != NULL && path[0] != '/') {
-        path = unit_text(l, "%s/%s", unit_directory_root(l, DIR_RUNTIME), path);
+    if (*value != '\0') {
+        l->unit->plan.pid_file = unit_path(l, value, unit_directory_root(l, DIR_RUNTIME));
     }
-    l->unit->plan.pid_file = path;
 }
 
 void unit_parse_restart(struct loader *l, const char *value) {
