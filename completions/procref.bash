@@ -8,7 +8,7 @@ _procref_options() {
     local start='--command --ready --port -t --timeout --start-timeout --stop-timeout -l --linger --share -q --quiet'
     case $1 in
     run) echo "--tree $which $start" ;;
-    hold) echo "-p --pid --ready-fd $which $start" ;;
+    hold) echo "-p --pid --for --ready-fd $which $start" ;;
     ps) echo "--json" ;;
     status) echo "$which --json" ;;
     logs) echo "-f --follow -n --lines --file --scope --base-dir" ;;
@@ -25,7 +25,7 @@ _procref_takes_value() {
     case $1:$2 in
     logs:-f) return 1 ;;
     *:-f | *:--file | *:--scope | *:--base-dir | *:--ignore | *:--command | *:--ready | *:--port | *:-t | *:--timeout | \
-        *:--start-timeout | *:--stop-timeout | *:-l | *:--linger | *:-p | *:--pid | *:--ready-fd | *:-n | *:--lines | \
+        *:--start-timeout | *:--stop-timeout | *:-l | *:--linger | *:-p | *:--pid | *:--for | *:--ready-fd | *:-n | *:--lines | \
         *:--seconds | *:--seed | *:--clients | *:--services) return 0 ;;
     esac
     return 1

@@ -26,7 +26,7 @@ function __procref_wants_name
     set -l words (commandline -opc)[2..-1]
     set -l command (__procref_command)
     set -l takers -f --file --scope --base-dir --ignore --command --ready --port -t --timeout --start-timeout --stop-timeout \
-        -l --linger -p --pid --ready-fd -n --lines
+        -l --linger -p --pid --for --ready-fd -n --lines
     test "$command" = logs; and set -e takers[1]
     set -l names 0
     while set -q words[1]
@@ -126,6 +126,7 @@ complete -c procref -n '__procref_is run hold stop wait' -s t -l timeout -x -d '
 # Of one command.
 complete -c procref -n '__procref_is run' -l tree -d 'hold until all that the command started has ended'
 complete -c procref -n '__procref_is hold' -s p -l pid -xa '(__fish_complete_pids)' -d 'until this process ends'
+complete -c procref -n '__procref_is hold' -l for -x -d 'what it is for'
 complete -c procref -n '__procref_is hold' -l ready-fd -x -d 'write a line to this descriptor once it holds'
 complete -c procref -n '__procref_is ps status check' -l json -d 'print JSON'
 complete -c procref -n '__procref_is logs' -s f -l follow -d 'go on with what is written from now on'

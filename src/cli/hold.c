@@ -20,6 +20,7 @@ struct wanted {
     struct cli_target_options target;
     struct cli_acquire_options how;
     int64_t pid, ready_fd;
+    const char *purpose; /* seen in the arguments: nothing else is done with it */
 };
 
 /*
@@ -137,6 +138,7 @@ int cli_hold(const struct cli_command *command, int argc, char **argv) {
     struct wanted w = {.how = CLI_ACQUIRE_OPTIONS_INIT, .pid = NO_NUMBER, .ready_fd = NO_NUMBER};
     const struct cli_option options[] = {
         {"pid", 'p', CLI_NUMBER, "PID", "until this process ends", &w.pid},
+        {"for", 0, CLI_TEXT, "TEXT", "what it is for, as ps and status will show", &w.purpose},
         {"ready-fd", 0, CLI_NUMBER, "N", "write a line to descriptor N once it holds", &w.ready_fd},
         CLI_TARGET_OPTIONS(w.target),
         CLI_ACQUIRE_OPTIONS(w.target, w.how),

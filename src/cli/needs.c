@@ -101,7 +101,8 @@ static const char *own_program(void) {
     return length > 0 ? path : "procref";
 }
 
-/* "procref hold --ready-fd 3 … FILE…", in the scope and with the options that the target has. */
+/* "procref hold --for NAME --ready-fd 3 … FILE…", in the scope and with the options that the target
+ * has. */
 int needs_set(const struct cli_target_options *options, const char *path,
               struct cli_target *target) {
     char *const *names = target->unit->requires;
@@ -115,7 +116,7 @@ int needs_set(const struct cli_target_options *options, const char *path,
         return -1;
     }
     char spelled[PRI_PATH_SIZE], file[PRI_PATH_SIZE];
-    const char **words = calloc(count + 2 * (size_t)options->ignore.count + 12, sizeof *words);
+    const char **words = calloc(count + 2 * (size_t)options->ignore.count + 14, sizeof *words);
     spell(path, target->config.name, spelled);
     struct link link = {NULL, spelled, target->config.name};
     if (words == NULL) {
@@ -124,6 +125,8 @@ int needs_set(const struct cli_target_options *options, const char *path,
     }
     words[used++] = own_program();
     words[used++] = "hold";
+    words[used++] = "--for"; /* who asks by whom these are held is told so */
+    words[used++] = target->config.name;
     words[used++] = "--quiet";
     words[used++] = "--ready-fd";
     words[used++] = "3";

@@ -1,6 +1,7 @@
 /* procref run: holds a service, then becomes the command. The kernel keeps the reference across the
  * exec, and takes it back when the command ends, in whatever way. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,7 @@ static int look_at(const char *file) {
     return S_ISREG(status.st_mode) ? 0 : EACCES;
 }
 
-/* The same of execvp. */
+/* The same of execvp, which goes on after these three only (exec(3)). */
 static int look_for(const char *program) {
     const char *path = getenv("PATH");
     char file[4096];
@@ -50,6 +51,9 @@ static int look_for(const char *program) {
     if (strchr(program, '/') != NULL) {
         return look_at(program);
     }
+    if (strlen(program) > NAME_MAX) {
+        return ENAMETOOLONG;
+    }
     for (path = path != NULL ? path : "/bin:/usr/bin"; path != NULL;) {
         int length = (int)strcspn(path, ":");
         int n =
@@ -58,6 +62,9 @@ static int look_for(const char *program) {
         if (here == 0) {
             memcpy(found, file, sizeof found);
             return 0;
+        }
+        if (here != ENOENT && here != ENOTDIR && here != EACCES) {
+            return here;
         }
         os = here == EACCES ? EACCES : os;
         path = path[length] == ':' ? path + length + 1 : NULL;

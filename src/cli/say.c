@@ -1,6 +1,7 @@
 /* Messages for people, on stderr. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -8,12 +9,16 @@
 const char *cli_name = "procref";
 
 void cli_say(const char *format, ...) {
-    char line[1024];
+    char *line = NULL; /* whole: the reason is at its end, after names that may be long */
     va_list args;
     va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
+    int length = vasprintf(&line, format, args);
     va_end(args);
-    fprintf(stderr, "%s: %s\n", cli_name, line); /* one write: lines of many processes stay whole */
+    /* One write: lines of many processes stay whole. */
+    fprintf(stderr, "%s: %s\n", cli_name, length >= 0 ? line : "out of memory");
+    if (length >= 0) {
+        free(line);
+    }
 }
 
 void cli_say_error(const char *what, const procref_error *error) {

@@ -274,7 +274,12 @@ class Failures(support.World):
 
     def test_a_command_that_cannot_be_run_starts_no_service(self):
         text = self.write("text", "no program\n")
-        for name, status in (("no-such-program", 127), ("./no-such-program", 127), (text, 126), (self.work, 126), ("", 127)):
+        os.mkdir(f"{self.dir}/bin")
+        os.symlink("looping", f"{self.dir}/bin/looping")
+        self.env["PATH"] += f":{self.dir}/bin"
+        for name, status in (("no-such-program", 127), ("./no-such-program", 127), (text, 126), (self.work, 126), ("", 127),
+                             ("n" * 300, 126), ("n" * 5000, 126), ("looping", 126)):
+            self.assertEqual(subprocess.run(["env", name], env=self.env, cwd=self.work, capture_output=True).returncode, status, name[:20])
             result = self.procref("run", self.db, *self.described(), "--", name)
             self.assertEqual((result.returncode, result.stdout), (status, ""), name)
             self.assertRegex(result.stderr, rf"^procref run: {name}: \w.*\n$")

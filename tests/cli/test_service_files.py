@@ -774,6 +774,16 @@ signal.pause()
         self.assertEqual(self.procref("wait", "db").returncode, 0)
         self.assertEqual(self.said(), ["db up", "app up", "app down", "db down"])
 
+    def test_what_is_required_is_said_to_be_held_for_who_requires_it(self):
+        self.two()
+        holder = self.hold("app")
+        [needs] = self.status("db")["holders"]
+        result = self.procref("stop", "db")
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stderr, rf"'db' is held by {needs['pid']} \(procref hold --for app ")
+        self.let_go(holder, name="app")
+        self.assertEqual(self.procref("wait", "db").returncode, 0)
+
     def test_without_what_holds_the_required_the_service_is_started_anew(self):
         self.two("Restart=always")
         holder = self.hold("app")
