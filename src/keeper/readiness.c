@@ -26,7 +26,8 @@
 #include "os/launch.h"
 #include "os/ready.h"
 
-/* A service that writes faster than it is read must not keep us here: the rest is for the next step. */
+/* A service that writes faster than it is read must not keep us here: the rest is for the next
+ * step. */
 enum { NOTIFY_NAME_SIZE = 108, LOG_READS_MOST = 64 };
 
 #define POLL_FIRST_NS (1 * PRI_MS) /* tcp, unix */
@@ -521,11 +522,8 @@ int pri_readiness_start(struct pri_readiness *r, const char *ready, uint16_t por
 }
 
 bool pri_readiness_resume(struct pri_readiness *r, const char *notify_name) {
-    *r = (struct pri_readiness){.kind = PRI_READY_NOTIFY,
-                                .waitable = -1,
-                                .other = -1,
-                                .ready = true,
-                                .next_ns = PRI_NEVER};
+    *r = (struct pri_readiness){
+        .kind = PRI_READY_NOTIFY, .waitable = -1, .other = -1, .ready = true, .next_ns = PRI_NEVER};
     if (bind_notify(r, notify_name, NULL) < 0) {
         pri_readiness_stop(r);
         return false;

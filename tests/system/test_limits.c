@@ -176,7 +176,7 @@ TEST(a_kernel_without_undo_is_found_by_a_probe_and_not_by_a_leak) {
 }
 
 TEST_MAIN(T(a_client_without_descriptors_is_told_which_limit),
-               T(more_clients_than_a_keeper_has_descriptors_all_get_the_service),
+          T(more_clients_than_a_keeper_has_descriptors_all_get_the_service),
           T(a_client_with_one_descriptor_is_told_which_limit_or_can_hold),
           T(a_client_with_few_descriptors_can_still_hold),
           T(a_hard_limit_too_low_for_a_keeper_is_named),
