@@ -113,16 +113,13 @@ static void say_findings(const struct unit *unit) {
     }
 }
 
-/* %t of the file: its scope's folder; in the user's scope what a user's own units have. */
+/* %t of the file: its scope's folder; in the user's scope what a user's own units have, where ours
+ * is in that and not in /tmp, which is everybody's. */
 static void runtime_dir(const struct cli_target *t, char to[PRI_PATH_SIZE]) {
     pri_format(to, PRI_PATH_SIZE, "%s", t->dir);
-    if (t->config.base_dir == NULL) {
-        const char *runtime = pri_environment("XDG_RUNTIME_DIR");
-        if (runtime != NULL && runtime[0] == '/') {
-            pri_format(to, PRI_PATH_SIZE, "%s", runtime);
-        } else {
-            *strrchr(to, '/') = '\0';
-        }
+    char *last = strrchr(to, '/');
+    if (t->config.base_dir == NULL && strcmp(last, "/procref") == 0) {
+        *last = '\0';
     }
 }
 

@@ -203,6 +203,19 @@ class Check(World):
         said = json.loads(self.procref("check", "--json", "-f", path).stdout)
         self.assertIn("CACHE_DIRECTORY=/elsewhere/c", said["environment"])
 
+    def test_a_runtime_folder_of_the_users_scope_is_never_where_others_can_write(self):
+        path = self.write("a.service", "[Service]\nExecStart=x\nRuntimeDirectory=r\n")
+        uid, told = os.geteuid(), "RUNTIME_DIRECTORY="
+        os.mkdir(f"{self.dir}/open")
+        os.chmod(f"{self.dir}/open", 0o777)
+        for runtime in ("", "relative", f"{self.dir}/open", f"{self.dir}/none"):
+            self.env["XDG_RUNTIME_DIR"] = runtime
+            said = json.loads(self.procref("check", "--json", "--scope", "user", "-f", path).stdout)
+            self.assertIn(said["environment"], ([f"{told}/tmp/procref-{uid}/r"], [f"{told}/run/user/{uid}/r"]), runtime)
+        self.env["XDG_RUNTIME_DIR"] = f"{self.dir}/run"
+        said = json.loads(self.procref("check", "--json", "--scope", "user", "-f", path).stdout)
+        self.assertEqual(said["environment"], [f"{told}{self.dir}/run/r"])
+
     def test_a_file_that_cannot_be_read_is_named(self):
         done = self.procref("check", "-f", "none.service")
         self.assertEqual((done.returncode, done.stdout), (100, ""))

@@ -333,10 +333,15 @@ static void a_later_assignment_takes_back_what_systemd_would_forget(void **state
     assert_int_equal(told("Requires=a.service\n[X-Procref]\nRequires=", ""), 1);
 }
 
-static void an_empty_kill_mode_is_the_default(void **state) {
+static void an_empty_value_is_the_default(void **state) {
+    char text[512];
     (void)state;
-    struct unit *unit = good("[Service]\nExecStart=x\nKillMode=mixed\nKillMode=\n");
+    struct unit *unit = good("[Service]\nExecStart=x\nKillMode=mixed\nKillMode=\n"
+                             "RuntimeDirectoryMode=0700\nRuntimeDirectory=a\nRuntimeDirectory=\n"
+                             "RuntimeDirectory=b\n");
     assert_int_equal(unit->plan.kill_mode, PRI_KILL_GROUP);
+    assert_string_equal(words(unit->plan.steps[0].argv, text),
+                        "install|-d|-m0755|--|/run/user/7/b");
     unit_free(unit);
 }
 
@@ -502,7 +507,7 @@ int main(void) {
         TEST(a_file_that_may_be_made_too_late_is_told),
         TEST(conditions_and_assertions_are_two_lists),
         TEST(a_later_assignment_takes_back_what_systemd_would_forget),
-        TEST(an_empty_kill_mode_is_the_default),
+        TEST(an_empty_value_is_the_default),
         TEST(a_template_needs_an_instance),
         TEST(drop_ins_are_read_in_order_and_the_instances_own_wins),
         TEST(drop_ins_are_read_for_each_beginning_of_the_name),

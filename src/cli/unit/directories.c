@@ -45,6 +45,7 @@ void unit_parse_directory(struct loader *l, const char *value) {
     struct texts *to = &l->set.directories[l->key->which], words = {0};
     if (*value == '\0') {
         to->count = 0;
+        l->set.directory_modes[l->key->which] = UNIT_DIRECTORY_MODE; /* systemd forgets it, too */
         return;
     }
     if (!unit_words(l, value, &words)) {

@@ -24,7 +24,7 @@ static void defaults(struct loader *l) {
     unit->plan.start_burst = 5;
     unit->plan.start_interval_ms = 10000;
     for (int kind = 0; kind < DIR_KINDS; kind++) {
-        l->set.directory_modes[kind] = 0755;
+        l->set.directory_modes[kind] = UNIT_DIRECTORY_MODE;
     }
     const char **lists = unit_get(l, 3 * sizeof *lists); /* empty ones are not NULL */
     l->set.environment.list = lists;

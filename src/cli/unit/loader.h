@@ -37,6 +37,8 @@ struct step_vector {
 
 enum directory_kind { DIR_RUNTIME, DIR_STATE, DIR_CACHE, DIR_LOGS, DIR_CONFIGURATION, DIR_KINDS };
 
+enum { UNIT_DIRECTORY_MODE = 0755 }; /* of which nothing says another */
+
 struct env_file {
     const char *path, *from; /* from: the unit or drop-in that names it */
     int line;
