@@ -90,7 +90,7 @@ static bool is_phase(const char *phase) {
     return false;
 }
 
-static bool is_ours_alone(const struct stat *status) {
+bool pri_file_is_ours(const struct stat *status) {
     return S_ISREG(status->st_mode) && status->st_uid == geteuid() && status->st_nlink == 1 &&
            (status->st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
@@ -131,7 +131,7 @@ static int open_for_writing(int dir, const char *file, off_t size_most) {
     struct stat status;
     int fd = openat(dir, file, flags);
     if (fd >= 0 &&
-        (fstat(fd, &status) < 0 || !is_ours_alone(&status) || status.st_size > size_most)) {
+        (fstat(fd, &status) < 0 || !pri_file_is_ours(&status) || status.st_size > size_most)) {
         close(fd);
         fd = -1;
     }
@@ -258,7 +258,7 @@ bool pri_hint_read(int dir, const char *name, struct pri_hint *ret_hint) {
     if (fd < 0) {
         return false;
     }
-    if (fstat(fd, &status) < 0 || !is_ours_alone(&status) || status.st_size != HINT_SIZE) {
+    if (fstat(fd, &status) < 0 || !pri_file_is_ours(&status) || status.st_size != HINT_SIZE) {
         close(fd);
         return false;
     }
@@ -319,7 +319,7 @@ size_t pri_metadata_read(int dir, const char *name, uint64_t hash, char *to, siz
         return 0;
     }
     ssize_t size = 0;
-    if (fstat(fd, &status) == 0 && is_ours_alone(&status) && status.st_size <= (off_t)room) {
+    if (fstat(fd, &status) == 0 && pri_file_is_ours(&status) && status.st_size <= (off_t)room) {
         size = read(fd, to, room);
     }
     close(fd);

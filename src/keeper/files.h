@@ -24,6 +24,10 @@ struct pri_hint {
  * writable by others; returns a descriptor or a negative code. */
 int pri_directory_open(const char *path, procref_error *err);
 
+/* A regular file of ours with one name, which nobody else can write. */
+struct stat;
+bool pri_file_is_ours(const struct stat *status);
+
 /* The file's name for a service's name: name + suffix, or shortened with a hash where that is too
  * long for a file. Suffixes in use: .hint .info .log .log.1 .log.new */
 void pri_file_name(const char *name, const char *suffix, char *to /* [256] */);

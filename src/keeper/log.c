@@ -26,11 +26,6 @@ static int64_t length_of(const struct pri_log *log) {
 
 /* ---- Opening --------------------------------------------------------------------------------- */
 
-static bool is_ours(const struct stat *status) {
-    return S_ISREG(status->st_mode) && status->st_uid == geteuid() && status->st_nlink == 1 &&
-           (status->st_mode & (S_IWGRP | S_IWOTH)) == 0;
-}
-
 /* Looked at before it is opened, for opening a FIFO or a device has effects, and afterwards. */
 static int open_file(int dir, const char *name) {
     int flags = O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
@@ -38,14 +33,14 @@ static int open_file(int dir, const char *name) {
     int fd;
 
     if (fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) == 0) {
-        if (!is_ours(&status)) {
+        if (!pri_file_is_ours(&status)) {
             return -1;
         }
         fd = openat(dir, name, flags);
     } else {
         fd = openat(dir, name, flags | O_CREAT | O_EXCL, 0600);
     }
-    if (fd >= 0 && (fstat(fd, &status) < 0 || !is_ours(&status))) {
+    if (fd >= 0 && (fstat(fd, &status) < 0 || !pri_file_is_ours(&status))) {
         close(fd);
         return -1;
     }
