@@ -4,27 +4,28 @@ import os
 import platform
 import re
 import shlex
+import shutil
 import signal
 import struct
 import subprocess
 import sys
 import unittest
 
-from support import HELPERS, PATIENCE, PROCREF, RUN, World, without_privileges
+from support import HELPERS, PATIENCE, PROCREF, RUN, World, sets, without_privileges
 
 CALLS = {  # numbers of system calls, by machine
-    "x86_64": {"semget": 64, "semop": 65, "semtimedop": 220, "memfd_create": 319, "execveat": 322, "pidfd_open": 434},
-    "aarch64": {"semget": 190, "semop": 193, "semtimedop": 192, "memfd_create": 279, "execveat": 281, "pidfd_open": 434},
+    "x86_64": {"semget": 64, "semop": 65, "semctl": 66, "semtimedop": 220, "memfd_create": 319, "execveat": 322, "pidfd_open": 434},
+    "aarch64": {"semget": 190, "semop": 193, "semctl": 191, "semtimedop": 192, "memfd_create": 279, "execveat": 281, "pidfd_open": 434},
 }.get(platform.machine(), {})
-ENOSYS, EPERM = 38, 1
+ENOSYS, EPERM, KILL = 38, 1, None
 
 
 def refuse(error, *calls):
-    """For preexec_fn: these system calls fail from here on, as under a sandbox's seccomp filter."""
+    """For preexec_fn: these system calls fail from here on, as under a sandbox's seccomp filter, or kill who calls them."""
     def apply():
         code = [(0x20, 0, 0, 0)]  # the call's number
         for call in calls:
-            code += [(0x15, 0, 1, CALLS[call]), (0x06, 0, 0, 0x00050000 | error)]
+            code += [(0x15, 0, 1, CALLS[call]), (0x06, 0, 0, 0x80000000 if error is KILL else 0x00050000 | error)]
         code += [(0x06, 0, 0, 0x7FFF0000)]
         bytecode = b"".join(struct.pack("HBBI", *line) for line in code)
         buffer = ctypes.create_string_buffer(bytecode)
@@ -161,7 +162,7 @@ class Doctor(World):
     def test_without_semaphores_it_fails_and_names_them(self):
         result, lines = self.refusing(ENOSYS, "semget")
         self.assertRegex(self.line(lines, "semaphores with undo"), "^FAIL .*; use a kernel or sandbox")
-        self.assertRegex(self.line(lines, "a killed client's service"), "^FAIL ")
+        self.assertRegex(self.line(lines, "a killed client's service"), "^FAIL .*see semaphores with undo above")
 
     def test_semaphores_that_refuse_undo_fail(self):
         result, lines = self.refusing(EPERM, "semop", "semtimedop")
@@ -172,12 +173,102 @@ class Doctor(World):
         self.assertRegex(self.line(lines, "pidfd"), "^FAIL .*recycled pid.*5.3")
 
     def test_a_keeper_that_cannot_run_from_memory_is_looked_for_as_installed(self):
-        result, lines = self.refusing(EPERM, "memfd_create", env=dict(self.env, PROCREF_KEEPER_PATH="/nonexistent"))
+        result, lines = self.refusing(EPERM, "execveat", env=dict(self.env, PROCREF_KEEPER_PATH="/nonexistent"))
         self.assertRegex(self.line(lines, "keeper"), "^FAIL .*/nonexistent.*make install")
         installed = os.path.join(os.path.dirname(PROCREF), "procref-keeper")
         result, lines = self.refusing(EPERM, "execveat", env=dict(self.env, PROCREF_KEEPER_PATH=installed))
         self.assertRegex(self.line(lines, "keeper"), f"^ok .*executed as {installed}")
         self.assertTrue(self.line(lines, "a killed client's service").startswith("ok"))
+
+    def test_without_files_in_memory_no_installed_keeper_helps(self):
+        installed = os.path.join(os.path.dirname(PROCREF), "procref-keeper")
+        result, lines = self.refusing(EPERM, "memfd_create", env=dict(self.env, PROCREF_KEEPER_PATH=installed))
+        self.assertRegex(self.line(lines, "keeper"), "^FAIL .*memfd_create")
+
+    def test_a_filter_that_kills_ends_a_probe_and_not_the_doctor(self):
+        for calls, what in ((["semget"], "semaphores with undo"), (["semop", "semtimedop"], "semaphores with undo"),
+                            (["semctl"], "semaphores with undo"), (["pidfd_open"], "pidfd"), (["memfd_create"], "keeper"),
+                            (["execveat"], "keeper")):
+            with self.subTest(calls=calls):
+                result, lines = self.refusing(KILL, *calls)
+                self.assertRegex(self.line(lines, what), f"^FAIL .*{calls[0]}")
+                self.assertRegex(self.line(lines, "a killed client's service"), "^FAIL ")
+
+    def test_without_semctl_no_set_is_made_that_could_not_be_removed(self):
+        before = set(sets())
+        for error in (EPERM, KILL):
+            result, lines = self.refusing(error, "semctl")
+            self.assertRegex(self.line(lines, "semaphores with undo"), "^FAIL .*semctl")
+        self.assertEqual(set(sets()) - before, set())
+
+    def test_what_libc_calls_instead_of_semop_is_not_asked_for(self):
+        result, lines = self.refusing(EPERM, "semtimedop")
+        self.assertTrue(self.line(lines, "semaphores with undo").startswith("ok" if platform.machine() == "x86_64" else "FAIL"))
+
+    def test_no_room_in_files_is_told(self):
+        import resource
+        result, lines = self.doctor(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)))
+        self.assertRegex(self.line(lines, "keeper"), "^FAIL .*ulimit -f")
+
+    def test_too_few_descriptors_are_told_as_what_they_are(self):
+        import resource
+        result, lines = self.doctor(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (30, 30)))
+        self.assertRegex(self.line(lines, "open files"), "^FAIL .*30.*hard limit")
+        result, lines = self.doctor(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4)))
+        for what in ("abstract sockets", "orphans"):
+            self.assertRegex(self.line(lines, what), "^FAIL .*Too many open files.*ulimit -n")
+
+    def test_too_few_processes_are_told_as_what_they_are(self):
+        if os.geteuid() != 0:
+            self.skipTest("the limit counts all processes of a user: it needs one who has none")
+
+        def as_a_stranger():
+            import resource
+            resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+            os.setgroups([])
+            os.setgid(65532)
+            os.setuid(65532)
+        env = {key: value for key, value in self.env.items() if key != "XDG_RUNTIME_DIR"}
+        result, lines = self.doctor(preexec_fn=as_a_stranger, env=dict(env, TMPDIR="/tmp"), cwd="/")
+        self.assertRegex(self.line(lines, "processes"), "^FAIL .*RLIMIT_NPROC.*hard limit")
+        for what in ("semaphores with undo", "pidfd", "keeper", "orphans", "/proc"):
+            self.assertRegex(self.line(lines, what), "^FAIL .*cannot be tried: .*ulimit -u")
+
+    def test_a_root_without_dev_and_proc(self):
+        if os.geteuid() != 0:
+            self.skipTest("chroot is root's")
+        root = f"{self.dir}/root"
+        for path in [PROCREF, *re.findall(r"(/\S+) \(0x", subprocess.run(["ldd", PROCREF], capture_output=True, text=True).stdout)]:
+            to = root + ("/procref" if path == PROCREF else path)
+            os.makedirs(os.path.dirname(to), exist_ok=True)
+            shutil.copy(path, to)
+        result = subprocess.run(["/procref", "doctor"], capture_output=True, text=True, env={}, timeout=PATIENCE,
+                                preexec_fn=lambda: (os.chroot(root), os.chdir("/")))
+        if "verdict" not in result.stdout:
+            self.skipTest(f"no such root: {result.stderr}")
+        lines = result.stdout.splitlines()
+        for line in lines[:-1]:
+            self.assertRegex(line, r"^(ok   |warn |FAIL ) [^:]+: .+$")
+        self.assertRegex(self.line(lines, "/proc"), "^FAIL .*mount -t proc proc /proc")
+        self.assertEqual(result.returncode, 1)
+
+    def test_a_runtime_folder_that_is_not_used_comes_with_the_reason(self):
+        others = f"{self.dir}/others"
+        os.mkdir(others)
+        os.chmod(others, 0o777)
+        for runtime, said in (("/nonexistent", r"No such file.*mkdir -m 700"), ("relative", "no absolute path"),
+                              (PROCREF, "no directory"), (others, "mode 0777.*chmod go-w")):
+            with self.subTest(runtime=runtime):
+                result, lines = self.doctor(env=dict(self.env, XDG_RUNTIME_DIR=runtime))
+                self.assertRegex(self.line(lines, "runtime folder"), f"^warn .*XDG_RUNTIME_DIR={runtime}.*{said}")
+
+    def test_namespaces_of_ones_own_are_not_said_to_be_shared(self):
+        words = ["unshare", "--user", "--map-root-user", "--ipc", "--net", PROCREF, "doctor"]
+        if subprocess.run([*words[:-2], "true"], capture_output=True).returncode != 0:
+            self.skipTest("no user namespace for this user")
+        result = subprocess.run(words, capture_output=True, text=True, env=self.env, cwd=self.work, timeout=PATIENCE)
+        for what in ("IPC namespace", "network namespace"):
+            self.assertRegex(self.line(result.stdout.splitlines(), what), "^warn .*cannot share a service")
 
     def in_own_ipc(self, limits):
         script = f"echo '{limits}' >/proc/sys/kernel/sem && exec {shlex.quote(PROCREF)} doctor"

@@ -328,7 +328,7 @@ class Failures(support.World):
         if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0:
             self.skipTest("no namespace may be made here")
         for folder, message in (("/proc", "/proc cannot be read (is it mounted?), and by it one process is told from another"),
-                                ("/dev", f"cannot open '/dev/null', which is the standard input of '{support.HELPERS}/service'")):
+                                ("/dev", f"'db' did not start: cannot open '/dev/null', which is the standard input of '{support.HELPERS}/service'")):
             result = subprocess.run(["unshare", "--mount", "sh", "-c", f"mount -t tmpfs none {folder} && exec \"$@\"", "sh", PROCREF,
                                      "run", "db", "--base-dir", f"{self.dir}/run", *self.described(), "--", "true"],
                                     capture_output=True, text=True, env=self.env, cwd=self.work, timeout=PATIENCE)

@@ -40,6 +40,13 @@ struct doctor_marked {
 /* All of them; the caller frees the list. */
 size_t doctor_scan(struct doctor_marked **ret_list);
 
+/* What the children that try tell: all map it. */
+struct doctor_known {
+    int told[DOCTOR_FAIL + 1]; /* how often each level */
+    bool sets_work;            /* who makes one can use it, and remove it again */
+};
+extern struct doctor_known *doctor_known;
+
 /* logind's RemoveIPC= as the files below root say, with the file that says it ("" if none does). */
 bool doctor_removes_ipc(const char *root, char *ret_file, size_t size);
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli/doctor/doctor.h"
+#include "os/folder.h"
 
 enum { SYSTEM_UID_MAX = 999, FILES_MOST = 128 };
 
@@ -123,6 +124,25 @@ bool doctor_removes_ipc(const char *root, char *ret_file, size_t size) {
     return removes;
 }
 
+/* The folders alone say little: images of containers have them, too. */
+static bool logind_runs(void) {
+    DIR *proc = opendir("/proc");
+    bool runs = access("/run/systemd/system", F_OK) == 0; /* sd_booted(3) */
+    struct dirent *entry;
+    while (proc != NULL && !runs && (entry = readdir(proc)) != NULL) {
+        char path[64], name[64];
+        snprintf(path, sizeof path, "/proc/%.32s/comm", entry->d_name);
+        runs = entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
+               pri_read_text(path, name, sizeof name) > 0 &&
+               (strcmp(name, "systemd-logind\n") == 0 || strcmp(name, "elogind\n") == 0 ||
+                strcmp(name, "elogind-daemon\n") == 0);
+    }
+    if (proc != NULL) {
+        closedir(proc);
+    }
+    return runs;
+}
+
 void doctor_logout(void) {
     static const char what[] = "logout";
     char file[PATH_MAX + NAME_MAX], linger[128] = "";
@@ -130,7 +150,7 @@ void doctor_logout(void) {
     const char *name = user != NULL ? user->pw_name : "USER";
     snprintf(linger, sizeof linger, "/var/lib/systemd/linger/%.64s", name);
     bool removes = doctor_removes_ipc("", file, sizeof file);
-    if (access("/run/systemd/sessions", F_OK) < 0 && access("/run/systemd/seats", F_OK) < 0) {
+    if (!logind_runs()) {
         doctor_say(DOCTOR_OK, what, "no systemd-logind here, nobody removes semaphores");
     } else if (!removes) {
         doctor_say(DOCTOR_OK, what, "RemoveIPC=no (%s)", file);

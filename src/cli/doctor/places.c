@@ -31,8 +31,8 @@ static bool namespace_of(const char *pid, const char *kind, char ret[64]) {
 }
 
 struct neighbours {
-    unsigned same, other;
-    char example[32]; /* pid of one in another namespace */
+    unsigned same, other, unseen; /* unseen: theirs may not be looked at */
+    char example[32];             /* pid of one in another namespace */
 };
 
 /* This user's other processes, as far as this process may look at them. */
@@ -47,8 +47,11 @@ static struct neighbours look_around(const char *kind, const char *own) {
             continue;
         }
         snprintf(path, sizeof path, "/proc/%.32s", entry->d_name);
-        if (lstat(path, &status) < 0 || status.st_uid != geteuid() ||
-            !namespace_of(entry->d_name, kind, theirs)) {
+        if (lstat(path, &status) < 0 || status.st_uid != geteuid()) {
+            continue;
+        }
+        if (!namespace_of(entry->d_name, kind, theirs)) {
+            n.unseen += errno == EACCES || errno == EPERM;
             continue;
         }
         bool same = strcmp(own, theirs) == 0;
@@ -93,6 +96,11 @@ static void judge_namespace(const char *kind, const char *what, const char *reme
                    same ? "that of pid 1" : "not that of pid 1; ", same ? "" : remedy,
                    same && container() != NULL ? ", inside a container: who is outside shares none"
                                                : "");
+    } else if (n.unseen > n.same) { /* as it is for who has just made a user namespace */
+        doctor_say(DOCTOR_WARN, what,
+                   "%u of your processes may not be looked at, and cannot share a service with "
+                   "this one if they are in another; %s",
+                   n.unseen, remedy);
     } else {
         doctor_say(DOCTOR_OK, what, "shared by all %u processes of yours that can be seen%s%s",
                    n.same, container() != NULL ? ", inside " : "",
@@ -114,14 +122,15 @@ static void try_names(void) {
     pri_ident_make(&ident, pri_own_user(), "doctor", name);
     int code = pri_rendezvous_bind(&ident, &listener, &os, &op, &owner);
     if (code < 0) {
-        doctor_say(DOCTOR_FAIL, what,
-                   "%s: %s; use a kernel or sandbox that allows sequential-packet Unix sockets", op,
-                   strerror(os));
-    } else if (pri_rendezvous_connect(&ident, pri_deadline(1000), &link, &error) < 0) {
-        doctor_say(DOCTOR_FAIL, what,
-                   "a keeper would not be found (%s); use a kernel or sandbox in which SO_PEERCRED "
-                   "tells the user of an abstract socket",
-                   error.message);
+        doctor_say(DOCTOR_FAIL, what, "%s: %s; %s", op, strerror(os),
+                   code == PROCREF_E_LIMIT
+                       ? "see ulimit -n"
+                       : "use a kernel or sandbox that allows sequential-packet Unix sockets");
+    } else if ((code = pri_rendezvous_connect(&ident, pri_deadline(1000), &link, &error)) < 0) {
+        doctor_say(DOCTOR_FAIL, what, "a keeper would not be found (%s); %s", error.message,
+                   code == PROCREF_E_LIMIT ? "see ulimit -n"
+                                           : "use a kernel or sandbox in which SO_PEERCRED tells "
+                                             "the user of an abstract socket");
     } else {
         doctor_say(DOCTOR_OK, what, "keepers can be found, and tell their user");
     }
@@ -175,19 +184,50 @@ static int try_writing(const char *folder) {
     return os;
 }
 
+/* Why XDG_RUNTIME_DIR is not the one that is used, and what to do; "" if it is. */
+static void explain_runtime(const char *folder, char *to, size_t size) {
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    struct stat status;
+    to[0] = '\0';
+    if (runtime == NULL || runtime[0] == '\0') {
+        if (strncmp(folder, "/tmp/", 5) == 0) {
+            snprintf(to, size, "XDG_RUNTIME_DIR is not set: sessions that have it use another");
+        }
+    } else if (strncmp(folder, runtime, strlen(runtime)) == 0 && folder[strlen(runtime)] == '/') {
+        return;
+    } else if (runtime[0] != '/') {
+        snprintf(to, size, "XDG_RUNTIME_DIR=%.200s is no absolute path and is not used; set it",
+                 runtime);
+    } else if (lstat(runtime, &status) < 0) {
+        snprintf(to, size, "XDG_RUNTIME_DIR=%.200s is not used (%s); mkdir -m 700 it, or unset it",
+                 runtime, strerror(errno));
+    } else if (!S_ISDIR(status.st_mode)) {
+        snprintf(to, size, "XDG_RUNTIME_DIR=%.200s is no directory and is not used; set it to one",
+                 runtime);
+    } else if (status.st_uid != geteuid()) {
+        snprintf(to, size,
+                 "XDG_RUNTIME_DIR=%.200s belongs to user %u and is not used; set it to a folder of "
+                 "yours",
+                 runtime, (unsigned)status.st_uid);
+    } else if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        snprintf(to, size,
+                 "XDG_RUNTIME_DIR=%.200s can be written by others (mode %04o) and is not used; "
+                 "chmod go-w it",
+                 runtime, (unsigned)(status.st_mode & 07777));
+    } else {
+        snprintf(to, size, "XDG_RUNTIME_DIR=%.200s is too long and is not used; set a shorter one",
+                 runtime);
+    }
+}
+
 static void judge_folder(const char *folder, const char *parent, bool exists) {
     static const char what[] = "runtime folder";
-    const char *note = "";
+    char note[512];
     struct statfs system = {0};
     int os = exists ? try_writing(folder) : access(parent, W_OK | X_OK) < 0 ? errno : 0;
     statfs(exists ? folder : parent, &system);
     const char *runtime = getenv("XDG_RUNTIME_DIR");
-    char last[64];
-    snprintf(last, sizeof last, "/tmp/procref-%u", (unsigned)geteuid());
-    if (strcmp(folder, last) == 0) {
-        note = runtime == NULL ? "; XDG_RUNTIME_DIR is not set: sessions that have it use another"
-                               : "; XDG_RUNTIME_DIR is not yours alone and is not used";
-    }
+    explain_runtime(folder, note, sizeof note);
     if (os != 0) {
         bool full = os == ENOSPC || os == EDQUOT;
         doctor_say(full ? DOCTOR_WARN : DOCTOR_FAIL, what,
@@ -204,8 +244,9 @@ static void judge_folder(const char *folder, const char *parent, bool exists) {
                    folder, file_system((long)system.f_type));
     } else {
         doctor_say(note[0] != '\0' && runtime != NULL ? DOCTOR_WARN : DOCTOR_OK, what,
-                   "%s (%s, %s)%s", folder, exists ? "there, yours, mode is sound" : "not made yet",
-                   file_system((long)system.f_type), note);
+                   "%s (%s, %s)%s%s", folder,
+                   exists ? "there, yours, mode is sound" : "not made yet",
+                   file_system((long)system.f_type), note[0] != '\0' ? "; " : "", note);
     }
 }
 

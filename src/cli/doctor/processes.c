@@ -24,8 +24,9 @@
 enum {
     PATIENCE_MS = 5000,
     REAPING_MS = 300,
-    FILES_NEEDED = 16,
+    FILES_NEEDED = 32, /* KEEPER_DESCRIPTORS in os/linux/spawn.c */
     FILES_LOW = 64,
+    PROCESSES_NEEDED = 4, /* keeper, standby, their spawner, the service */
     PROCESSES_LOW = 16
 };
 
@@ -103,6 +104,8 @@ size_t doctor_scan(struct doctor_marked **ret_list) {
     return scan.count;
 }
 
+static const char no_process[] = "cannot be tried: fork: %s; see ulimit -u";
+
 /* ---- Probes ---------------------------------------------------------------------------------- */
 
 void doctor_pidfd(void) {
@@ -118,11 +121,13 @@ void doctor_pidfd(void) {
             pause();
         }
     }
-    int code = child > 0 ? pri_process_hold((uint32_t)child, &held) : PROCREF_E_LIMIT;
+    if (child < 0) {
+        doctor_say(DOCTOR_FAIL, what, no_process, strerror(errno));
+        return;
+    }
+    int code = pri_process_hold((uint32_t)child, &held);
     if (code < 0) {
-        doctor_say(DOCTOR_FAIL, what, "pidfd_open: %s: %s",
-                   child < 0 ? "no process to try it with, see ulimit -u" : strerror(errno),
-                   remedy);
+        doctor_say(DOCTOR_FAIL, what, "pidfd_open: %s: %s", strerror(errno), remedy);
     } else {
         struct pollfd event = {held, POLLIN, 0};
         code = pri_process_held_end(held, PRI_END_FORCED);
@@ -138,10 +143,8 @@ void doctor_pidfd(void) {
         }
         close(held);
     }
-    if (child > 0) {
-        kill(child, SIGKILL);
-        doctor_await(child, pri_deadline(PATIENCE_MS), &status);
-    }
+    kill(child, SIGKILL);
+    doctor_await(child, pri_deadline(PATIENCE_MS), &status);
 }
 
 static void count_own(uint32_t pid, void *context) {
@@ -181,8 +184,12 @@ void doctor_resources(void) {
         doctor_say(fails ? DOCTOR_FAIL
                    : low ? DOCTOR_WARN
                          : DOCTOR_OK,
-                   "open files", "%llu (RLIMIT_NOFILE)%s", (unsigned long long)limit.rlim_cur,
-                   fails || low ? ", few for clients and services; ulimit -n 1024" : "");
+                   "open files", "%llu (RLIMIT_NOFILE)%s%s", (unsigned long long)limit.rlim_cur,
+                   fails || low ? ", few for clients and services; " : "",
+                   !fails && !low ? ""
+                   : limit.rlim_max >= 1024
+                       ? "ulimit -n 1024"
+                       : "raise the hard limit (limits.conf(5), LimitNOFILE=)");
         if (low) { /* so that the other probes fail for reasons of their own */
             limit.rlim_cur = limit.rlim_max < FILES_LOW ? limit.rlim_max : FILES_LOW;
             setrlimit(RLIMIT_NOFILE, &limit);
@@ -194,34 +201,42 @@ void doctor_resources(void) {
         getuid() != 0 && getrlimit(RLIMIT_NPROC, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
     long free_now = limited ? (long)limit.rlim_cur - used : -1;
     if (limited && free_now < PROCESSES_LOW) {
-        doctor_say(DOCTOR_WARN, "processes",
-                   "%ld of %llu are used (RLIMIT_NPROC): a service needs three and its own; "
-                   "ulimit -u %ld",
-                   used, (unsigned long long)limit.rlim_cur, used + 256);
+        doctor_say(free_now < PROCESSES_NEEDED ? DOCTOR_FAIL : DOCTOR_WARN, "processes",
+                   "%ld of %llu are used (RLIMIT_NPROC): a service needs three and its own; %s",
+                   used, (unsigned long long)limit.rlim_cur,
+                   limit.rlim_max == RLIM_INFINITY || (long)limit.rlim_max > used + 256
+                       ? "raise it by ulimit -u"
+                       : "raise the hard limit (limits.conf(5), LimitNPROC=)");
     } else if (room >= 0 && room < PROCESSES_LOW) {
-        doctor_say(DOCTOR_WARN, "processes",
+        doctor_say(room < PROCESSES_NEEDED ? DOCTOR_FAIL : DOCTOR_WARN, "processes",
                    "the control group has room for %ld more (pids.max); raise its TasksMax=", room);
     } else if (limited) {
         doctor_say(DOCTOR_OK, "processes", "%ld of %llu are used (RLIMIT_NPROC)", used,
                    (unsigned long long)limit.rlim_cur);
+    } else if (used == 0) {
+        doctor_say(DOCTOR_OK, "processes",
+                   "no limit that matters; how many are used cannot be seen");
     } else {
         doctor_say(DOCTOR_OK, "processes", "%ld are used, no limit that matters", used);
     }
 }
 
-/* A grandchild that ends after its parent: who gets it, and does it reap? Its pid, 0: none. */
+/* A grandchild that ends after its parent: who gets it, and does it reap? Its pid; 0: none, since
+ * prctl(2) is refused; else -errno. */
 static pid_t make_orphan(void) {
     int word[2], status;
     pid_t orphan = 0;
     if (pipe2(word, O_CLOEXEC) < 0) {
-        return 0;
+        return -errno;
     }
     pid_t child = doctor_fork();
+    int forked = errno;
     if (child == 0) {
         int life[2];
-        bool failed = prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 ||
-                      prctl(PR_SET_CHILD_SUBREAPER, 0) < 0 || pipe2(life, O_CLOEXEC) < 0;
-        pid_t grandchild = failed ? 0 : fork();
+        bool refused = prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 0) < 0;
+        bool failed = refused || pipe2(life, O_CLOEXEC) < 0;
+        pid_t grandchild = refused ? 0 : failed ? -errno : fork();
+        grandchild = !failed && grandchild < 0 ? -errno : grandchild;
         if (grandchild == 0 && !failed) {
             char end;
             close(life[1]);
@@ -229,12 +244,13 @@ static pid_t make_orphan(void) {
             _exit(got > 0);
         }
         ssize_t written = write(word[1], &grandchild, sizeof grandchild);
-        _exit(failed || written < 0);
+        _exit(written < 0);
     }
     close(word[1]);
-    bool ended = child > 0 && doctor_await(child, pri_deadline(PATIENCE_MS), &status) &&
-                 WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    if (!ended || read(word[0], &orphan, sizeof orphan) != (ssize_t)sizeof orphan) {
+    if (child < 0) {
+        orphan = -forked;
+    } else if (!doctor_await(child, pri_deadline(PATIENCE_MS), &status) ||
+               read(word[0], &orphan, sizeof orphan) != (ssize_t)sizeof orphan) {
         orphan = 0;
     }
     close(word[0]);
@@ -260,10 +276,15 @@ void doctor_orphans(void) {
     char path[32], name[64];
     uint32_t parent;
     pid_t orphan = make_orphan();
-    if (orphan <= 0) {
+    if (orphan < 0) {
+        doctor_say(DOCTOR_FAIL, "orphans", "cannot be tried: %s; see ulimit -u and ulimit -n",
+                   strerror(-orphan));
+        return;
+    }
+    if (orphan == 0) {
         doctor_say(DOCTOR_FAIL, "orphans",
                    "PR_SET_CHILD_SUBREAPER is refused: what a service starts in the background "
-                   "would be lost; allow prctl in the sandbox's filter, and see ulimit -u");
+                   "would be lost; use a sandbox whose filter allows prctl");
         return;
     }
     bool reaped = await_reaping(orphan, &parent);
@@ -324,9 +345,13 @@ void doctor_procfs(void) {
             pause();
         }
     }
+    if (child < 0) {
+        doctor_say(DOCTOR_FAIL, "/proc", no_process, strerror(errno));
+        return;
+    }
     snprintf(path, sizeof path, "/proc/%d/environ", (int)child);
-    bool stat = child > 0 && pri_process_identify((uint32_t)child, &seen);
-    bool environment = child > 0 && pri_read_text(path, text, sizeof text) >= 0;
+    bool stat = pri_process_identify((uint32_t)child, &seen);
+    bool environment = pri_read_text(path, text, sizeof text) >= 0;
     const char *hidden = mount_option();
     if (!stat) {
         doctor_say(DOCTOR_FAIL, "/proc",
@@ -344,8 +369,6 @@ void doctor_procfs(void) {
     } else {
         doctor_say(DOCTOR_OK, "/proc", "processes can be looked at");
     }
-    if (child > 0) {
-        kill(child, SIGKILL);
-        doctor_await(child, pri_deadline(PATIENCE_MS), &status);
-    }
+    kill(child, SIGKILL);
+    doctor_await(child, pri_deadline(PATIENCE_MS), &status);
 }

@@ -177,7 +177,10 @@ static void try_in(const char *folder, const char *name) {
                    START_MS / 1000);
         doctor_await(child, 0, &status);
     } else if (word.code < 0) {
-        doctor_say(DOCTOR_FAIL, what, "no service could be had: %s", word.message);
+        doctor_say(DOCTOR_FAIL, what,
+                   "no service could be had: %s; if no FAIL above explains it, run it with "
+                   "PROCREF_TRACE=FILE and report that file",
+                   word.message);
         doctor_await(child, pri_deadline(1000), &status);
     } else {
         measure(child, &ident, word.pid);
@@ -191,6 +194,10 @@ void doctor_tryout(void) {
     char folder[PRI_PATH_SIZE], name[64];
     snprintf(folder, sizeof folder, "%s/procref-doctor-XXXXXX", tmp != NULL ? tmp : "/tmp");
     snprintf(name, sizeof name, "doctor-%d", (int)getpid());
+    if (!doctor_known->sets_work) { /* a keeper would leave one */
+        doctor_say(DOCTOR_FAIL, what, "was not tried; see semaphores with undo above");
+        return;
+    }
     if (mkdtemp(folder) == NULL) {
         doctor_say(DOCTOR_WARN, what, "was not tried, %s cannot be made (%s); set TMPDIR", folder,
                    strerror(errno));

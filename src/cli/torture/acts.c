@@ -54,7 +54,7 @@ void judge_error(struct worker *w, const char *what, int code, const procref_err
     if (code == PROCREF_E_TIMEOUT && timeout_ms == 0) {
         return; /* it is not running, and was not to be started */
     }
-    if (failed_start && atomic_load(&a->attacked) > 0) {
+    if (failed_start && (atomic_load(&a->attacked) > 0 || atomic_load(&a->failed) > 0)) {
         tally(TALLY_FAILED);
         poll(NULL, 0, (int)roll(&w->dice, 20));
         return;
@@ -68,10 +68,14 @@ void judge_error(struct worker *w, const char *what, int code, const procref_err
 void got(struct worker *w, struct held *held, procref_handle *handle) {
     held->handle = handle;
     held->arena = w->arena;
+    held->round = w->round;
     held->pid = procref_handle_pid(handle);
     held->port = procref_handle_port(handle);
     held->gone = procref_handle_gone(handle);
     tally(TALLY_ACQUIRED);
+    if (w->thread > 0) {
+        tally(TALLY_THREADED);
+    }
     if (held->pid == 0 || held->gone < 0) {
         violate("error", (int)w->arena, "a handle without a process: pid %u, descriptor %d",
                 (unsigned)held->pid, held->gone);
@@ -81,6 +85,7 @@ void got(struct worker *w, struct held *held, procref_handle *handle) {
 bool take(struct worker *w, struct held *held, int64_t timeout_ms) {
     procref_error error = PROCREF_ERROR_INIT;
     procref_handle *handle = NULL;
+    int64_t begun_ms = now_ms();
     held->both = holds_enter(w->arena);
     slot_begin(w->slot, IN_ACQUIRE, timeout_ms + board->margin_ms);
     int code = procref_service_acquire(w->service, timeout_ms, &handle, &error);
@@ -91,6 +96,7 @@ bool take(struct worker *w, struct held *held, int64_t timeout_ms) {
         return false;
     }
     got(w, held, handle);
+    look_whether_it_lives(held, begun_ms);
     return true;
 }
 
@@ -103,6 +109,8 @@ void give(struct worker *w, struct held *held, bool wait) {
     holds_leave();
     if (code < 0) {
         judge_error(w, wait ? "release_wait" : "release", code, &error, -1);
+    } else {
+        tally(TALLY_RELEASED);
     }
 }
 
@@ -228,11 +236,16 @@ void act(struct worker *w) {
         act_burst,      act_async, act_async, act_reopen, act_fork,   act_fork,
         act_child_exec, act_keep,  act_edge,  act_edge,
     };
-    if (chance(&w->dice, 1)) {
+    static void (*const gentle[])(struct worker *) = {act_plain, act_nested, act_burst, act_edge,
+                                                      act_reopen};
+    uint32_t which = roll(&w->dice, sizeof acts / sizeof acts[0]);
+    if (terms_of(w->arena, w->round).gentle) {
+        gentle[which % (sizeof gentle / sizeof gentle[0])](w);
+    } else if (chance(&w->dice, 1)) {
         act_exec(w);
-        return;
+    } else {
+        acts[which](w);
     }
-    acts[roll(&w->dice, sizeof acts / sizeof acts[0])](w);
     if (chance(&w->dice, 30)) {
         poll(NULL, 0, (int)roll(&w->dice, 20));
     }

@@ -126,6 +126,7 @@ void act_exec(struct worker *w) {
 int torture_holder(const struct role *role) {
     int judge = hold_process((pid_t)board->judge);
     struct held held = {.arena = (uint32_t)role->arena,
+                        .round = (uint32_t)role->round,
                         .pid = (uint32_t)role->pid,
                         .port = (uint16_t)role->port,
                         .both = (uint32_t)role->both,

@@ -30,26 +30,37 @@ const char *board_path(const char *format, ...) {
     return path;
 }
 
-static bool map(const char *dir, int flags) {
+static int map(const char *dir, int flags) {
     snprintf(board_dir, sizeof board_dir, "%s", dir);
     ssize_t length = readlink("/proc/self/exe", board_self, sizeof board_self - 1);
     int fd = open(board_path("board"), O_RDWR | O_CLOEXEC | flags, 0600);
-    if (length <= 0 || fd < 0 ||
-        ((flags & O_CREAT) != 0 && ftruncate(fd, sizeof(struct board)) < 0)) {
-        return false;
+    /* All of it at once: a page that a full disk has no room for is a SIGBUS at its first use. */
+    int os = length <= 0 || fd < 0    ? errno
+             : (flags & O_CREAT) != 0 ? posix_fallocate(fd, 0, sizeof(struct board))
+                                      : 0;
+    void *at = os != 0
+                   ? MAP_FAILED
+                   : mmap(NULL, sizeof(struct board), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (at == MAP_FAILED) {
+        os = os != 0 ? os : errno;
+        close(fd);
+        errno = os;
+        return -1;
     }
-    void *at = mmap(NULL, sizeof(struct board), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
     board = at;
-    return at != MAP_FAILED;
+    return fd;
 }
 
-bool board_make(const char *dir) {
+int board_make(const char *dir) {
     return map(dir, O_CREAT | O_EXCL);
 }
 
 bool board_map(const char *dir) {
-    return map(dir, 0);
+    int fd = map(dir, 0);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
 }
 
 void tally(int what) {
@@ -69,6 +80,7 @@ void violate(const char *witness, int arena, const char *format, ...) {
     for (char *at = text; *at != '\0'; at++) {
         *at = *at == '\n' ? ' ' : *at;
     }
+    atomic_fetch_add(&board->violations, 1);
     clock_gettime(CLOCK_MONOTONIC, &t);
     int length =
         snprintf(line, sizeof line, "%lld %d %s %d %s\n",
@@ -89,6 +101,7 @@ struct slot *slot_take(uint32_t arena) {
         if (atomic_compare_exchange_strong(&slot->pid, &nobody, pid)) {
             atomic_store(&slot->limit_ms, 0);
             atomic_store(&slot->arena, arena);
+            atomic_store(&slot->what, IN_NOTHING);
             return slot;
         }
     }
@@ -98,6 +111,7 @@ struct slot *slot_take(uint32_t arena) {
 
 void slot_leave(struct slot *slot) {
     atomic_store(&slot->limit_ms, 0);
+    atomic_store(&slot->what, IN_NOTHING);
     atomic_store(&slot->pid, 0);
 }
 
@@ -118,7 +132,8 @@ const char *slot_word(uint32_t what) {
                                         "an asynchronous acquire",
                                         "procref_pending_cancel",
                                         "procref_service_open",
-                                        "procref_service_close"};
+                                        "procref_service_close",
+                                        "nothing any more"};
     return words[what % (sizeof words / sizeof words[0])];
 }
 
@@ -130,22 +145,37 @@ void slots_forget(pid_t pid) {
     }
 }
 
-/* ---- who was attacked ---- */
-
-void victim_add(uint32_t arena, pid_t pid) {
-    struct arena_board *a = &board->arena[arena];
-    uint32_t at = atomic_load(&a->victims_count);
-    atomic_store(&a->victims[at % VICTIMS], (uint32_t)pid);
-    atomic_store(&a->victims_count, at + 1);
-}
-
-bool victim_is(uint32_t arena, pid_t pid) {
-    struct arena_board *a = &board->arena[arena];
-    uint32_t count = atomic_load(&a->victims_count);
-    for (uint32_t i = 0; i < count && i < VICTIMS; i++) {
-        if (atomic_load(&a->victims[i]) == (uint32_t)pid) {
+bool slots_rest(pid_t pid) {
+    for (int i = 0; i < SLOTS; i++) {
+        if (atomic_load(&board->slots[i].pid) == pid &&
+            atomic_load(&board->slots[i].what) == IN_REST) {
             return true;
         }
     }
     return false;
+}
+
+/* ---- who was attacked ---- */
+
+void victim_add(uint32_t arena, pid_t pid) {
+    struct arena_board *a = &board->arena[arena];
+    uint32_t at = atomic_fetch_add(&a->victims_count, 1);
+    atomic_store(&a->victims_ms[at % VICTIMS], now_ms());
+    atomic_store(&a->victims[at % VICTIMS], (uint32_t)pid);
+}
+
+bool victim_is(uint32_t arena, pid_t pid) {
+    return victim_known_ms(arena, pid) != INT64_MAX;
+}
+
+int64_t victim_known_ms(uint32_t arena, pid_t pid) {
+    struct arena_board *a = &board->arena[arena];
+    uint32_t count = atomic_load(&a->victims_count);
+    for (uint32_t i = 0; i < count && i < VICTIMS; i++) {
+        if (atomic_load(&a->victims[i]) == (uint32_t)pid) {
+            int64_t rested = atomic_load(&a->rested_ms), struck = atomic_load(&a->victims_ms[i]);
+            return struck > rested ? struck : rested;
+        }
+    }
+    return INT64_MAX;
 }

@@ -18,6 +18,25 @@ struct plan {
     uint32_t arena, round;
 };
 
+/*
+ * No two callbacks run at once. By fcntl(2): such a lock is its process's alone, no forked child
+ * has it. A removed set takes with it that a callback runs, and if both keepers go as well nobody
+ * knows: that is excused.
+ */
+static int callback_begins(const struct plan *plan) {
+    const struct arena_board *a = &board->arena[plan->arena];
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = open(board_path("lock.%u.call", (unsigned)plan->arena), O_RDWR | O_CLOEXEC);
+    if (fd >= 0 && fcntl(fd, F_SETLK, &lock) < 0 && (errno == EAGAIN || errno == EACCES)) {
+        pid_t other = fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK ? lock.l_pid : 0;
+        if (atomic_load(&a->removed) == 0 || atomic_load(&a->massacres) == 0) {
+            violate("calls", (int)plan->arena, "a callback runs beside one of process %d",
+                    (int)other);
+        }
+    }
+    return fd;
+}
+
 /* Between fork and exec of a program with threads: only what is safe in a signal handler. */
 static _Noreturn void be_the_service(const int go[2], const int ready[2],
                                      const struct role_words *words) {
@@ -46,7 +65,9 @@ static int start(procref_info *info, void *user_data, procref_error *err) {
     struct role_words words;
     char more[128];
     int go[2], ready[2], code;
+    int running = callback_begins(plan);
     if (pipe2(go, O_CLOEXEC) < 0 || pipe2(ready, O_CLOEXEC) < 0) {
+        close(running);
         return procref_error_set(err, PROCREF_E_LIMIT, "no pipe: %s", strerror(errno));
     }
     snprintf(more, sizeof more, "arena=%u round=%u ready_fd=%d", (unsigned)plan->arena,
@@ -74,13 +95,20 @@ static int start(procref_info *info, void *user_data, procref_error *err) {
                                                            "service %d died at once", (int)pid)
                                        : code;
     close(ready[0]);
+    close(running);
     return code;
 }
 
 static int stop(const procref_info *info, void *user_data, procref_error *err) {
-    int fd = hold_process((pid_t)procref_info_pid(info));
-    (void)user_data;
+    const struct plan *plan = user_data;
+    uint32_t pid = procref_info_pid(info);
+    int fd = hold_process((pid_t)pid), running = callback_begins(plan);
+    uint32_t before = atomic_exchange(&board->arena[plan->arena].released, pid);
     (void)err;
+    if (before == pid && terms_of(plan->arena, plan->round).gentle) {
+        violate("uncalled", (int)plan->arena, "on_last_release runs twice for service %u",
+                (unsigned)pid);
+    }
     if (fd >= 0 && procref_info_is_alive(info)) {
         procref_process_terminate(procref_info_pid(info));
         readable_within(fd, STOP_MS); /* one that is deaf to it is left to the keeper */
@@ -88,6 +116,7 @@ static int stop(const procref_info *info, void *user_data, procref_error *err) {
     if (fd >= 0) {
         close(fd);
     }
+    close(running);
     return 0;
 }
 

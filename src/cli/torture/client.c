@@ -1,5 +1,6 @@
 /* The role client: up to three threads that act until their round is over. And the role repair:
  * what the next acquire after a massacre promises. */
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,12 +11,20 @@
 
 #include "cli/torture/torture.h"
 
-enum { THREADS_MOST = 3 };
+enum { THREADS_MOST = 3, STAY_MS = 30000 };
+
+/* Each act has dice of its own, so that how one went does not change the next. */
+static struct dice act_dice(const struct worker *w, uint32_t act) {
+    return dice_of(board->seed, ((uint64_t)w->arena << 32) + w->round,
+                   ((uint64_t)w->number << 32) + w->thread * 10000000 + act);
+}
 
 static void *work(void *argument) {
     struct worker *w = argument;
     w->slot = slot_take(w->arena);
-    while (worker_goes_on(w)) {
+    for (uint32_t count = 1; worker_goes_on(w); count++) {
+        w->dice = act_dice(w, count);
+        bool drops = roll(&w->dice, 400) == 0 && !terms_of(w->arena, w->round).gentle;
         if (atomic_load(&board->arena[w->arena].mute) != 0) { /* planted */
             slot_begin(w->slot, IN_ACQUIRE, board->acquire_ms + board->margin_ms);
             for (;;) {
@@ -23,7 +32,7 @@ static void *work(void *argument) {
             }
         }
         act(w);
-        if (roll(&w->dice, 400) == 0) {
+        if (drops) {
             struct held held;
             if (take(w, &held, board->acquire_ms)) {
                 tally(TALLY_DROPPED);
@@ -43,11 +52,13 @@ static bool begin(void) {
     return getppid() == (pid_t)board->judge;
 }
 
-static bool prepare(struct worker *w, const struct role *role, uint64_t number) {
+static bool prepare(struct worker *w, const struct role *role, uint32_t thread) {
     procref_error error = PROCREF_ERROR_INIT;
     *w = (struct worker){.arena = (uint32_t)role->arena,
                          .round = (uint32_t)role->round,
-                         .dice = dice_of(board->seed, (uint64_t)role->number, number)};
+                         .number = (uint32_t)role->number,
+                         .thread = thread};
+    w->dice = act_dice(w, 0);
     if (terms_open(w->arena, w->round, &w->service, &error) < 0) {
         violate("error", (int)role->arena, "open: %s", error.message);
         return false;
@@ -55,17 +66,35 @@ static bool prepare(struct worker *w, const struct role *role, uint64_t number) 
     return true;
 }
 
+/* Some live on until the next round: their releases, not their end, must have stopped the service.
+ */
+static void stay(const struct worker *w) {
+    struct dice dice = act_dice(w, 0);
+    if (chance(&dice, 40)) {
+        struct slot *slot = slot_take(w->arena);
+        slot_begin(slot, IN_REST, STAY_MS);
+        slot_end(slot);
+        for (int64_t until = now_ms() + STAY_MS;
+             now_ms() < until && atomic_load(&board->arena[w->arena].round) == 0;) {
+            poll(NULL, 0, 5);
+        }
+        slot_leave(slot);
+    }
+}
+
 int torture_client(const struct role *role) {
     static struct worker workers[THREADS_MOST];
     pthread_t threads[THREADS_MOST];
-    struct dice dice = dice_of(board->seed, (uint64_t)role->number, 7);
-    uint32_t count = 1 + (chance(&dice, 40) ? roll(&dice, THREADS_MOST) : 0), started = 0;
+    uint32_t count = 1, started = 0;
     if (!begin()) {
         return 0;
     }
     for (uint32_t i = 0; i < count; i++) {
         if (!prepare(&workers[i], role, i)) {
             return 1;
+        }
+        if (i == 0 && chance(&workers[0].dice, 40)) {
+            count += roll(&workers[0].dice, THREADS_MOST);
         }
     }
     for (uint32_t i = 1; i < count; i++) {
@@ -78,13 +107,14 @@ int torture_client(const struct role *role) {
     for (uint32_t i = 0; i < count; i++) {
         procref_service_close(workers[i].service);
     }
+    stay(&workers[0]);
     return 0;
 }
 
 int torture_repair(const struct role *role) {
     struct worker w;
     struct held held;
-    if (!begin() || !prepare(&w, role, 3)) {
+    if (!begin() || !prepare(&w, role, THREADS_MOST)) {
         return 1;
     }
     w.slot = slot_take(w.arena);

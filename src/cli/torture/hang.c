@@ -38,6 +38,19 @@ static void tell(struct slot *slot, pid_t pid, int64_t late) {
     }
 }
 
+bool some_call_lasts(uint32_t arena, int64_t ms) {
+    int64_t begun_before = now_ms() - ms;
+    for (int i = 0; i < SLOTS; i++) {
+        const struct slot *slot = &board->slots[i];
+        int64_t limit = atomic_load(&slot->limit_ms);
+        if (atomic_load(&slot->pid) != 0 && limit != 0 && atomic_load(&slot->arena) == arena &&
+            limit - board->acquire_ms - board->margin_ms < begun_before) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void look_for_hangs(struct judge *j) {
     int64_t now = now_ms();
     for (int i = 0; i < SLOTS; i++) {

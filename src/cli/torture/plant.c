@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ipc.h>
 #include <sys/sem.h>
 #include <sys/socket.h>
@@ -16,8 +17,9 @@
 
 enum { ENDED_AFTER_MS = 100, SEEN_WITHIN_MS = 2000 };
 
-static const char *const plants[] = {"two",      "unreachable", "ended", "hang",
-                                     "leftover", "set",         "file",  "socket"};
+static const char *const plants[] = {"two",  "unreachable", "unready", "ended", "stopping", "alone",
+                                     "hang", "client",      "wrong",   "calls", "uncalled", "set",
+                                     "file", "stray",       "socket",  "lock",  "leftover"};
 
 bool plant_known(const char *plant) {
     for (size_t i = 0; i < sizeof plants / sizeof plants[0]; i++) {
@@ -33,7 +35,15 @@ static bool is(const struct judge *j, const char *plant) {
 }
 
 bool plant_needs_clients(const struct judge *j) {
-    return is(j, "two") || is(j, "unreachable") || is(j, "ended") || is(j, "hang");
+    static const char *const those[] = {"two",      "unreachable", "unready", "ended",
+                                        "stopping", "alone",       "hang",    "client",
+                                        "wrong",    "calls",       "uncalled"};
+    for (size_t i = 0; i < sizeof those / sizeof those[0]; i++) {
+        if (is(j, those[i])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static pid_t start_by_hand(const struct judge *j, uint32_t arena) {
@@ -47,7 +57,7 @@ static pid_t start_by_hand(const struct judge *j, uint32_t arena) {
  * As if procref had stopped it while it is held: nobody is told of this blow. Again and again,
  * since it may have met a moment at which nobody held; but no service that is just starting.
  */
-static void end_unattacked(uint32_t arena, const struct sight *sight) {
+static void end_unattacked(uint32_t arena, const struct sight *sight, int number) {
     static pid_t pid;
     static int64_t since_ms;
     for (int i = 0; i < sight->count; i++) {
@@ -59,9 +69,30 @@ static void end_unattacked(uint32_t arena, const struct sight *sight) {
             pid = seen->pid;
             since_ms = now_ms();
         } else if (now_ms() - since_ms > ENDED_AFTER_MS) {
-            signal_seen(seen, SIGKILL);
+            signal_seen(seen, number);
         }
         return;
+    }
+}
+
+/* As if procref took one of our children for somebody else. */
+static void kill_as_a_stranger(const struct sight *sight) {
+    for (int i = 0; i < sight->count; i++) {
+        const struct seen *seen = &sight->list[i];
+        if (seen->kind == SEEN_CLIENT && seen->parent == getpid()) {
+            kill(seen->pid, SIGKILL); /* nobody reaps it but us */
+            return;
+        }
+    }
+}
+
+void plant_beginning(struct judge *j, uint32_t arena) {
+    static const struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    static int fd = -1;
+    atomic_store(&board->arena[arena].hasty, is(j, "unready"));
+    if (is(j, "calls") && fd < 0) {
+        fd = open(board_path("lock.%u.call", (unsigned)arena), O_RDWR | O_CLOEXEC);
+        fcntl(fd, F_SETLK, &whole);
     }
 }
 
@@ -76,8 +107,12 @@ void plant_running(struct judge *j, uint32_t arena) {
         atomic_load(&board->tallies[TALLY_CHECKED]) == 0) {
         return;
     }
-    if (is(j, "ended")) {
-        end_unattacked(arena, &sight);
+    if (is(j, "ended") || is(j, "stopping") || is(j, "uncalled")) {
+        end_unattacked(arena, &sight, is(j, "ended") ? SIGKILL : SIGTERM);
+        return;
+    }
+    if (is(j, "alone")) {
+        leave_alone(j, arena);
         return;
     }
     j->arenas[arena].planted = true;
@@ -87,12 +122,16 @@ void plant_running(struct judge *j, uint32_t arena) {
         atomic_store(&board->arena[arena].deaf, 1);
     } else if (is(j, "hang")) {
         atomic_store(&board->arena[arena].mute, 1);
+    } else if (is(j, "client")) {
+        kill_as_a_stranger(&sight);
+    } else if (is(j, "wrong") && j->bystander > 0) {
+        kill(j->bystander, SIGKILL);
     }
 }
 
 /* After the last client, when nothing is left. */
 void plant_settling(struct judge *j, uint32_t arena) {
-    static int socket_fd = -1;
+    static int socket_fd = -1, lock_fd = -1;
     static struct sight sight;
     if (is(j, "leftover")) {
         start_by_hand(j, arena);
@@ -107,6 +146,11 @@ void plant_settling(struct judge *j, uint32_t arena) {
     } else if (is(j, "file")) {
         close(open(board_path("base/%s.hint", arena_names[arena].name),
                    O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    } else if (is(j, "stray")) {
+        close(open(board_path("base/stray"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    } else if (is(j, "lock") && lock_fd < 0) {
+        lock_fd = open(board_path("lock.%u.child", (unsigned)arena), O_RDWR | O_CLOEXEC);
+        flock(lock_fd, LOCK_EX | LOCK_NB);
     } else if (is(j, "socket") && socket_fd < 0) {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
         socket_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);

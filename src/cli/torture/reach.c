@@ -15,52 +15,61 @@
 
 #include "cli/torture/torture.h"
 
-enum { ANSWER_MS = 500, AGAIN_MS = 10 };
+enum { ANSWER_MS = 500, AGAIN_MS = 10, DYING_MS = 500, KNOWN_MS = 1000 };
+
+/* Beside a pid: what came of asking. */
+enum { NOBODY = 0, REFUSED = -1, STOPPING = -2 };
+
+/* REFUSED or NOBODY; descriptors are positive, since 0 is never closed here. */
+static int failed(int fd) {
+    int os = errno;
+    close(fd);
+    return os == ECONNREFUSED ? REFUSED : NOBODY;
+}
 
 static int connect_tcp(uint16_t port) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)}, own;
     socklen_t size = sizeof own;
+    struct timeval patience = {.tv_sec = 1}; /* a full queue drops who comes, and tells nobody */
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
-        close(fd);
-        return -1;
+        return failed(fd);
     }
     /* A port that nobody listens on may be the one that this very connection got: it meets itself.
      */
     if (getsockname(fd, (struct sockaddr *)&own, &size) < 0 || own.sin_port == address.sin_port) {
-        close(fd);
-        return -1;
+        errno = ECONNREFUSED;
+        return failed(fd);
     }
     return fd;
 }
 
 static int connect_unix(pid_t pid) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof address.sun_path, "%.80s/sock/%d", board_dir, (int)pid);
+    struct sockaddr_un address;
+    socklen_t size = terms_socket(pid, &address);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
-        close(fd);
-        return -1;
-    }
-    return fd;
+    return connect(fd, (struct sockaddr *)&address, size) < 0 ? failed(fd) : fd;
 }
 
-/* The pid that answers at the port or at the instance's own socket; 0: nobody. */
+/* The pid that answers at the port or at the instance's own socket, or NOBODY, or REFUSED, or
+ * STOPPING. */
 static pid_t ask_once(uint16_t port, pid_t pid) {
     char text[32] = "";
     ssize_t length = -1;
     struct linger reset = {1, 0};
     int fd = port != 0 ? connect_tcp(port) : connect_unix(pid);
-    if (fd < 0) {
-        return 0;
+    if (fd <= 0) {
+        return fd;
     }
     if (readable_within(fd, ANSWER_MS)) {
         length = recv(fd, text, sizeof text - 1, 0);
     }
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     close(fd);
-    return length > 0 ? (pid_t)strtol(text, NULL, 10) : 0;
+    long answered = length > 0 ? strtol(text, NULL, 10) : NOBODY;
+    return answered < 0 ? STOPPING : (pid_t)answered;
 }
 
 bool excused(const struct held *held) {
@@ -69,8 +78,23 @@ bool excused(const struct held *held) {
            victim_is(held->arena, (pid_t)held->pid);
 }
 
+static void tell_ended(const struct held *held) {
+    violate("ended", (int)held->arena,
+            "service %u ended while it was held, and nobody had attacked it", (unsigned)held->pid);
+}
+
 static bool is_gone(const struct held *held) {
     return held->gone >= 0 && readable_within(held->gone, 0);
+}
+
+/*
+ * Who is ready listens until it dies, also while it is stopped. One that dies just now closes its
+ * socket a little before its end can be seen; that is the business of the other witness.
+ */
+static bool refuses_too_early(const struct held *held) {
+    struct terms terms = terms_of(held->arena, held->round);
+    return terms_ready(&terms) && !excused(held) && held->gone >= 0 &&
+           !readable_within(held->gone, DYING_MS) && !excused(held);
 }
 
 /* What the answer, or its absence, means. True: no more to be asked. */
@@ -86,12 +110,21 @@ static bool conclude(const struct held *held, pid_t answered, int64_t until, boo
         return true;
     }
     if (gone) {
-        violate("ended", (int)held->arena,
-                "service %u ended while it was held, and nobody had attacked it",
+        tell_ended(held);
+        return true;
+    }
+    if (answered == STOPPING && !excused(held)) {
+        violate("ended", (int)held->arena, "service %u was told to stop, and is held",
                 (unsigned)held->pid);
         return true;
     }
-    if (answered != 0 && !excused(held)) {
+    if (answered == REFUSED && refuses_too_early(held)) {
+        violate("unready", (int)held->arena,
+                "service %u was handed out as ready, and nobody listens there",
+                (unsigned)held->pid);
+        return true;
+    }
+    if (answered > 0 && !excused(held)) {
         violate("unreachable", (int)held->arena,
                 "%d answers in the place of service %u, which is held", (int)answered,
                 (unsigned)held->pid);
@@ -105,6 +138,15 @@ static bool conclude(const struct held *held, pid_t answered, int64_t until, boo
         return true;
     }
     return false;
+}
+
+/* A little longer than any keeper needs to see it, but for one that is stopped. */
+void look_whether_it_lives(const struct held *held, int64_t begun_ms) {
+    int64_t known_ms = victim_known_ms(held->arena, (pid_t)held->pid);
+    if (known_ms < begun_ms - KNOWN_MS && is_gone(held)) {
+        violate("dead", (int)held->arena, "service %u was handed out %lld ms after its end",
+                (unsigned)held->pid, (long long)(begun_ms - known_ms));
+    }
 }
 
 bool reach(const struct held *held) {
@@ -133,6 +175,5 @@ void watch_held(const struct held *held, int64_t ms) {
         tally(TALLY_EXCUSED);
         return;
     }
-    violate("ended", (int)held->arena,
-            "service %u ended while it was held, and nobody had attacked it", (unsigned)held->pid);
+    tell_ended(held);
 }

@@ -1,6 +1,7 @@
 /* What a person reads: progress, violations with evidence, and the verdict. */
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,7 +17,13 @@ static const struct {
 } witnesses[] = {
     {"two", "two services alive at once"},
     {"unreachable", "a held service did not answer"},
+    {"unready", "a held service was not ready"},
     {"ended", "a held service ended unattacked"},
+    {"dead", "a dead service was handed out"},
+    {"calls", "two callbacks at once"},
+    {"uncalled", "on_last_release was not called once"},
+    {"alone", "a keeper stayed alone"},
+    {"wrong", "somebody else was killed"},
     {"left", "something was left over"},
     {"hang", "a call did not end"},
     {"error", "a call failed"},
@@ -90,8 +97,9 @@ static void copy_tail(FILE *to, const char *path) {
 
 static void write_evidence(struct judge *j, const char *line, uint32_t arena) {
     static struct sight sight;
-    FILE *to = fopen(board_path("evidence.%d", ++j->evidence), "we");
-    if (to == NULL || arena >= j->arenas_count) {
+    FILE *to =
+        arena < j->arenas_count ? fopen(board_path("evidence.%d", ++j->evidence), "we") : NULL;
+    if (to == NULL) {
         return;
     }
     struct arena *a = &j->arenas[arena];
@@ -153,10 +161,40 @@ void read_violations(struct judge *j) {
     fclose(file);
 }
 
+/* ---- what the dice said ---- */
+
+void note(const char *format, ...) {
+    va_list arguments;
+    int fd = open(board_path("decisions"), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    va_start(arguments, format);
+    vdprintf(fd, format, arguments);
+    va_end(arguments);
+    close(fd);
+}
+
 /* ---- the end ---- */
+
+static void count(const char *what, uint64_t times, double s) {
+    printf("  %10llu %9.1f/s  %s\n", (unsigned long long)times, (double)times / s, what);
+}
+
+/* All that were told, their lines written or not. */
+static void count_violations(struct judge *j) {
+    if (j->full) {
+        return; /* what was told since then may be for that */
+    }
+    read_violations(j);
+    uint64_t told = atomic_load(&board->violations);
+    if (told > j->violations) {
+        cli_say("%llu more violations could not be written to %s",
+                (unsigned long long)(told - j->violations), board_dir);
+        j->violations = told;
+    }
+}
 
 int report_verdict(struct judge *j, bool interrupted) {
     double s = seconds(j);
+    count_violations(j);
     static const char *const words[] = {
 #define TALLY_TEXT(name, text) text,
         TALLIES(TALLY_TEXT)
@@ -175,21 +213,28 @@ int report_verdict(struct judge *j, bool interrupted) {
     printf("%.1f acquires/s, %.1f blows/s, %.1f kills/s\n", (double)acquires() / s,
            (double)blows(j, false) / s, (double)blows(j, true) / s);
     for (int i = 0; i < TALLY_COUNT; i++) {
-        printf("  %10llu %s\n", (unsigned long long)atomic_load(&board->tallies[i]), words[i]);
+        count(words[i], atomic_load(&board->tallies[i]), s);
     }
     printf("blows\n");
     for (int i = 0; i < BLOW_COUNT; i++) {
-        printf("  %10llu %s\n", (unsigned long long)j->blows[i], names[i]);
+        count(names[i], j->blows[i], s);
     }
     printf("witnesses\n");
     for (int i = 0; i < WITNESSES; i++) {
         printf("  %10llu %s\n", (unsigned long long)witnessed[i], witnesses[i].text);
     }
     if (j->violations > 0) {
-        printf("FAIL: %llu violation%s. What was seen is in %s; again with --seed %llu%s\n",
+        printf("FAIL: %llu violation%s. What was seen is in %s; again with --seed %llu --clients "
+               "%lld --services %lld%s\n",
                (unsigned long long)j->violations, j->violations == 1 ? "" : "s", board_dir,
-               (unsigned long long)board->seed, j->options.trace ? "" : " --trace");
+               (unsigned long long)board->seed, (long long)j->options.clients,
+               (long long)j->options.services, j->options.trace ? "" : " --trace");
         return CLI_NO;
+    }
+    if (j->full) {
+        printf("no verdict: nothing can be written to %s any more; make room, or set TMPDIR\n",
+               board_dir);
+        return CLI_FAILED;
     }
     printf("PASS: no promise was broken%s\n", interrupted ? " until it was interrupted" : "");
     return CLI_OK;

@@ -14,7 +14,7 @@
 
 #include "cli/torture/judge.h"
 
-enum { ROUND_MS = 3000, BLOW_EVERY_MS = 50, NO_ROUND = 0 };
+enum { ROUND_MS = 3000, PATIENCE_MS = 1000, NO_ROUND = 0 };
 
 static struct sight sight;
 
@@ -34,9 +34,27 @@ static void start_client(struct judge *j, uint32_t arena, int at) {
     struct arena *a = &j->arenas[arena];
     char more[128];
     snprintf(more, sizeof more, "arena=%u round=%u number=%u", (unsigned)arena, (unsigned)a->round,
-             (unsigned)(arena * 1000003 + a->clients_started++));
+             (unsigned)++a->clients_started);
     a->clients[at] = start_role("client", more);
     a->clients[at] = a->clients[at] > 0 ? a->clients[at] : 0;
+}
+
+static void note_round(const struct judge *j, uint32_t arena, int64_t length_ms) {
+    static const char *const kinds[] = {"tcp", "notify", "running", "callbacks",
+                                        "callbacks and stop"};
+    static const char *const cruelties[] = {"no blows", "one of a pair at a time", "all blows"};
+    const struct arena *a = &j->arenas[arena];
+    struct terms t = terms_of(arena, a->round);
+    note("%u %u: %s, linger %lld ms, start %lld ms%s%s%s, %s, %d clients for %lld "
+         "ms, then %s\n",
+         (unsigned)arena, (unsigned)a->round, kinds[t.kind], (long long)t.linger_ms,
+         (long long)t.start_delay_ms, t.child ? ", child" : "",
+         t.stubborn ? ", deaf to SIGTERM" : "",
+         t.fails == 100 ? ", fails"
+         : t.fails > 0  ? ", fails at times"
+                        : "",
+         cruelties[a->cruelty], a->clients_most, (long long)length_ms,
+         a->end_by_killing ? "killed" : "left");
 }
 
 static void begin_round(struct judge *j, uint32_t arena) {
@@ -51,15 +69,29 @@ static void begin_round(struct judge *j, uint32_t arena) {
     a->clients_most =
         chance(&a->dice, 25) ? 1 : 1 + (int)roll(&a->dice, (uint32_t)j->options.clients);
     a->end_by_killing = chance(&a->dice, 50);
+    a->end_massacring = chance(&a->dice, 30);
+    a->strike_the_stop = chance(&a->dice, 50);
     a->needs_repair = false;
-    a->until_ms = now_ms() + 300 + roll(&a->dice, ROUND_MS);
-    if (j->options.plant != NULL) {
+    a->clients_started = a->strikes = 0;
+    a->whole_by_ms = 0;
+    int64_t length_ms = 300 + roll(&a->dice, ROUND_MS);
+    a->until_ms = now_ms() + length_ms;
+    if (j->options.plant != NULL || terms_of(arena, a->round).gentle) {
         a->cruelty = CRUELTY_NONE;
         a->end_by_killing = false;
+    }
+    if (j->options.plant != NULL) {
         a->clients_most = (int)j->options.clients;
         a->until_ms = now_ms() + (plant_needs_clients(j) ? 15000 : 1500);
     }
+    note_round(j, arena, length_ms);
     atomic_store(&b->attacked, 0);
+    atomic_store(&b->starts, 0);
+    atomic_store(&b->failed, 0);
+    atomic_store(&b->removed, 0);
+    atomic_store(&b->rested_ms, 0);
+    atomic_store(&b->released, 0);
+    plant_beginning(j, arena);
     atomic_store(&b->victims_count, 0); /* all are dead, and their pids free for others */
     atomic_store(&b->round, a->round);
     a->phase = PHASE_RUN;
@@ -71,10 +103,13 @@ static void end_round(struct judge *j, uint32_t arena) {
     continue_stopped(j, arena);
     a->phase = PHASE_END;
     a->until_ms = now_ms() + board->acquire_ms + 2 * board->margin_ms;
-    if (a->end_by_killing && a->cruelty == CRUELTY_ALL && chance(&a->dice, 30)) {
+    /* Who waits for long may hang, which none sees who kills him. */
+    bool killing = a->end_by_killing && !some_call_lasts(arena, PATIENCE_MS);
+    if (killing && a->cruelty == CRUELTY_ALL && a->end_massacring) {
+        j->dice = dice_of(board->seed, 3000 + arena, (uint64_t)a->round << 32);
         massacre(j, arena);
         j->blows[BLOW_MASSACRE]++;
-    } else if (a->end_by_killing && a->cruelty != CRUELTY_NONE) {
+    } else if (killing && a->cruelty != CRUELTY_NONE) {
         see(&sight);
         for (int i = 0; i < sight.count; i++) {
             if (sight.list[i].arena == arena && sight.list[i].kind == SEEN_CLIENT) {
@@ -87,12 +122,18 @@ static void end_round(struct judge *j, uint32_t arena) {
 static bool clients_gone(struct judge *j, uint32_t arena) {
     struct arena *a = &j->arenas[arena];
     for (int i = 0; i < CLIENTS_MOST; i++) {
-        if (a->clients[i] != 0) {
+        if (a->clients[i] != 0 && !slots_rest(a->clients[i])) {
             return false;
         }
     }
     see(&sight);
-    return seen_in(&sight, arena, SEEN_CLIENT) == 0;
+    for (int i = 0; i < sight.count; i++) {
+        const struct seen *seen = &sight.list[i];
+        if (seen->arena == arena && seen->kind == SEEN_CLIENT && !slots_rest(seen->pid)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static void await_clients(struct judge *j, uint32_t arena) {
@@ -100,6 +141,9 @@ static void await_clients(struct judge *j, uint32_t arena) {
     char more[64];
     if (clients_gone(j, arena)) {
         a->gone_ms = now_ms();
+        if (a->strike_the_stop && a->cruelty == CRUELTY_ALL) {
+            j->blows[BLOW_KILL_PAIR] += kill_pair(j, arena); /* in the midst of it, perhaps */
+        }
         if (a->needs_repair) {
             snprintf(more, sizeof more, "arena=%u round=%u", (unsigned)arena, (unsigned)a->round);
             a->repair = start_role("repair", more);
@@ -128,7 +172,7 @@ static void remains(uint32_t arena, char *to, size_t size) {
     to[0] = '\0';
     see(&sight);
     for (int i = 0; i < sight.count && length < (int)size - 64; i++) {
-        if (sight.list[i].arena == arena) {
+        if (sight.list[i].arena == arena && !slots_rest(sight.list[i].pid)) {
             static const char *const words[] = {"client", "service", "keeper"};
             length +=
                 snprintf(to + length, size - (size_t)length, "%s %d (%c), ",
@@ -146,6 +190,10 @@ static void remains(uint32_t arena, char *to, size_t size) {
     }
     if (length < (int)size - 300 && see_file(arena, file, sizeof file)) {
         length += snprintf(to + length, size - (size_t)length, "file %.200s, ", file);
+    }
+    if (length < (int)size - 300 && see_file(ARENAS_MOST, file, sizeof file)) {
+        length += snprintf(to + length, size - (size_t)length, "file %.200s of no service's name, ",
+                           file);
     }
     if (length >= 2) {
         to[length - 2] = '\0';
@@ -209,13 +257,15 @@ void arena_step(struct judge *j, uint32_t arena) {
         }
         break;
     case PHASE_RUN:
+        fill(j, arena);
+        if (awaits_a_pair(j, arena)) {
+            break;
+        }
         if (now_ms() >= a->until_ms || j->over) {
             end_round(j, arena);
             break;
         }
-        fill(j, arena);
         if (now_ms() >= a->blow_ms) {
-            a->blow_ms = now_ms() + roll(&a->dice, 2 * BLOW_EVERY_MS);
             strike(j, arena);
         }
         break;
@@ -248,9 +298,15 @@ bool arena_child_ended(struct judge *j, pid_t pid, int status) {
             continue;
         }
         slots_forget(pid);
+        bool struck = was_struck(pid);
         if (WIFEXITED(status) ? WEXITSTATUS(status) != 0 : WTERMSIG(status) != SIGKILL) {
             violate("crash", (int)i, "client %d ended with wait status 0x%x", (int)pid,
                     (unsigned)status);
+        } else if (WIFSIGNALED(status) && !struck) {
+            violate("wrong", (int)i,
+                    "client %d was killed, and not by us (by procref, or for want of memory: "
+                    "dmesg tells)",
+                    (int)pid);
         }
         return true;
     }

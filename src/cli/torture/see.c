@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "cli/torture/judge.h"
@@ -160,9 +161,27 @@ int seen_in(const struct sight *sight, uint32_t arena, enum seen_kind kind) {
     return count;
 }
 
+/* Our own children whom we kill: who else does it is no friend. */
+enum { STRUCK_MOST = 4096 };
+static pid_t struck[STRUCK_MOST];
+static unsigned struck_count;
+
+bool was_struck(pid_t pid) {
+    for (unsigned i = 0; i < STRUCK_MOST; i++) {
+        if (struck[i] == pid) {
+            struck[i] = 0;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The pidfd holds whoever has the pid now; if he still is who was seen, nobody else is struck. */
 bool signal_seen(const struct seen *seen, int number) {
     struct seen now;
+    if (number == SIGKILL && seen->parent == getpid()) {
+        struck[struck_count++ % STRUCK_MOST] = seen->pid;
+    }
     int fd = hold_process(seen->pid);
     bool done = fd >= 0 && look_at(seen->pid, &now) && now.start == seen->start &&
                 now.kind == seen->kind && now.verified &&
@@ -208,14 +227,30 @@ bool see_socket(uint32_t arena) {
     return found;
 }
 
+/* Whose file it is, ARENAS_MOST: nobody's; and what follows the name. */
+static uint32_t owner_of(const char *file, const char **ret_suffix) {
+    for (uint32_t i = 0; i < board->arenas; i++) {
+        size_t length = strlen(arena_names[i].name);
+        if (strncmp(file, arena_names[i].name, length) == 0 && file[length] == '.') {
+            *ret_suffix = file + length;
+            return i;
+        }
+    }
+    *ret_suffix = file;
+    return ARENAS_MOST;
+}
+
 bool see_file(uint32_t arena, char *to, size_t size) {
+    static const char *const stay[] = {".log", ".log.1", ".", ".."};
     DIR *dir = opendir(board_path("base"));
-    size_t length = strlen(arena_names[arena].name);
     bool found = false;
     for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
-        const char *rest = entry->d_name + length;
-        if (strncmp(entry->d_name, arena_names[arena].name, length) == 0 && *rest == '.' &&
-            strcmp(rest, ".log") != 0 && strcmp(rest, ".log.1") != 0) {
+        const char *suffix;
+        bool stays = owner_of(entry->d_name, &suffix) != arena;
+        for (size_t i = 0; i < sizeof stay / sizeof stay[0]; i++) {
+            stays = stays || strcmp(suffix, stay[i]) == 0;
+        }
+        if (!stays) {
             snprintf(to, size, "%s", entry->d_name);
             found = true;
         }
@@ -226,26 +261,67 @@ bool see_file(uint32_t arena, char *to, size_t size) {
     return found;
 }
 
-/* Read in /proc/locks, not tried: a service that starts just now must not meet us there. */
-bool see_lock(uint32_t arena) {
-    static const char *const names[] = {"", ".child"};
+/* ---- locks ---- */
+
+struct lock {
+    int pid;
+    unsigned major, minor;
+    unsigned long long inode;
+};
+static struct lock own_device;
+
+/* Read in /proc/locks, not tried: a service that starts just now must not meet us there. A line:
+ * "1: FLOCK  ADVISORY  WRITE 4242 fd:00:131080 0 EOF". */
+static bool find_lock(bool (*is)(const struct lock *seen, const struct lock *wanted),
+                      struct lock *wanted) {
+    char line[256];
+    bool found = false;
     FILE *file = fopen("/proc/locks", "re");
-    char line[256], wanted[2][64] = {"", ""};
-    bool held = false;
-    for (size_t i = 0; i < 2; i++) {
-        struct stat status;
-        if (stat(board_path("lock.%u%s", (unsigned)arena, names[i]), &status) == 0) {
-            snprintf(wanted[i], sizeof wanted[i], ":%lu ", (unsigned long)status.st_ino);
-        }
-    }
-    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-        for (size_t i = 0; i < 2; i++) {
-            held = held || (wanted[i][0] != '\0' && strstr(line, "FLOCK") != NULL &&
-                            strstr(line, wanted[i]) != NULL);
+    while (file != NULL && !found && fgets(line, sizeof line, file) != NULL) {
+        struct lock seen;
+        if (sscanf(line, "%*s FLOCK %*s %*s %d %x:%x:%llu", &seen.pid, &seen.major, &seen.minor,
+                   &seen.inode) == 4 &&
+            is(&seen, wanted)) {
+            *wanted = seen;
+            found = true;
         }
     }
     if (file != NULL) {
         fclose(file);
+    }
+    return found;
+}
+
+static bool is_ours(const struct lock *seen, const struct lock *wanted) {
+    return seen->pid == wanted->pid && seen->inode == wanted->inode;
+}
+
+static bool is_there(const struct lock *seen, const struct lock *wanted) {
+    return seen->inode == wanted->inode && seen->major == own_device.major &&
+           seen->minor == own_device.minor;
+}
+
+/* What device the kernel calls it there is not always what stat(2) says (btrfs, overlays). */
+void see_locks_of(int locked) {
+    struct stat status = {0};
+    fstat(locked, &status);
+    own_device = (struct lock){.pid = (int)getpid(), .inode = status.st_ino};
+    if (!find_lock(is_ours, &own_device)) {
+        own_device.major = major(status.st_dev);
+        own_device.minor = minor(status.st_dev);
+    }
+}
+
+bool see_lock(uint32_t arena) {
+    static const char *const names[] = {"", ".child"};
+    bool held = false;
+    for (size_t i = 0; i < 2; i++) {
+        struct stat status;
+        struct lock wanted = {0};
+        if (stat(board_path("lock.%u%s", (unsigned)arena, names[i]), &status) == 0) {
+            wanted.inode = status.st_ino;
+            held = held || find_lock(is_there, &wanted);
+        }
     }
     return held;
 }

@@ -18,26 +18,23 @@
 
 #include "cli/torture/torture.h"
 
-enum { OPEN_MOST = 64 };
+enum { OPEN_MOST = 64, HASTY_MS = 1000 };
 
-static int take_lock(const char *path) {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 ? fd : -1;
-}
-
+/* The files are the judge's (lock_path), made before anything starts. */
 static void prove_to_be_alone(const struct role *role, const char *what) {
     char other[32] = "";
-    const char *path = board_path("lock.%ld%s", role->arena, what);
-    int fd = take_lock(path);
-    if (fd < 0) {
-        int seen = open(path, O_RDONLY | O_CLOEXEC);
-        ssize_t n = seen >= 0 ? read(seen, other, sizeof other - 1) : 0;
+    int fd = open(board_path("lock.%ld%s", role->arena, what), O_RDWR | O_CLOEXEC);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        dprintf(fd, "%-12d", (int)getpid());
+    } else if (fd >= 0 && errno == EWOULDBLOCK) {
+        ssize_t n = read(fd, other, sizeof other - 1);
         other[n > 0 ? n : 0] = '\0';
         violate("two", (int)role->arena, "service %d%s starts while %s lives", (int)getpid(), what,
                 other);
-        return;
+    } else {
+        violate("error", (int)role->arena, "service %d%s cannot take its lock: %s", (int)getpid(),
+                what, strerror(errno));
     }
-    dprintf(fd, "%-12d", (int)getpid());
 }
 
 static int listen_tcp(long port) {
@@ -52,14 +49,12 @@ static int listen_tcp(long port) {
     return fd;
 }
 
-/* Each instance has a socket of its own, so nobody else can answer in its place. */
 static int listen_unix(void) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct sockaddr_un address;
+    socklen_t size = terms_socket(getpid(), &address);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    snprintf(address.sun_path, sizeof address.sun_path, "%.80s/sock/%d", board_dir, (int)getpid());
-    unlink(address.sun_path);
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 512) < 0) {
-        fprintf(stderr, "cannot listen on %s: %s\n", address.sun_path, strerror(errno));
+    if (bind(fd, (struct sockaddr *)&address, size) < 0 || listen(fd, 512) < 0) {
+        fprintf(stderr, "cannot listen on @%s: %s\n", address.sun_path + 1, strerror(errno));
         exit(99);
     }
     return fd;
@@ -97,6 +92,19 @@ static void daemonise_child(const struct role *role, int judge) {
     _exit(0);
 }
 
+/* From then on nobody may hold it, and who does is told by the answer. */
+static bool told_to_stop;
+
+static void take_the_word(const struct role *role, const struct terms *terms) {
+    uint32_t released = atomic_load(&board->arena[role->arena].released);
+    told_to_stop = true;
+    if (terms->gentle && released != (uint32_t)getpid()) {
+        violate("uncalled", (int)role->arena,
+                "service %d is told to stop, and on_last_release was not called for it",
+                (int)getpid());
+    }
+}
+
 static void answer(int listener, const struct role *role) {
     static int open_ones[OPEN_MOST];
     static unsigned turn;
@@ -106,7 +114,7 @@ static void answer(int listener, const struct role *role) {
         close(fd);
         return;
     }
-    int length = snprintf(text, sizeof text, "%d\n", (int)getpid());
+    int length = snprintf(text, sizeof text, "%d\n", told_to_stop ? -(int)getpid() : (int)getpid());
     send(fd, text, (size_t)length, MSG_NOSIGNAL);
     shutdown(fd, SHUT_WR);
     /* The asker closes first, by a reset: else each answer would leave a port in TIME_WAIT. */
@@ -114,6 +122,33 @@ static void answer(int listener, const struct role *role) {
         close(open_ones[turn % OPEN_MOST]);
     }
     open_ones[turn++ % OPEN_MOST] = fd;
+}
+
+/* The nth start of a round fails or not by the seed. Who holds it already (it is not waited for)
+ * sees it end. */
+static void fail_on_purpose(const struct role *role, const struct terms *terms) {
+    struct arena_board *a = &board->arena[role->arena];
+    struct dice dice = dice_of(board->seed, 4000 + (uint64_t)role->arena,
+                               ((uint64_t)role->round << 32) + atomic_fetch_add(&a->starts, 1));
+    if (chance(&dice, terms->fails)) {
+        tally(TALLY_FAILING);
+        atomic_fetch_add(&a->failed, 1);
+        victim_add((uint32_t)role->arena, getpid());
+        if (!terms_call_back(terms)) { /* else its output is its client's, and so ours */
+            fprintf(stderr, "fails on purpose\n");
+        }
+        _exit(3);
+    }
+}
+
+/* By sd_notify(3), or at the pipe of the callback that waits. */
+static void say_ready(const struct role *role) {
+    notify_ready();
+    if (role->ready_fd > 0) {
+        ssize_t n = write((int)role->ready_fd, "r", 1);
+        (void)n;
+        close((int)role->ready_fd);
+    }
 }
 
 int torture_service(const struct role *role) {
@@ -135,25 +170,33 @@ int torture_service(const struct role *role) {
     if (terms.start_delay_ms > 0) {
         poll(NULL, 0, (int)terms.start_delay_ms);
     }
+    if (terms.fails > 0) {
+        fail_on_purpose(role, &terms);
+    }
+    bool hasty = atomic_load(&board->arena[role->arena].hasty) != 0;
+    if (hasty) {
+        say_ready(role);
+        poll(NULL, 0, HASTY_MS);
+    }
     struct pollfd fds[] = {{signalfd(-1, &term, SFD_CLOEXEC), POLLIN, 0},
                            {judge, POLLIN, 0},
                            {listen_unix(), POLLIN, 0},
                            {role->port > 0 ? listen_tcp(role->port) : -1, POLLIN, 0}};
-    notify_ready();
-    if (role->ready_fd > 0) {
-        ssize_t n = write((int)role->ready_fd, "r", 1);
-        (void)n;
-        close((int)role->ready_fd);
+    if (!hasty) {
+        say_ready(role);
     }
-    for (;;) {
-        if (poll(fds, 4, -1) < 0) {
+    for (int64_t end_ms = INT64_MAX; now_ms() < end_ms;) {
+        int64_t left = end_ms - now_ms();
+        if (poll(fds, 4, left < INT32_MAX ? (int)left : -1) < 0) {
             continue;
         }
-        if (fds[1].revents != 0 || (fds[0].revents != 0 && !terms.stubborn)) {
+        if (fds[1].revents != 0) {
             break;
         }
         if (fds[0].revents != 0) {
+            take_the_word(role, &terms);
             fds[0].fd = -1; /* deaf to SIGTERM: SIGKILL must come */
+            end_ms = terms.stubborn ? INT64_MAX : now_ms() + terms.stop_delay_ms;
         }
         for (int i = 2; i < 4; i++) {
             if (fds[i].revents != 0) {
@@ -161,6 +204,5 @@ int torture_service(const struct role *role) {
             }
         }
     }
-    unlink(board_path("sock/%d", (int)getpid()));
     return 0;
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <stddef.h>
 
 #include "cli/torture/torture.h"
 
@@ -16,8 +17,12 @@ struct terms terms_of(uint32_t arena, uint32_t round) {
     terms.start_delay_ms = chance(&dice, 50) ? roll(&dice, 60) : 0;
     terms.child = chance(&dice, 40) && !terms_call_back(&terms);
     terms.stubborn = chance(&dice, 15);
+    terms.fails = !chance(&dice, 20) ? 0 : chance(&dice, 25) ? 100 : 30;
+    terms.stop_delay_ms = chance(&dice, 40) ? roll(&dice, 150) : 0;
     if (terms.kind == KIND_CALLBACKS_STOP) {
         terms.linger_ms = 0; /* on_last_release and a linger exclude each other */
+        terms.gentle = chance(&dice, 50);
+        terms.fails = terms.gentle ? 0 : terms.fails;
     }
     if (terms.stubborn) {
         terms.stop_timeout_ms = 300;
@@ -27,6 +32,17 @@ struct terms terms_of(uint32_t arena, uint32_t round) {
 
 bool terms_call_back(const struct terms *terms) {
     return terms->kind == KIND_CALLBACKS || terms->kind == KIND_CALLBACKS_STOP;
+}
+
+bool terms_ready(const struct terms *terms) {
+    return terms->kind != KIND_RUNNING;
+}
+
+socklen_t terms_socket(pid_t pid, struct sockaddr_un *to) {
+    *to = (struct sockaddr_un){.sun_family = AF_UNIX};
+    int length =
+        snprintf(to->sun_path + 1, sizeof to->sun_path - 1, "procref-%s/%d", board->run, (int)pid);
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length);
 }
 
 void terms_name(uint32_t arena, char *to, size_t size) {

@@ -18,7 +18,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/un.h>
 
 #include "core/ident.h"
 #include "procref/procref.h"
@@ -46,7 +48,9 @@ bool readable_within(int fd, int64_t ms);
 /* What the report counts. */
 #define TALLIES(X)                                                                                 \
     X(ACQUIRED, "acquires")                                                                        \
+    X(RELEASED, "releases")                                                                        \
     X(NESTED, "nested")                                                                            \
+    X(THREADED, "by a further thread")                                                             \
     X(ASYNC, "asynchronous")                                                                       \
     X(CANCELLED, "cancelled")                                                                      \
     X(FORKED, "by a forked child")                                                                 \
@@ -55,9 +59,10 @@ bool readable_within(int fd, int64_t ms);
     X(DROPPED, "dropped by exit")                                                                  \
     X(CHECKED, "answers")                                                                          \
     X(EXCUSED, "breaks after a blow")                                                              \
-    X(FAILED, "failed starts after a blow")                                                        \
     X(STARTED, "services")                                                                         \
-    X(CALLED, "by callbacks")
+    X(CALLED, "by callbacks")                                                                      \
+    X(FAILING, "that failed on purpose")                                                           \
+    X(FAILED, "failed starts told")
 enum {
 #define TALLY_ENUM(name, text) TALLY_##name,
     TALLIES(TALLY_ENUM)
@@ -68,15 +73,22 @@ enum {
 struct arena_board {
     _Atomic uint32_t round;    /* clients of another round end */
     _Atomic uint32_t attacked; /* blows to services in this round */
+    _Atomic uint32_t starts;   /* of services in this round */
+    _Atomic uint32_t failed;   /* those of them that failed on purpose */
+    _Atomic uint32_t removed;  /* sets that were taken away in this round */
+    _Atomic uint32_t released; /* the service for which on_last_release ran last */
     /* Odd while, and changed after, keeper and standby were killed so that neither could replace
      * the other: then the next pair may have to end the service. Even again once both are dead: the
      * kernel has withdrawn `ready` by then, so who attaches later attaches to the next pair. */
     _Atomic uint32_t massacres;
-    _Atomic uint32_t deaf; /* planted: services do not answer */
-    _Atomic uint32_t mute; /* planted: a client pretends to hang */
-    /* The processes of services that were attacked, written before the blow. */
+    _Atomic uint32_t deaf;  /* planted: services do not answer */
+    _Atomic uint32_t mute;  /* planted: a client pretends to hang */
+    _Atomic uint32_t hasty; /* planted: services say that they are ready, and then begin to be */
+    /* The processes of services that were attacked, or end by themselves: written before that. */
     _Atomic uint32_t victims_count;
     _Atomic uint32_t victims[VICTIMS];
+    _Atomic int64_t victims_ms[VICTIMS];
+    _Atomic int64_t rested_ms; /* when the last keeper that was stopped went on, or will */
 };
 
 struct slot { /* the heartbeat of one thread */
@@ -92,15 +104,18 @@ enum {
     IN_ASYNC,
     IN_CANCEL,
     IN_OPEN,
-    IN_CLOSE
+    IN_CLOSE,
+    IN_REST /* has released all, and lives on */
 };
 
 struct board {
     uint64_t seed;
     uint32_t arenas, judge;
     char run[32]; /* begins the services' names */
-    int64_t acquire_ms, margin_ms, reach_ms, settle_ms;
-    _Atomic uint32_t over; /* everybody is being killed, and nobody is to be surprised */
+    int64_t acquire_ms, margin_ms, reach_ms, settle_ms, whole_ms;
+    _Atomic uint32_t over;       /* everybody is being killed, and nobody is to be surprised */
+    _Atomic uint32_t kept;       /* the folder is to stay */
+    _Atomic uint64_t violations; /* told, whether or not the disk had room for their lines */
     _Atomic uint64_t tallies[TALLY_COUNT];
     struct arena_board arena[ARENAS_MOST];
     struct slot slots[SLOTS];
@@ -108,7 +123,7 @@ struct board {
 extern struct board *board;
 extern char board_dir[PATH_ROOM], board_self[4096];
 
-bool board_make(const char *dir);
+int board_make(const char *dir); /* its descriptor, or -1 */
 bool board_map(const char *dir);
 const char *board_path(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void tally(int what);
@@ -124,9 +139,13 @@ void slot_end(struct slot *slot);
 const char *slot_word(uint32_t what);
 /* Frees the heartbeats of a process that is another program now, or dead. */
 void slots_forget(pid_t pid);
+bool slots_rest(pid_t pid); /* whether that process is IN_REST */
 
 void victim_add(uint32_t arena, pid_t pid);
 bool victim_is(uint32_t arena, pid_t pid);
+/* Since when its keepers, awake again by then, could have known of its end; INT64_MAX: it has none.
+ */
+int64_t victim_known_ms(uint32_t arena, pid_t pid);
 
 /* ---- terms.c: what the service of an arena is like in a round, known to all by the seed --------
  */
@@ -135,13 +154,20 @@ enum torture_kind { KIND_TCP, KIND_NOTIFY, KIND_RUNNING, KIND_CALLBACKS, KIND_CA
 
 struct terms {
     enum torture_kind kind;
-    int64_t linger_ms, stop_timeout_ms, start_delay_ms;
-    bool child;    /* a daemonised child, which must end with it */
-    bool stubborn; /* deaf to SIGTERM */
+    int64_t linger_ms, stop_timeout_ms, start_delay_ms, stop_delay_ms;
+    bool child;     /* a daemonised child, which must end with it */
+    bool stubborn;  /* deaf to SIGTERM */
+    uint32_t fails; /* so many starts in a hundred, on purpose: all who wait must be told */
+    bool gentle;    /* nobody is struck, nobody ends without a release: then on_last_release runs
+                       once for each service */
 };
 struct terms terms_of(uint32_t arena, uint32_t round);
 bool terms_call_back(const struct terms *terms);
+bool terms_ready(const struct terms *terms); /* whether it is ready when it can be had */
 void terms_name(uint32_t arena, char *to, size_t size);
+/* The socket at which this very instance answers, and nobody else: an abstract one, since a file
+ * needs a disk with room. */
+socklen_t terms_socket(pid_t pid, struct sockaddr_un *to);
 int terms_open(uint32_t arena, uint32_t round, procref_service **ret_service, procref_error *err);
 
 /* ---- roles ------------------------------------------------------------------------------------
@@ -172,13 +198,15 @@ void callbacks_fill(procref_service_config *config, uint32_t arena, uint32_t rou
 
 struct held {
     procref_handle *handle; /* NULL in the role holder */
-    uint32_t arena, pid, both;
+    uint32_t arena, round, pid, both;
     uint16_t port;
     int gone; /* readable once it is gone */
 };
 /* Connects to the service's socket until it answers with its pid; false if that is over (the
  * service is gone and may be) or it was told as a violation. */
 bool reach(const struct held *held);
+/* Whether an acquire that began then was given a service whose end was known for long. */
+void look_whether_it_lives(const struct held *held, int64_t begun_ms);
 /* Holds it for a while, and watches whether it goes. */
 void watch_held(const struct held *held, int64_t ms);
 /* Whether this service may have ended while held: it was attacked, or both its keepers were. */
@@ -188,8 +216,8 @@ bool excused(const struct held *held);
  */
 
 struct worker {
-    uint32_t arena, round;
-    struct dice dice;
+    uint32_t arena, round, number, thread; /* number: of the client in its round */
+    struct dice dice;                      /* of the act that it is in */
     struct slot *slot;
     procref_service *service;
 };

@@ -7,6 +7,9 @@
 #include "cli/torture/judge.h"
 
 enum {
+    TRIES = 4,
+    BLOW_EVERY_MS = 50,
+    PAIR_LOOK_MS = 50,
     STOP_MS = 300,        /* most are short … */
     LONG_STOP_MS = 1500,  /* … one in ten is not */
     SINGLE_PAUSE_MS = 700 /* until a pair has surely come to itself */
@@ -19,6 +22,11 @@ static struct sight sight;
 static void stop(struct judge *j, const struct seen *who) {
     int64_t ms = chance(&j->dice, 10) ? roll(&j->dice, LONG_STOP_MS) : roll(&j->dice, STOP_MS);
     if (j->stops_count < STOPS_MOST && signal_seen(who, SIGSTOP)) {
+        int64_t rested = now_ms() + ms + STOP_MS; /* we may be late ourselves */
+        struct arena_board *a = &board->arena[who->arena];
+        if (who->kind == SEEN_KEEPER && atomic_load(&a->rested_ms) < rested) {
+            atomic_store(&a->rested_ms, rested);
+        }
         j->stops[j->stops_count].who = *who;
         j->stops[j->stops_count++].until_ms = now_ms() + ms;
     }
@@ -133,7 +141,49 @@ static bool kill_single(struct judge *j, uint32_t arena, bool the_keeper) {
         return false;
     }
     j->arenas[arena].keeper_killed_ms = now_ms();
+    j->arenas[arena].survivor = the_keeper ? standby : keeper;
+    j->arenas[arena].whole_by_ms = now_ms() + board->whole_ms;
     return signal_seen(the_keeper ? &keeper : &standby, SIGKILL);
+}
+
+static const struct seen *find(const struct seen *who) {
+    for (int i = 0; i < sight.count; i++) {
+        if (sight.list[i].pid == who->pid && sight.list[i].start == who->start) {
+            return &sight.list[i];
+        }
+    }
+    return NULL;
+}
+
+/* One that stays alone is found in no other way: what it does it does well. Meanwhile nobody
+ * strikes there. */
+bool awaits_a_pair(struct judge *j, uint32_t arena) {
+    struct arena *a = &j->arenas[arena];
+    struct seen keeper, standby;
+    if (a->whole_by_ms == 0) {
+        return false;
+    }
+    if (now_ms() < a->blow_ms) { /* not at every tick: a look at all of /proc takes a while */
+        return true;
+    }
+    a->blow_ms = now_ms() + PAIR_LOOK_MS;
+    see(&sight);
+    if (find(&a->survivor) == NULL || pair(arena, &keeper, &standby)) {
+        a->whole_by_ms = 0;
+    } else if (now_ms() >= a->whole_by_ms) {
+        violate("alone", (int)arena, "keeper %d is alone, %lld ms after its other was killed",
+                (int)a->survivor.pid, (long long)board->whole_ms);
+        a->whole_by_ms = 0;
+    }
+    return a->whole_by_ms != 0;
+}
+
+/* Planted: it cannot do anything about it. */
+void leave_alone(struct judge *j, uint32_t arena) {
+    see(&sight);
+    if (j->arenas[arena].whole_by_ms == 0 && kill_single(j, arena, false)) {
+        signal_seen(&j->arenas[arena].survivor, SIGSTOP);
+    }
 }
 
 static void massacre_begins(struct judge *j, uint32_t arena) {
@@ -187,7 +237,7 @@ static void kill_all(uint32_t arena, const bool kinds[3]) {
     }
 }
 
-static bool kill_pair(struct judge *j, uint32_t arena) {
+bool kill_pair(struct judge *j, uint32_t arena) {
     massacre_begins(j, arena);
     kill_all(arena, (const bool[3]){[SEEN_KEEPER] = true});
     massacre_ends(arena);
@@ -236,37 +286,65 @@ static bool deal(struct judge *j, uint32_t arena, enum blow blow) {
             massacre(j, arena);
         }
         return all;
-    case BLOW_REMOVE_SET: return takes_sets(j, arena) && remove_set(arena);
-    case BLOW_SPOIL_FILE: return takes_files(j, arena) && spoil_file(j, arena);
+    case BLOW_REMOVE_SET:
+        atomic_fetch_add(&board->arena[arena].removed, takes_sets(j, arena));
+        return takes_sets(j, arena) && remove_set(arena);
+    case BLOW_DELETE_FILE:
+    case BLOW_SPOIL_FILE:
+        if (!takes_files(j, arena) || !spoil_file(j, arena, blow == BLOW_DELETE_FILE)) {
+            return false;
+        }
+        /* Only a pair that has no other's page to go by reads what was spoiled. */
+        j->blows[BLOW_KILL_PAIR] += all && chance(&j->dice, 50) && kill_pair(j, arena);
+        return true;
     case BLOW_LOAD: return load_cores(j);
     default: return false;
     }
 }
 
-void strike(struct judge *j, uint32_t arena) {
+static enum blow choose(struct judge *j) {
     static const uint32_t weights[BLOW_COUNT] = {
         [BLOW_KILL_CLIENT] = 30,  [BLOW_STOP_CLIENT] = 12, [BLOW_KILL_KEEPER] = 12,
         [BLOW_KILL_STANDBY] = 12, [BLOW_STOP_KEEPER] = 8,  [BLOW_KILL_SERVICE] = 6,
         [BLOW_STOP_SERVICE] = 5,  [BLOW_KILL_PAIR] = 3,    [BLOW_MASSACRE] = 2,
-        [BLOW_REMOVE_SET] = 4,    [BLOW_SPOIL_FILE] = 8,   [BLOW_LOAD] = 1,
+        [BLOW_REMOVE_SET] = 4,    [BLOW_DELETE_FILE] = 4,  [BLOW_SPOIL_FILE] = 6,
+        [BLOW_LOAD] = 2,
     };
-    struct arena *a = &j->arenas[arena];
-    uint32_t sum = 0;
+    uint32_t sum = 0, blow = 0;
     for (uint32_t i = 0; i < BLOW_COUNT; i++) {
         sum += weights[i];
+    }
+    for (uint32_t n = roll(&j->dice, sum); n >= weights[blow]; blow++) {
+        n -= weights[blow];
+    }
+    return (enum blow)blow;
+}
+
+void strike(struct judge *j, uint32_t arena) {
+    static const char *const words[] = {
+#define BLOW_WORD(name, text) #name,
+        BLOWS(BLOW_WORD)
+#undef BLOW_WORD
+    };
+    struct arena *a = &j->arenas[arena];
+    enum blow tries[TRIES]; /* not every blow finds somebody */
+    int dealt = 0;
+    j->dice = dice_of(board->seed, 3000 + arena, ((uint64_t)a->round << 32) + ++a->strikes);
+    a->blow_ms = now_ms() + roll(&j->dice, 2 * BLOW_EVERY_MS);
+    for (int i = 0; i < TRIES; i++) {
+        tries[i] = choose(j);
     }
     if (a->cruelty == CRUELTY_NONE) {
         return;
     }
     see(&sight);
-    for (int tries = 0; tries < 4; tries++) { /* not every blow finds somebody */
-        uint32_t blow = 0;
-        for (uint32_t n = roll(&a->dice, sum); n >= weights[blow]; blow++) {
-            n -= weights[blow];
-        }
-        if (deal(j, arena, (enum blow)blow)) {
-            j->blows[blow]++;
-            return;
-        }
+    while (dealt < TRIES && !deal(j, arena, tries[dealt])) {
+        dealt++;
     }
+    if (dealt < TRIES) {
+        j->blows[tries[dealt]]++;
+    }
+    note("%u %u %u: %s %s %s %s: %s\n", (unsigned)arena, (unsigned)a->round, (unsigned)a->strikes,
+         words[tries[0]], words[tries[1]], words[tries[2]], words[tries[3]],
+         dealt < TRIES ? words[tries[dealt]] : "none");
 }
