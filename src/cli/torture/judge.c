@@ -95,7 +95,7 @@ static bool prepare(struct judge *j) {
     board->judge = (uint32_t)getpid();
     board->arenas = j->arenas_count;
     board->acquire_ms = planted ? 3000 : ACQUIRE_MS;
-    board->margin_ms = planted ? 500 : MARGIN_MS;
+    board->margin_ms = planted ? 1500 : MARGIN_MS; /* a keeper has a second for a timeout of 0 */
     board->reach_ms = planted ? 1500 : REACH_MS;
     board->settle_ms = planted ? 2500 : SETTLE_MS;
     board->whole_ms = planted ? 1500 : WHOLE_MS;
