@@ -27,12 +27,10 @@ static bool size_accepted(const void *object, uint32_t size, size_t known) {
 }
 
 static int check_settings(const procref_service_config *from, procref_error *err) {
-    if (!pri_ready_valid(from->ready)) {
-        return pri_fail(
-            err, PROCREF_E_INVALID, 0, "",
-            "ready is '%s': use \"notify\", \"tcp\", \"unix:PATH\", \"exec:CMD\" or \"log:REGEX\" "
-            "(an extended regular expression)",
-            from->ready);
+    char expected[PRI_READY_EXPECTED];
+    if (!pri_ready_valid(from->ready, expected)) {
+        return pri_fail(err, PROCREF_E_INVALID, 0, "", "ready is '%s': use %s", from->ready,
+                        expected);
     }
     if (from->restart < PROCREF_RESTART_ON_FAILURE || from->restart > PROCREF_RESTART_NEVER) {
         return pri_fail(err, PROCREF_E_INVALID, 0, "",

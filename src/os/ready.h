@@ -17,7 +17,10 @@ enum pri_ready_kind {
 /* The kind, and where its text begins (NULL if it has none); -1 for what is none. */
 int pri_ready_parse(const char *ready, const char **ret_text);
 
-/* The same, and a REGEX is one that the system's regular expressions (POSIX: extended) accept. */
-bool pri_ready_valid(const char *ready);
+enum { PRI_READY_EXPECTED = 160 };
+
+/* The same, and a REGEX is one that the system's regular expressions (POSIX: extended) accept and
+ * that does not fill the memory. Where it is none, what to use instead. */
+bool pri_ready_valid(const char *ready, char ret_expected[PRI_READY_EXPECTED]);
 
 #endif

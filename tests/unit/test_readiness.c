@@ -66,20 +66,42 @@ static bool becomes_ready(struct pri_readiness *r, const struct pri_tree *tree, 
 
 /* ---- which texts are kinds ---- */
 
+/* Each of these took gigabytes in regcomp(), glibc's or musl's. */
+static void a_pattern_that_would_fill_the_memory_is_refused(void **state) {
+    (void)state;
+    static const char *const bad[] = {"log:a++++++++++++++++++++++++++++++++++++++++++++++++",
+                                      "log:a{200}{200}{200}", "log:((a{9,200}b){200}c){3,200}",
+                                      "log:(((((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+)+)+)+",
+                                      "log:[[:space:]x]{250}{250}"};
+    static const char *const good[] = {"log:^[0-9]+-[0-9]+-[0-9]+T[0-9]+:[0-9]+:[0-9]+ +a+b+c+d+e+",
+                                       "log:(a+b)+{1,3} []a]{200}", "log:x{0,255}|(y{255})?"};
+    char expected[PRI_READY_EXPECTED];
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        assert_false(pri_ready_valid(bad[i], expected));
+        assert_non_null(strstr(expected, "fewer repetitions"));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        assert_true(pri_ready_valid(good[i], expected));
+    }
+}
+
 static void only_the_known_kinds_are_valid(void **state) {
     (void)state;
-    static const char *const good[] = {NULL,      "notify",    "tcp",         "unix:/x",
-                                       "unix:@x", "exec:true", "log:^ready$", "log:a|(b)"};
+    static const char *const good[] = {NULL,          "notify",    "tcp",         "unix:/x",
+                                       "unix:@x",     "exec:true", "log:^ready$", "log:a|(b)",
+                                       "log:[]+{9]+", "log:\\+++"};
+    char expected[PRI_READY_EXPECTED];
     static const char *const bad[] = {"",      "Notify", "tcp:80", "unix:", "exec:",  "log:",
                                       "log:(", "log:a[", "unix",   "http",  "notify "};
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
-        assert_true(pri_ready_valid(good[i]));
+        assert_true(pri_ready_valid(good[i], expected));
     }
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         struct pri_readiness r;
         char name[108] = "x";
         procref_error error = PROCREF_ERROR_INIT;
-        assert_false(pri_ready_valid(bad[i]));
+        assert_false(pri_ready_valid(bad[i], expected));
+        assert_true(strlen(expected) > 0);
         assert_int_equal(
             pri_readiness_start(&r, bad[i], 0, "/dev/null", 0, environment, "/", name, &error),
             PROCREF_E_INVALID);
@@ -531,6 +553,7 @@ static void a_memory_file_is_watched_too(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_the_known_kinds_are_valid),
+        cmocka_unit_test(a_pattern_that_would_fill_the_memory_is_refused),
         cmocka_unit_test(tcp_without_a_port_and_too_long_a_path_are_invalid),
         cmocka_unit_test(without_a_check_it_is_ready_at_once),
         cmocka_unit_test(stopping_a_zeroed_machine_closes_nothing),

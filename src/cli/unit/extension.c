@@ -11,10 +11,9 @@
 void unit_parse_ready(struct loader *l, const char *value) {
     const char *ready = *value != '\0' ? unit_specify(l, value) : NULL;
     l->set.ready = NULL;
-    if (ready != NULL && !pri_ready_valid(ready)) {
-        unit_bad(l, ready,
-                 "notify, tcp, unix:PATH, exec:COMMAND or log:REGEX (an extended regular "
-                 "expression)");
+    char expected[PRI_READY_EXPECTED];
+    if (ready != NULL && !pri_ready_valid(ready, expected)) {
+        unit_bad(l, ready, expected);
         return;
     }
     l->set.ready = ready;
