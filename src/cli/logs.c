@@ -211,15 +211,22 @@ static int follow(struct follower *f, int watch) {
     }
 }
 
-/* Before the first look, so that nothing is missed. */
+/* Before the first look, so that nothing is missed. A folder that is not there yet is made, as the
+ * keeper would: to wait for it without that one would have to watch all that are above it. */
 static int watch_folder(const char *dir) {
+    procref_error error = PROCREF_ERROR_INIT;
+    int folder = pri_directory_open(dir, &error);
+    if (folder < 0) {
+        cli_say_error(NULL, &error);
+        return -1;
+    }
+    close(folder);
     int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     if (watch < 0 ||
         inotify_add_watch(watch, dir,
                           IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF | IN_ONLYDIR) < 0) {
         int os = errno;
-        cli_say(os == ENOENT ? "no log yet: %s: %s"
-                : os == EMFILE || os == ENOSPC
+        cli_say(os == EMFILE || os == ENOSPC
                     ? "cannot watch %s: %s: see fs.inotify.max_user_instances (sysctl)"
                     : "cannot watch %s: %s",
                 dir, strerror(os));
@@ -242,9 +249,11 @@ static int show(struct follower *f, bool follows, int64_t lines) {
     off_t at = 0;
     int before = open_log(f->before);
     f->fd = open_log(f->path);
-    if (before < 0 && f->fd < 0 && !follows) {
-        cli_say("no log: %s is not there", f->path);
-        return CLI_NO;
+    if (before < 0 && f->fd < 0) {
+        cli_say(follows ? "no log yet: waiting for %s" : "no log: %s is not there", f->path);
+        if (!follows) {
+            return CLI_NO;
+        }
     }
     read_from(before, &at, &text);
     read_from(f->fd, &f->at, &text);

@@ -33,7 +33,6 @@ class Logs(ClientWorld):
         done = self.procref("logs", self.db)
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertEqual(done.stderr, f"procref logs: no log: {self.log()} is not there\n")
-        self.assertEqual(self.procref("logs", self.db, "-f").returncode, 1)
 
     def test_it_is_printed_also_after_the_service_has_ended(self):
         client = self.client()
@@ -79,6 +78,16 @@ class Logs(ClientWorld):
         feed.write("of the next life\n")
         self.assertEqual(follower.stdout.readline(), "of the next life\n")
         other.end()
+
+    def test_following_begins_before_the_first_start(self):
+        follower = self.start("logs", "-f", "first", "--base-dir", f"{self.work}/new",
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertEqual(follower.stderr.readline(), f"procref logs: no log yet: waiting for {self.work}/new/first.log\n")
+        self.assertEqual(os.stat(f"{self.work}/new").st_mode & 0o777, 0o700)
+        self.procref("run", "first", "--base-dir", f"{self.work}/new", "--command", "echo here", "--ready", "log:here", "--", "true")
+        self.assertEqual(follower.stdout.readline(), "here\n")
+        follower.kill()
+        follower.wait()
 
     def number_lines(self, feed, first, last):
         """Lines of 75 bytes; the log is cut beyond 1 MiB, so by line 13982, and not while others are written."""
@@ -153,7 +162,7 @@ class Logs(ClientWorld):
         folder = f"{self.work}/own"
         os.mkdir(folder, 0o700)
         follower = self.start("logs", self.db, "--base-dir", folder, "--follow", stderr=subprocess.PIPE)
-        self.wait_until(lambda: open_state(follower.pid) == "S")
+        self.assertEqual(follower.stderr.readline(), f"procref logs: no log yet: waiting for {folder}/{self.db}.log\n")
         os.rmdir(folder)
         self.assertEqual(follower.wait(timeout=PATIENCE), 111)
         self.assertEqual(follower.stderr.read(), f"procref logs: the folder of the log is gone: {folder}\n")
