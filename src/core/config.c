@@ -296,8 +296,8 @@ int pri_config_compare(const uint64_t running[PRI_PART_COUNT],
                        names[i]);
         }
     }
-    return pri_fail(
-        err, PROCREF_E_CONFLICT, 0, "",
-        "'%s' runs already (pid %u) with another %s: use the same, another name, or share", name,
-        (unsigned)pid, list);
+    return pri_fail(err, PROCREF_E_CONFLICT, 0, "",
+                    "'%s' runs already (pid %u) with another %s: use the same, another name, or "
+                    "take it as it is (share, --share)",
+                    name, (unsigned)pid, list);
 }

@@ -153,7 +153,7 @@ class Sharing(support.World):
                     "--", "echo", "shared"]
         result = self.procref(*inner())
         self.assertEqual(result.returncode, 111)
-        self.assertRegex(result.stderr, r"^procref run: 'db.*' runs already \(pid \d+\) with another command.*share\n$")
+        self.assertRegex(result.stderr, r"^procref run: 'db.*' runs already \(pid \d+\) with another command.*--share\)\n$")
         result = self.procref(*inner("--share"))
         self.assertEqual((result.returncode, result.stdout), (0, "shared\n"), result.stderr)
 
