@@ -256,11 +256,13 @@ static int check_limits(const char *name, procref_error *err) {
                         "is %llu: raise it (RLIMIT_NOFILE, ulimit -n)",
                         name, (int)KEEPER_DESCRIPTORS, (unsigned long long)limit.rlim_max);
     }
-    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < sizeof(struct pri_record)) {
+    size_t image = (size_t)(pri_keeper_image_end - pri_keeper_image);
+    size_t largest = image > sizeof(struct pri_record) ? image : sizeof(struct pri_record);
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < largest) {
         return pri_fail(err, PROCREF_E_LIMIT, 0, "getrlimit",
                         "the keeper of '%s' has a memory file of %zu bytes, and the limit of file "
                         "sizes is %llu: raise it (RLIMIT_FSIZE, ulimit -f)",
-                        name, sizeof(struct pri_record), (unsigned long long)limit.rlim_cur);
+                        name, largest, (unsigned long long)limit.rlim_cur);
     }
     return 0;
 }
