@@ -119,10 +119,10 @@ static bool is_other_kind(struct pri_keeper *k, struct pri_client *client) {
 }
 
 /* A start that was begun is finished, even if who asked for it has gone; unless somebody wants
- * something else. The client that asks is counted already. */
+ * something else. The client that asks is counted already. Who has connected and not asked yet may
+ * want anything, or just to look. */
 static bool is_unwanted_start(const struct pri_keeper *k) {
-    return k->machine.state == PRI_S_STARTING && pri_clients_count(k, CLIENT_ASKING) == 1 &&
-           pri_clients_count(k, CLIENT_NEW) == 0;
+    return k->machine.state == PRI_S_STARTING && pri_clients_count(k, CLIENT_ASKING) == 1;
 }
 
 /*

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 import unittest
@@ -709,6 +710,29 @@ signal.pause()
         user.wait()
         self.unit("ExecStart=sleep 1001")
         done = self.procref("run", "it", "--", "true")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(self.procref("wait", "it").returncode, 0)
+
+    def listener(self):
+        """The address at which the keeper is asked."""
+        keeper = self.status()["keeper"]
+        own = {os.readlink(f"/proc/{keeper}/fd/{fd}") for fd in os.listdir(f"/proc/{keeper}/fd")}
+        with open("/proc/net/unix") as file:
+            for fields in map(str.split, file):
+                if fields[3] == "00010000" and f"socket:[{fields[6]}]" in own:  # it listens
+                    return "\0" + fields[7][1:]
+
+    def test_a_start_that_nobody_waits_for_gives_way_though_somebody_has_connected_and_not_asked(self):
+        self.unit("ExecStart=sleep 1000", "Ready=exec:false")
+        user = self.start("run", "it", "--", "true", stderr=subprocess.DEVNULL)
+        self.wait_until(lambda: self.status()["pid"])
+        address = self.listener()
+        user.send_signal(signal.SIGINT)
+        user.wait()
+        self.unit("ExecStart=sleep 1001")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as other:
+            other.connect(address)  # as `procref ps` does before it asks
+            done = self.procref("run", "it", "--", "true")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertEqual(self.procref("wait", "it").returncode, 0)
 
