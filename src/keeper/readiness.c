@@ -27,8 +27,9 @@
 #include "os/ready.h"
 
 /* A service that writes faster than it is read must not keep us here: the rest is for the next
- * step. */
-enum { NOTIFY_NAME_SIZE = 108, LOG_READS_MOST = 64 };
+ * step. Of messages more than wait at once (net.unix.max_dgram_qlen: 10, with systemd 512): before
+ * an end is looked at all that was said is heard. */
+enum { NOTIFY_NAME_SIZE = 108, LOG_READS_MOST = 64, MESSAGES_MOST = 1024 };
 
 #define POLL_FIRST_NS (1 * PRI_MS) /* tcp, unix */
 #define POLL_LAST_NS (20 * PRI_MS)
@@ -184,7 +185,7 @@ void pri_readiness_hear(struct pri_readiness *r, const struct pri_tree *tree) {
         struct cmsghdr align;
     } control;
 
-    while (r->kind == PRI_READY_NOTIFY) {
+    for (int most = MESSAGES_MOST; r->kind == PRI_READY_NOTIFY && most > 0; most--) {
         struct iovec part = {.iov_base = text, .iov_len = sizeof text};
         struct msghdr message = {.msg_iov = &part,
                                  .msg_iovlen = 1,

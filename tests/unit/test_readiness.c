@@ -2,6 +2,7 @@
  * keeper. */
 #include "unit/family.h"
 
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/socket.h>
@@ -236,6 +237,52 @@ static void nonsense_said_besides_ready_is_left_out(void **state) {
         pri_readiness_stop(&r);
         family_end(&f);
     }
+}
+
+/* In a network namespace of its own, where a queue can be as long as it takes. */
+static int hears_a_part_at_a_time(void) {
+    enum { MANY = 3000, EACH = 100 };
+    struct pri_tree tree = below_us();
+    struct pri_readiness r;
+    char name[108];
+    int steps = 0, fd = -1, most = -1;
+    if (unshare(CLONE_NEWNET) == 0) {
+        most = open("/proc/sys/net/unix/max_dgram_qlen", O_WRONLY | O_CLOEXEC);
+    }
+    if (most < 0 || dprintf(most, "%d", (int)MANY) < 0) {
+        return 77;
+    }
+    start(&r, "notify", 0, NULL, name);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name));
+    memcpy(address.sun_path + 1, name + 1, strlen(name) - 1);
+    for (int i = 0; i < MANY; i++) {
+        if (i % EACH == 0) { /* what is under way fills a sender's buffer */
+            fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        }
+        if (sendto(fd, "x", 1, 0, (struct sockaddr *)&address, size) != 1) {
+            return 2;
+        }
+    }
+    for (; readable_within(r.waitable, 0); steps++) {
+        pri_readiness_step(&r, &tree);
+    }
+    return steps > 1 && steps < MANY ? 0 : 1;
+}
+
+static void who_notifies_faster_than_is_heard_does_not_keep_us(void **state) {
+    (void)state;
+    int status;
+    pid_t child = fork();
+    must(child >= 0, "fork");
+    if (child == 0) {
+        _exit(hears_a_part_at_a_time());
+    }
+    must(waitpid(child, &status, 0) == child, "waitpid");
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+        skip(); /* no namespace may be made here */
+    }
+    assert_int_equal(status, 0);
 }
 
 static void a_strangers_notification_is_not_believed(void **state) {
@@ -561,6 +608,7 @@ int main(void) {
         cmocka_unit_test(what_does_not_say_ready_does_not_make_ready),
         cmocka_unit_test(what_is_said_besides_ready_is_told_once_it_is_heard),
         cmocka_unit_test(nonsense_said_besides_ready_is_left_out),
+        cmocka_unit_test(who_notifies_faster_than_is_heard_does_not_keep_us),
         cmocka_unit_test(a_strangers_notification_is_not_believed),
         cmocka_unit_test(a_sender_that_ended_is_believed_until_it_is_reaped),
         cmocka_unit_test(tcp_waits_for_a_listener_of_the_tree),
