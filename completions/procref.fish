@@ -100,7 +100,6 @@ set -l all run hold ps status logs stop wait check doctor torture
 complete -c procref -n '__procref_is help' -a "$all"
 set -l named run hold status logs stop wait check
 complete -c procref -n "__procref_is $all" -s h -l help -d 'help'
-complete -c procref -n '__procref_is help' -a "$all"
 complete -c procref -n '__procref_is run hold status logs stop wait; and __procref_wants_name' -a '(__procref_running)' -d 'runs'
 complete -c procref -n "__procref_is $named; and __procref_wants_name" -a '(__procref_files)' -d 'service file'
 complete -c procref -n '__procref_is run' -a -- -d 'the command follows'

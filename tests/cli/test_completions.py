@@ -77,6 +77,7 @@ class Shell:
         self.assertEqual(self.offers("procref tort"), ["torture"])
 
     def test_help_takes_a_subcommand(self):
+        self.assertIn("help", self.offers("procref he"))
         self.assertEqual(set(subcommands()) - set(self.offers("procref help ")), set())
         self.assertEqual(self.offers("procref help tort"), ["torture"])
 
@@ -118,10 +119,6 @@ class Shell:
     def test_one_name_is_enough(self):
         for command in filter(is_built, ("run", "stop")):
             self.assertNotIn("web", self.offers(f"procref {command} --scope user mine "), command)
-
-    def test_help_is_followed_by_a_subcommand(self):
-        self.assertIn("help", self.offers("procref he"))
-        self.assertEqual(set(subcommands()) - set(self.offers("procref help ")), set())
 
     def test_hold_takes_more_than_one(self):
         for line in ("procref hold web ", "procref hold web inner -q "):

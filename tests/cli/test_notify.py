@@ -144,7 +144,7 @@ replaced_by(child)
                 holder = self.hold()
                 victim = self.pair()[number]
                 os.kill(victim, signal.SIGKILL)
-                self.wait_until(lambda: 0 not in self.pair() and victim not in self.pair())
+                self.wait_until(lambda: not {None, victim} & set(self.pair()))
                 self.write("go", "")
                 self.wait_until(lambda: self.is_up_as(self.told("new")))
                 self.assertEqual(self.status()["restarts"], 0)

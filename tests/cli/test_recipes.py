@@ -92,7 +92,6 @@ class Redis(Recipes):
         self.assertNotEqual(port, "6379")
 
 
-@unittest.skipUnless(real.HAS_POSTGRES, "needs a PostgreSQL server")
 class Taken(real.RealWorld):
     def test_who_has_the_port_is_not_taken_for_a_service_that_is_ending(self):
         # To who is not root /proc hides what an ending process has open; with much memory that takes a while.
@@ -108,6 +107,7 @@ class Taken(real.RealWorld):
                 self.assertIn("it exited with status 3", result.stderr)
 
 
+@unittest.skipUnless(real.HAS_POSTGRES, "needs a PostgreSQL server")
 class Postgres(Together, real.RealWorld):
     template = None  # a data folder that was just made, for the tests that are not about making one
 

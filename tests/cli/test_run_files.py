@@ -202,9 +202,6 @@ class Scope(Files):
         self.assertRegex(names[0], "^my_project-[0-9a-f]{16}$")
         self.assertIn("db.log", os.listdir(f"{self.dir}/run/procref/{names[0]}"))
         self.assertEqual(os.stat(f"{self.dir}/run/procref").st_mode & 0o777, 0o700)
-        self.unit("inner.service", folder=f"{self.work}/shop/.procref")  # that of a .procref names the project
-        result = self.procref("run", "inner", "--", "procref", "ps", cwd=f"{self.work}/shop")
-        self.assertRegex(result.stdout, r"\ninner .* up +shop ", result.stderr)
 
     def test_a_projects_own_folder_is_called_by_the_project(self):
         self.unit("db.service", folder=f"{self.work}/shop/.procref")

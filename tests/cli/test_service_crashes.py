@@ -180,7 +180,7 @@ Requires=db
                 for number in (first, 1):
                     pair = self.pair()
                     os.kill(pair[number], signal.SIGKILL)
-                    self.wait_until(lambda: 0 not in self.pair() and pair[number] not in self.pair())
+                    self.wait_until(lambda: not {None, pair[number]} & set(self.pair()))
                 os.kill(held["holders"][0]["pid"], signal.SIGCONT)
                 time.sleep(0.5)  # in which it is to do nothing
                 self.assertEqual((self.state()["pid"], self.state()["restarts"]), (before, 0))
