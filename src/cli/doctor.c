@@ -102,7 +102,12 @@ static void try_in_child(const struct probe *probe) {
     if (child == 0) {
         _exit(0);
     }
-    if (child > 0 && doctor_await(child, pri_deadline(PROBE_MS), &status) && WIFSIGNALED(status)) {
+    bool ended = child < 0 || doctor_await(child, pri_deadline(PROBE_MS), &status);
+    if (!ended) {
+        doctor_say(DOCTOR_FAIL, probe->what,
+                   "still tried after %d s, and given up; report what strace -f shows of it",
+                   PROBE_MS / 1000);
+    } else if (WIFSIGNALED(status)) {
         doctor_say(DOCTOR_FAIL, probe->what,
                    "killed by signal %d (%s) while it was tried; use a sandbox whose filter allows "
                    "%s",
