@@ -55,9 +55,12 @@ while True:
     @unittest.skipUnless(os.geteuid() == 0, "needs root, to become another user")
     def test_a_process_that_takes_no_signal_of_ours_is_named(self):
         PR_CAPBSET_DROP, CAP_KILL = 24, 5
-        self.unit("ExecStart=/bin/sh -c 'setpriv --reuid 65534 --clear-groups sleep 1000 & sleep 0.1; exec sleep 1000'\n"
-                  "TimeoutStopSec=200ms")
-        self.assertEqual(self.procref("run", "it", "--", "sleep", "0.3",
+        other = f"{self.dir}/other"
+        with open(other, "w") as file:
+            file.write("echo changed; exec sleep 1000\n")
+        self.unit(f"ExecStart=/bin/sh -c 'setpriv --reuid 65534 --clear-groups sh <{other} & exec sleep 1000'\n"
+                  "TimeoutStopSec=200ms", "Ready=log:changed")
+        self.assertEqual(self.procref("run", "it", "--", "true",
                                       preexec_fn=lambda: LIBC.prctl(PR_CAPBSET_DROP, CAP_KILL, 0, 0, 0)).returncode, 0)
         named = lambda: re.findall("its process ([0-9]+) has, which takes no signal", "".join(self.log_of_keeper()))
         self.wait_until(named)
