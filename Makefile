@@ -46,7 +46,7 @@ install:
 	@tools/setup.sh build
 	@tools/build.sh release -DCMAKE_INSTALL_PREFIX='$(abspath $(PREFIX))'
 	@DESTDIR='$(DESTDIR)' cmake --install build/release
-	@[ -n '$(DESTDIR)' ] || [ "$$(id -u)" -ne 0 ] || PATH="$$PATH:/usr/sbin:/sbin" ldconfig
+	-@[ -n '$(DESTDIR)' ] || [ "$$(id -u)" -ne 0 ] || PATH="$$PATH:/usr/sbin:/sbin" ldconfig
 
 uninstall:
 	@sed "s|^|$(DESTDIR)|" build/release/install_manifest.txt | tr '\n' '\0' | xargs -0 rm -f
