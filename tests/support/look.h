@@ -55,7 +55,7 @@ pid_t look_set_user(int id, unsigned index);
 /* Its value; -1 if the set is gone. */
 int look_set_value(int id, unsigned index);
 
-/* The inodes of the abstract sockets whose name begins with "procref", and their names if names is
+/* The inodes of the abstract sockets whose name begins with "procref/", and their names if names is
  * not NULL. */
 size_t look_sockets(unsigned long *inodes, char (*names)[108], size_t max);
 
