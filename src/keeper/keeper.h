@@ -262,7 +262,7 @@ void pri_run_tidy(struct pri_keeper *k);
 void pri_run_start_timeout(struct pri_keeper *k);
 void pri_run_arm_start(struct pri_keeper *k);
 void pri_run_limit_start(struct pri_keeper *k); /* who asked for it may have been the last */
-void pri_run_hint(struct pri_keeper *k, const char *phase);
+void pri_run_hint(const struct pri_keeper *k, const char *phase);
 struct pri_tree pri_run_tree(const struct pri_keeper *k);
 void pri_run_unwatch_main(struct pri_keeper *k);
 void pri_run_launch_main(

@@ -79,7 +79,16 @@ static bool runs_old_callback(struct pri_keeper *k) {
     return k->old_callers > 0;
 }
 
+/* What the hint said was up will be ended. Its generation may come again, in a set that is made
+ * anew: another pair, should it find the hint as it is, would adopt what was told to stop. */
+static void take_back_hint(const struct pri_keeper *k) {
+    if (k->machine.phase_from_hint && k->machine.phase == PRI_PHASE_STOPPING) {
+        pri_run_hint(k, "stopping");
+    }
+}
+
 void pri_row_begin(struct pri_keeper *k) {
+    take_back_hint(k);
     if (!make_set(k, true)) {
         report_broken(k);
         return;

@@ -44,7 +44,7 @@ struct pri_tree pri_run_tree(const struct pri_keeper *k) {
                              .scattered = k->pair->page->scattered};
 }
 
-void pri_run_hint(struct pri_keeper *k, const char *phase) {
+void pri_run_hint(const struct pri_keeper *k, const char *phase) {
     const struct pri_page *page = k->pair->page;
     struct pri_hint hint = {.key = k->pair->config->ident.hash,
                             .generation = k->machine.generation,
@@ -54,7 +54,7 @@ void pri_run_hint(struct pri_keeper *k, const char *phase) {
     pri_format(hint.phase, sizeof hint.phase, "%s", phase);
     memcpy(hint.parts, page->parts, sizeof hint.parts);
     const struct pri_record *record = k->pair->record;
-    if (k->dir >= 0 && pri_config_has_callbacks(k->pair->config) && record->metadata_size > 0 &&
+    if (k->dir >= 0 && strcmp(phase, "up") == 0 && record->metadata_size > 0 &&
         record->metadata_size <= sizeof record->metadata &&
         atomic_load(&record->metadata_generation) == k->machine.generation) {
         hint.metadata =

@@ -12,7 +12,8 @@ import subprocess
 import time
 import unittest
 
-from support import HAS_POINTS, World
+from clients import is_alive
+from support import HAS_POINTS, World, sets
 
 SOURCES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../src/keeper/*.c")
 POINTS = sorted({point for file in glob.glob(SOURCES) for point in
@@ -168,6 +169,36 @@ Requires=db
         holder.kill()
         holder.wait()
         self.ended_well()
+
+    def remove_set(self, before):
+        removed = set(sets()) - before
+        self.assertEqual(len(removed), 1)
+        subprocess.run(["ipcrm", "-s", str(removed.pop())], check=True)
+
+    def test_what_was_told_to_stop_is_not_adopted_by_the_hint_however_many_pairs_are_killed(self):
+        """The set is removed, so its generations begin at 1 again, which is what the hint says, too."""
+        for one in (False, True):
+            with self.subTest(one=one):
+                before = set(sets())
+                self.write("it.service", "[Service]\nExecStart=/bin/sh -c 'trap \"echo told; touch told\" TERM; echo up; "
+                           f"while :; do sleep 0.01; done'\nWorkingDirectory={self.work}\nTimeoutStopSec=2\n"
+                           "[X-Procref]\nReady=log:up\n")
+                holder = self.hold()
+                first = self.state()["pid"]
+                self.kill_pair()
+                self.remove_set(before)
+                holder.kill()
+                holder.wait()
+                other = self.start("run", "it", "--", "sh", "-c", "echo $PROCREF_PID", stdout=subprocess.PIPE)
+                self.wait_until(lambda: os.path.exists(f"{self.work}/told"))
+                if one:
+                    os.kill(self.pair()[0], signal.SIGKILL)
+                else:
+                    self.kill_pair()
+                self.assertNotEqual(int(other.communicate()[0]), first)
+                self.assertFalse(is_alive(first))
+                os.unlink(f"{self.work}/told")
+                self.assertEqual(self.procref("wait", "it").returncode, 0)
 
     def test_what_is_required_stays_held_while_one_after_the_other_of_the_pair_is_killed(self):
         self.write("it.service", "[Service]\nExecStart=sleep 1001\n[X-Procref]\nRequires=db\n")
