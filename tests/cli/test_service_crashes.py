@@ -97,8 +97,12 @@ Requires=db
         state = self.state()
         return [state["keeper"], state["standby"]]
 
+    def whole_pair(self):
+        self.wait_until(lambda: None not in self.pair())  # a member that is being replaced
+        return self.pair()
+
     def kill_pair(self):
-        pair = self.pair()
+        pair = self.whole_pair()
         for how in (signal.SIGSTOP, signal.SIGKILL):
             for pid in pair:
                 os.kill(pid, how)
@@ -126,7 +130,7 @@ Requires=db
                                          f"{step}=/bin/sh -c 'sh {self.work}/once; true'\n")
                 self.procref("run", "it", "--", "true")
                 self.wait_until(lambda: os.path.exists(begun))
-                os.kill(self.pair()[0], signal.SIGKILL)
+                os.kill(self.whole_pair()[0], signal.SIGKILL)
                 self.ended_well()
                 os.unlink(begun)
 
@@ -142,7 +146,7 @@ Requires=db
                 else:
                     stop = self.start("stop", "--force", "it")
                 self.wait_until(lambda: os.path.exists(begun))
-                os.kill(self.pair()[0], signal.SIGKILL)
+                os.kill(self.whole_pair()[0], signal.SIGKILL)
                 self.wait_until(lambda: self.state()["state"] in ("gave up", "up"))
                 self.assertEqual(self.state()["state"], "gave up")
                 self.assertEqual(self.state()["restarts"], 0)
@@ -192,7 +196,7 @@ Requires=db
                 other = self.start("run", "it", "--", "sh", "-c", "echo $PROCREF_PID", stdout=subprocess.PIPE)
                 self.wait_until(lambda: os.path.exists(f"{self.work}/told"))
                 if one:
-                    os.kill(self.pair()[0], signal.SIGKILL)
+                    os.kill(self.whole_pair()[0], signal.SIGKILL)
                 else:
                     self.kill_pair()
                 self.assertNotEqual(int(other.communicate()[0]), first)
