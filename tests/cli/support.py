@@ -79,6 +79,16 @@ def sets():
         return {int(line.split()[1]): int(line.split()[3]) for line in file.readlines()[1:]}
 
 
+def set_used_by(pid):
+    """The one set whose reference count this process changed last."""
+    found = set()
+    for number in sets():
+        text = subprocess.run(["ipcs", "-s", "-i", str(number)], capture_output=True, text=True).stdout
+        found.update(number for line in text.splitlines() if line.split()[-1:] == [str(pid)])
+    assert len(found) == 1, f"{pid} has used {len(found)} sets"
+    return found.pop()
+
+
 def remove_memory_of(pids):
     """The shared memory segments that these, which were killed, had made."""
     IPC_RMID = 0

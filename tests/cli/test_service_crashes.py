@@ -13,7 +13,7 @@ import time
 import unittest
 
 from clients import is_alive
-from support import HAS_POINTS, World, sets
+from support import HAS_POINTS, World, set_used_by
 
 SOURCES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../src/keeper/*.c")
 POINTS = sorted({point for file in glob.glob(SOURCES) for point in
@@ -174,23 +174,17 @@ Requires=db
         holder.wait()
         self.ended_well()
 
-    def remove_set(self, before):
-        removed = set(sets()) - before
-        self.assertEqual(len(removed), 1)
-        subprocess.run(["ipcrm", "-s", str(removed.pop())], check=True)
-
     def test_what_was_told_to_stop_is_not_adopted_by_the_hint_however_many_pairs_are_killed(self):
         """The set is removed, so its generations begin at 1 again, which is what the hint says, too."""
         for one in (False, True):
             with self.subTest(one=one):
-                before = set(sets())
                 self.write("it.service", "[Service]\nExecStart=/bin/sh -c 'trap \"echo told; touch told\" TERM; echo up; "
                            f"while :; do sleep 0.01; done'\nWorkingDirectory={self.work}\nTimeoutStopSec=2\n"
                            "[X-Procref]\nReady=log:up\n")
                 holder = self.hold()
                 first = self.state()["pid"]
                 self.kill_pair()
-                self.remove_set(before)
+                subprocess.run(["ipcrm", "-s", str(set_used_by(holder.pid))], check=True)
                 holder.kill()
                 holder.wait()
                 other = self.start("run", "it", "--", "sh", "-c", "echo $PROCREF_PID", stdout=subprocess.PIPE)

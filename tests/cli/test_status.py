@@ -146,7 +146,7 @@ class Status(ClientWorld):
     def test_a_holder_whose_counter_was_removed_is_still_named(self):
         client = self.client()
         client.hold(self.db, SERVICE)
-        ours = self.own_set(client.pid)
+        ours = support.set_used_by(client.pid)
         self.assertEqual(os.system(f"ipcrm -s {ours}"), 0)
         other = self.client()
         other.hold(self.db, SERVICE)
@@ -158,18 +158,6 @@ class Status(ClientWorld):
         self.assertIn("in a counter that somebody removed", self.procref("status", self.db).stdout)
         client.end()
         other.end()
-
-    def own_set(self, pid):
-        """The set whose reference count this process changed last."""
-        with open("/proc/sysvipc/sem") as file:
-            ids = [line.split()[1] for line in file.readlines()[1:]]
-        import subprocess
-        found = set()
-        for number in ids:
-            text = subprocess.run(["ipcs", "-s", "-i", number], capture_output=True, text=True).stdout
-            found.update(number for line in text.splitlines() if line.split()[-1:] == [str(pid)])
-        self.assertEqual(len(found), 1, "more or less than one set was used by this client")
-        return found.pop()
 
     def test_a_base_dir_is_a_scope_of_its_own(self):
         folder = f"{self.work}/own"
