@@ -176,7 +176,9 @@ bool was_struck(pid_t pid) {
     return false;
 }
 
-/* The pidfd holds whoever has the pid now; if he still is who was seen, nobody else is struck. */
+/* The pidfd holds whoever has the pid now; if he still is who was seen, nobody else is struck. Who
+ * was stopped in the midst of an exec (a client's child that becomes a keeper) is another kind when
+ * it is to go on, and goes on. */
 bool signal_seen(const struct seen *seen, int number) {
     struct seen now;
     if (number == SIGKILL && seen->parent == getpid()) {
@@ -184,7 +186,7 @@ bool signal_seen(const struct seen *seen, int number) {
     }
     int fd = hold_process(seen->pid);
     bool done = fd >= 0 && look_at(seen->pid, &now) && now.start == seen->start &&
-                now.kind == seen->kind && now.verified &&
+                (number == SIGCONT || (now.kind == seen->kind && now.verified)) &&
                 syscall(SYS_pidfd_send_signal, fd, number, NULL, 0) == 0;
     if (fd >= 0) {
         close(fd);

@@ -223,7 +223,11 @@ static void kill_all(uint32_t arena, const bool kinds[3]) {
                 if (pass == 0 && who->kind != SEEN_KEEPER) {
                     victim_add(arena, who->pid);
                 }
-                found += signal_seen(who, pass == 0 ? SIGSTOP : SIGKILL);
+                bool met = signal_seen(who, pass == 0 ? SIGSTOP : SIGKILL);
+                found += met;
+                if (pass == 1 && !met) {
+                    signal_seen(who, SIGCONT); /* it has become another, by exec */
+                }
             }
         }
         for (int i = 0; i < sight.count; i++) {
