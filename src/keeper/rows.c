@@ -79,12 +79,17 @@ static bool runs_old_callback(struct pri_keeper *k) {
     return k->old_callers > 0;
 }
 
-/* What the hint said was up will be ended. Its generation may come again, in a set that is made
+/* What the hint says is up will be ended. Its generation may come again, in a set that is made
  * anew: another pair, should it find the hint as it is, would adopt what was told to stop. */
-static void take_back_hint(const struct pri_keeper *k) {
-    if (k->machine.phase_from_hint && k->machine.phase == PRI_PHASE_STOPPING) {
-        pri_run_hint(k, "stopping");
+static void take_back_hint(struct pri_keeper *k) {
+    if (k->machine.phase == PRI_PHASE_FRESH) {
+        return;
     }
+    if (k->dir < 0) {
+        int dir = pri_directory_open(pri_config_text(k->pair->config, k->pair->config->dir), NULL);
+        k->dir = dir >= 0 ? dir : -1;
+    }
+    pri_run_hint(k, "stopping");
 }
 
 void pri_row_begin(struct pri_keeper *k) {
