@@ -234,7 +234,7 @@ signal.pause()
         for words in ("1", "1000", "0", "-5", "x", "18446744073709551615", "99999999999999999999999"):
             with self.subTest(words):
                 self.notifier(f"say('EXTEND_TIMEOUT_USEC={words}')\ntime.sleep(0.1)\nif '{words}' < '2':\n"
-                              "    say('READY=1')\nsignal.pause()", "TimeoutStartSec=400ms")
+                              "    say('READY=1')\nsignal.pause()", "TimeoutStartSec=1500ms")
                 self.assertEqual(self.run_it("true").returncode, 0 if words < "2" else 111)
 
     STOPS_SLOWLY = """
