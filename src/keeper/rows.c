@@ -82,7 +82,8 @@ static bool runs_old_callback(struct pri_keeper *k) {
 /* What the hint says is up will be ended. Its generation may come again, in a set that is made
  * anew: another pair, should it find the hint as it is, would adopt what was told to stop. */
 static void take_back_hint(struct pri_keeper *k) {
-    if (k->machine.phase == PRI_PHASE_FRESH) {
+    if (k->machine.phase == PRI_PHASE_FRESH ||
+        pri_counter_read(&k->counter, PRI_REG_KEEPER) > 0) { /* of another network namespace */
         return;
     }
     if (k->dir < 0) {
@@ -93,11 +94,11 @@ static void take_back_hint(struct pri_keeper *k) {
 }
 
 void pri_row_begin(struct pri_keeper *k) {
-    take_back_hint(k);
     if (!make_set(k, true)) {
         report_broken(k);
         return;
     }
+    take_back_hint(k);
     atomic_store(&k->pair->record->ready, 0);
     if (runs_old_callback(k)) {
         report(k, PRI_NO);
