@@ -13,7 +13,7 @@ import time
 import unittest
 
 from clients import is_alive
-from support import HAS_POINTS, World, set_used_by
+from support import HAS_POINTS, PROCREF, World, set_used_by
 
 SOURCES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../src/keeper/*.c")
 POINTS = sorted({point for file in glob.glob(SOURCES) for point in
@@ -174,29 +174,72 @@ Requires=db
         holder.wait()
         self.ended_well()
 
+    def held_and_deaf(self):
+        """A service that writes down when it is told to stop, and goes on till it is killed."""
+        self.write("it.service", "[Service]\nExecStart=/bin/sh -c 'trap \"echo told; touch told\" TERM; echo up; "
+                   f"while :; do sleep 0.01; done'\nWorkingDirectory={self.work}\nTimeoutStopSec=2\n"
+                   "[X-Procref]\nReady=log:up\n")
+        holder = self.hold()
+        return holder, self.state()["pid"], set_used_by(holder.pid)
+
+    def is_told(self):
+        self.wait_until(lambda: os.path.exists(f"{self.work}/told"))
+        os.unlink(f"{self.work}/told")
+
+    def another_gets_a_new_one(self, other, old):
+        self.assertNotEqual(int(other.communicate()[0]), old)
+        self.assertFalse(is_alive(old))
+        self.assertEqual(self.procref("wait", "it").returncode, 0)
+        os.unlink(f"{self.work}/told")
+
+    SAY_PID = ("run", "it", "--", "sh", "-c", "echo $PROCREF_PID")
+
     def test_what_was_told_to_stop_is_not_adopted_by_the_hint_however_many_pairs_are_killed(self):
         """The set is removed, so its generations begin at 1 again, which is what the hint says, too."""
         for one in (False, True):
             with self.subTest(one=one):
-                self.write("it.service", "[Service]\nExecStart=/bin/sh -c 'trap \"echo told; touch told\" TERM; echo up; "
-                           f"while :; do sleep 0.01; done'\nWorkingDirectory={self.work}\nTimeoutStopSec=2\n"
-                           "[X-Procref]\nReady=log:up\n")
-                holder = self.hold()
-                first = self.state()["pid"]
+                holder, old, held_by = self.held_and_deaf()
                 self.kill_pair()
-                subprocess.run(["ipcrm", "-s", str(set_used_by(holder.pid))], check=True)
+                subprocess.run(["ipcrm", "-s", str(held_by)], check=True)
                 holder.kill()
                 holder.wait()
-                other = self.start("run", "it", "--", "sh", "-c", "echo $PROCREF_PID", stdout=subprocess.PIPE)
-                self.wait_until(lambda: os.path.exists(f"{self.work}/told"))
+                other = self.start(*self.SAY_PID, stdout=subprocess.PIPE)
+                self.is_told()
                 if one:
                     os.kill(self.whole_pair()[0], signal.SIGKILL)
                 else:
                     self.kill_pair()
-                self.assertNotEqual(int(other.communicate()[0]), first)
-                self.assertFalse(is_alive(first))
-                os.unlink(f"{self.work}/told")
-                self.assertEqual(self.procref("wait", "it").returncode, 0)
+                self.another_gets_a_new_one(other, old)
+
+    def test_what_is_being_stopped_is_not_adopted_by_the_hint_when_its_set_is_removed(self):
+        """The keeper is killed then: its successor knows by the pair's page, the next pair by the hint alone."""
+        holder, old, held_by = self.held_and_deaf()
+        holder.kill()
+        holder.wait()
+        self.is_told()
+        other = self.start(*self.SAY_PID, stdout=subprocess.PIPE)
+        subprocess.run(["ipcrm", "-s", str(held_by)], check=True)
+        os.kill(self.whole_pair()[0], signal.SIGKILL)
+        self.is_told()
+        self.kill_pair()
+        self.another_gets_a_new_one(other, old)
+
+    def test_a_keeper_that_finds_another_in_another_network_namespace_leaves_its_hint_alone(self):
+        if subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode != 0:
+            self.skipTest("may not make a network namespace")
+        self.write("it.service", "[Service]\nExecStart=sleep 1001\n")
+        holder = self.hold()
+        before = self.state()["pid"]
+        there = subprocess.run(["unshare", "--net", PROCREF, "run", "it", "--", "true"], capture_output=True, text=True,
+                               cwd=self.work, env=self.env)
+        self.assertIn("in another network namespace", there.stderr)
+        self.assertEqual(there.returncode, 111)
+        self.kill_pair()
+        self.assertEqual(self.procref("run", "it", "--", "true").returncode, 0)
+        self.assertEqual(self.state()["pid"], before)
+        holder.kill()
+        holder.wait()
+        self.ended_well()
 
     def test_what_is_required_stays_held_while_one_after_the_other_of_the_pair_is_killed(self):
         self.write("it.service", "[Service]\nExecStart=sleep 1001\n[X-Procref]\nRequires=db\n")
