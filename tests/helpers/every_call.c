@@ -203,6 +203,7 @@ static int first(procref_info *info, void *user_data, procref_error *err) {
     code = code == 0 ? procref_info_set_metadata(info, "key", "value") : code;
     if (code < 0) { /* what was not named is nobody else's */
         kill(pid, SIGKILL);
+        __real_waitpid(pid, NULL, 0); /* the next callback's may begin as soon as this returns */
         return procref_error_set(err, code, "the callback gives up: %s", procref_code_name(code));
     }
     return 0;
