@@ -514,16 +514,26 @@ signal.pause()
 
     # ---- Restarts ----
 
+    def until_held(self):
+        """For a shell: a service that ends before its first user holds it was not held, and is started once more."""
+        return f"until [ -e {self.work}/go ]; do sleep 0.01; done"
+
+    def hold_what_then_ends(self):
+        holder = self.hold()
+        self.write("go", "")
+        return holder
+
     def lives_on(self, restart, how, more=""):
         """Whether a service that ends by `how` (a shell's words) is started again while it is held."""
         self.write("once", f"echo start >>{self.log}\n"
-                           f"test $(wc -l <{self.log}) -gt 1 && exec sleep 1000\nsleep 0.05\n{how}\n")
+                           f"test $(wc -l <{self.log}) -gt 1 && exec sleep 1000\n{self.until_held()}\n{how}\n")
         self.unit(f"ExecStart=/bin/sh {self.work}/once\nRestart={restart}\nRestartSec=1ms\n{more}")
-        holder = self.hold()
+        holder = self.hold_what_then_ends()
         self.wait_until(lambda: len(self.said()) == 2 or self.status()["state"] == "gave up")
         result = len(self.said()) == 2
         self.let_go(holder)
         os.unlink(self.log)
+        os.unlink(f"{self.work}/go")
         return result
 
     def test_restart_is_decided_by_how_it_ended(self):
@@ -541,16 +551,17 @@ signal.pause()
         self.assertTrue(self.lives_on("on-failure", "exit 42", "SuccessExitStatus=43"))
 
     def test_a_main_process_with_a_minus_ends_well(self):
-        self.unit("ExecStart=-/bin/sh -c 'sleep 0.05; exit 3'\nRestart=on-failure\nExecStop=SAY stop\nExecStopPost=SAY $SERVICE_RESULT")
-        holder = self.hold()
+        self.unit(f"ExecStart=-/bin/sh -c '{self.until_held()}; exit 3'\nRestart=on-failure\nExecStop=SAY stop\n"
+                  "ExecStopPost=SAY $SERVICE_RESULT")
+        holder = self.hold_what_then_ends()
         self.wait_until(lambda: self.status()["state"] == "gave up")
         self.assertEqual(self.said(), ["stop", "success"])
         self.let_go(holder)
 
     def test_the_start_limit_ends_the_restarts(self):
-        self.unit("ExecStart=/bin/sh -c 'echo start >>%s; sleep 0.02; exit 1'\nRestart=always\nRestartSec=1ms" % self.log,
+        self.unit(f"ExecStart=/bin/sh -c 'echo start >>{self.log}; {self.until_held()}; exit 1'\nRestart=always\nRestartSec=1ms",
                   unit="StartLimitBurst=3\nStartLimitIntervalSec=10")
-        holder = self.hold()
+        holder = self.hold_what_then_ends()
         self.wait_until(lambda: self.status()["state"] == "gave up")
         self.assertEqual(len(self.said()), 3)
         self.let_go(holder)
@@ -558,9 +569,9 @@ signal.pause()
     # ---- How processes are run ----
 
     def test_the_start_limit_of_an_unlimited_interval_ends_the_restarts(self):
-        self.unit(f"ExecStart=/bin/sh -c 'echo >>{self.work}/starts; sleep 0.05'\nRestart=always\nRestartSec=0",
+        self.unit(f"ExecStart=/bin/sh -c 'echo >>{self.work}/starts; {self.until_held()}'\nRestart=always\nRestartSec=0",
                   unit="StartLimitIntervalSec=infinity\nStartLimitBurst=2")
-        holder = self.hold()
+        holder = self.hold_what_then_ends()
         self.wait_until(lambda: self.status()["state"] == "gave up", seconds=5)
         with open(f"{self.work}/starts") as file:
             self.assertEqual(len(file.readlines()), 2)

@@ -222,17 +222,17 @@ TEST(an_idle_pair_sleeps_in_the_kernel) {
     client_hold(c);
     await_pair(w->name, &keeper, &standby);
     const pid_t both[] = {keeper, standby};
-    /* Until whatever follows the start is over. */
-    struct process_seen seen;
-    AWAIT(look_process(keeper, &seen) && seen.state == 'S');
-    assert_string_equal(client_ask(c, "gone 300").verb, "still");
-    for (int i = 0; i < 2; i++) {
-        assert_true(look_status(both[i], "voluntary_ctxt_switches", before[i], 64));
-    }
-    assert_string_equal(client_ask(c, "gone 700").verb, "still");
-    for (int i = 0; i < 2; i++) {
-        assert_true(look_status(both[i], "voluntary_ctxt_switches", after[i], 64));
-        assert_string_equal(after[i], before[i]);
+    /* What follows the start may take its time on a loaded machine; who polls is never still. */
+    for (int tries = 0, still = 0; still < 2; tries++) {
+        assert_in_range(tries, 0, 9);
+        for (int i = 0; i < 2; i++) {
+            assert_true(look_status(both[i], "voluntary_ctxt_switches", before[i], 64));
+        }
+        assert_string_equal(client_ask(c, "gone 700").verb, "still");
+        for (int i = still = 0; i < 2; i++) {
+            assert_true(look_status(both[i], "voluntary_ctxt_switches", after[i], 64));
+            still += strcmp(after[i], before[i]) == 0;
+        }
     }
 }
 
