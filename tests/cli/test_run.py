@@ -142,7 +142,7 @@ class Sharing(support.World):
 
     def test_a_service_lingers_for_the_next_command(self):
         for _ in range(2):
-            self.assertEqual(self.procref("run", self.db, *self.described(), "--linger", "300ms", "--",
+            self.assertEqual(self.procref("run", self.db, *self.described(), "--linger", "1s", "--",
                                           "true").returncode, 0)
         self.assertEqual(len(self.events("start")), 1)
         self.wait_until(lambda: self.events("stop-signal"))
@@ -176,7 +176,7 @@ class Sharing(support.World):
             holder.communicate("\n", timeout=PATIENCE)
 
     def test_fifty_at_once_by_xargs_start_one_service(self):
-        script = self.write("many.sh", f"seq 200 | xargs -P 50 -I N {PROCREF} run {self.db} --linger 2s --command "
+        script = self.write("many.sh", f"seq 200 | xargs -P 50 -I N {PROCREF} run --quiet {self.db} --linger 2s --command "
                             f"'{self.service('--port', '${PORT}', '--lock', self.dir + '/lock')}' --ready tcp -- "
                             "sh -c 'echo $PROCREF_PID N'")
         result = subprocess.run(["bash", script], cwd=self.work, env=self.env, capture_output=True, text=True,
@@ -191,7 +191,7 @@ class Sharing(support.World):
         self.write("Makefile", f"""
 all: {targets}
 {targets}:
-\t@{PROCREF} run {self.db} --linger 1s --command '{self.service("--port", "$${PORT}")}' --ready tcp -- sh -c 'echo $$PROCREF_PID'
+\t@{PROCREF} run --quiet {self.db} --linger 1s --command '{self.service("--port", "$${PORT}")}' --ready tcp -- sh -c 'echo $$PROCREF_PID'
 """)
         result = subprocess.run(["make", "-j8"], cwd=self.work, env=self.env, capture_output=True, text=True,
                                 timeout=PATIENCE)

@@ -81,7 +81,7 @@ class Lookup(Files):
         for name in ("t@one", "t@one.service"):
             self.assertEqual(self.told(name, "-f", path, say="$WHERE $PROCREF_NAME"), "one t@one")
             self.assertEqual(self.procref("check", name, "-f", path).returncode, 0)
-            self.assertIn("alive because", self.procref("status", name, "-f", path).stdout)
+            self.assertRegex(self.procref("status", name, "-f", path).stdout, "^t@one: alive")
         self.assertEqual(self.procref("stop", "t@one", "-f", path).returncode, 0)
         for command in ("run", "hold", "check", "status", "stop", "wait"):
             more = ["--", "true"] if command == "run" else []
@@ -305,7 +305,7 @@ class Requires(Files):
         self.assertLess(cache["exit"], db["stop-signal"])
 
     def test_what_is_required_can_be_shared_by_others(self):
-        self.unit("db.service", extension=["Linger=300ms"])
+        self.unit("db.service", extension=["Linger=1s"])
         self.unit("app.service", service="sleep 1000", extension=["Requires=db"])
         self.told("db")
         self.told("app")
