@@ -126,6 +126,32 @@ static void print_limits(const struct pri_plan *plan) {
     }
 }
 
+static void print_ends(const char *name, const struct pri_ends *ends) {
+    char signal[32];
+    bool any = false;
+    for (int i = 0; i < 256 + 64; i++) {
+        bool code = i < 256;
+        int number = code ? i : i - 256;
+        if (((code ? ends->codes[number / 64] : ends->signals) >> (number % 64) & 1) == 0) {
+            continue;
+        }
+        if (any) {
+            putchar(' ');
+        } else {
+            printf("  %-18s ", name);
+        }
+        any = true;
+        if (code) {
+            printf("%d", number);
+        } else {
+            fputs(check_signal_name(number, signal), stdout);
+        }
+    }
+    if (any) {
+        putchar('\n');
+    }
+}
+
 static void print_restarts(const struct pri_plan *plan) {
     printf("  %-18s", "Restart");
     if (plan->restarts == 0) {
@@ -163,6 +189,9 @@ static void print_service(const struct unit *unit) {
     print_time("TimeoutStartSec", config->start_timeout_ms);
     print_time("TimeoutStopSec", config->stop_timeout_ms);
     print_restarts(plan);
+    print_ends("SuccessExitStatus", &plan->ends[PRI_ENDS_SUCCESS]);
+    print_ends("RestartPreventExitStatus", &plan->ends[PRI_ENDS_PREVENT]);
+    print_ends("RestartForceExitStatus", &plan->ends[PRI_ENDS_FORCE]);
     print_text("KillSignal", check_signal_name(config->stop_signal, signal));
     print_text("KillMode", check_kill_modes[plan->kill_mode]);
     print_text("SendSIGKILL", plan->never_kill ? "no" : NULL);

@@ -103,16 +103,16 @@ static json_t *restarts_of(uint32_t restarts) {
 }
 
 /* Exit statuses as numbers, signals as names. */
-static json_t *success_of(const struct pri_plan *plan) {
+static json_t *ends_of(const struct pri_ends *ends) {
     json_t *list = json_array();
     char name[32];
     for (int i = 0; i < 256; i++) {
-        if ((plan->success_codes[i / 64] >> (i % 64) & 1) != 0) {
+        if ((ends->codes[i / 64] >> (i % 64) & 1) != 0) {
             json_array_append_new(list, json_integer(i));
         }
     }
     for (int i = 1; i < 64; i++) {
-        if ((plan->success_signals >> i & 1) != 0) {
+        if ((ends->signals >> i & 1) != 0) {
             json_array_append_new(list, json_string(check_signal_name(i, name)));
         }
     }
@@ -139,15 +139,17 @@ static void add_understood(json_t *object, const struct unit *unit) {
                   "output", text_or_null(plan->output), "error", text_or_null(plan->error), "ready",
                   text_or_null(config->ready), "port", port_of(unit), "limits", limits_of(plan));
     json_object_update_new(object, more);
-    more =
-        json_pack("{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:s, s:s, s:b, s:b, s:s, s:i}",
-                  "start_timeout_ms", time_of(config->start_timeout_ms), "stop_timeout_ms",
-                  time_of(config->stop_timeout_ms), "restart_ms", time_of(plan->restart_ms),
-                  "start_interval_ms", time_of(plan->start_interval_ms), "start_burst",
-                  (int)plan->start_burst, "restarts", restarts_of(plan->restarts), "success",
-                  success_of(plan), "kill_signal", check_signal_name(config->stop_signal, name),
-                  "kill_mode", check_kill_modes[plan->kill_mode], "send_sigkill", !plan->never_kill,
-                  "ignore_sigpipe", !plan->sigpipe, "umask", mask, "nice", (int)plan->nice);
+    more = json_pack("{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:s, s:s, s:b, s:b, s:s, s:i}",
+                     "start_timeout_ms", time_of(config->start_timeout_ms), "stop_timeout_ms",
+                     time_of(config->stop_timeout_ms), "restart_ms", time_of(plan->restart_ms),
+                     "start_interval_ms", time_of(plan->start_interval_ms), "start_burst",
+                     (int)plan->start_burst, "restarts", restarts_of(plan->restarts), "success",
+                     ends_of(&plan->ends[PRI_ENDS_SUCCESS]), "restart_prevent",
+                     ends_of(&plan->ends[PRI_ENDS_PREVENT]), "restart_force",
+                     ends_of(&plan->ends[PRI_ENDS_FORCE]), "kill_signal",
+                     check_signal_name(config->stop_signal, name), "kill_mode",
+                     check_kill_modes[plan->kill_mode], "send_sigkill", !plan->never_kill,
+                     "ignore_sigpipe", !plan->sigpipe, "umask", mask, "nice", (int)plan->nice);
     json_object_update_new(object, more);
     more = json_pack("{s:o, s:o, s:o, s:o}", "linger_ms", time_of(config->linger_ms), "exports",
                      list_of((const char *const *)unit->exports), "requires",

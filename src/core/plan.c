@@ -54,8 +54,7 @@ size_t pri_plan_write(void *base, const struct pri_plan *plan) {
     block.start_burst = plan->start_burst;
     block.restart_ms = plan->restart_ms;
     block.start_interval_ms = plan->start_interval_ms;
-    memcpy(block.success_codes, plan->success_codes, sizeof block.success_codes);
-    block.success_signals = plan->success_signals;
+    memcpy(block.ends, plan->ends, sizeof block.ends);
     block.limit_count = (uint32_t)plan->limit_count;
     block.step_count = (uint32_t)plan->step_count;
     block.limits = (uint32_t)w.used;

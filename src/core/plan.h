@@ -59,6 +59,17 @@ enum {
     PRI_RESTART_TIMEOUT = 8, /* it was not up in time */
 };
 
+/* Sets of ways to end, each a bit. */
+struct pri_ends {
+    uint64_t codes[4], signals;
+};
+enum {
+    PRI_ENDS_SUCCESS, /* what is a clean end beside exit status 0 and HUP, INT, TERM, PIPE */
+    PRI_ENDS_PREVENT, /* after which it is not started again, whatever restarts says … */
+    PRI_ENDS_FORCE,   /* … and after which it is; who is in both is not */
+    PRI_ENDS_SETS,
+};
+
 struct pri_plan_limit {
     int32_t resource; /* RLIMIT_… */
     uint32_t unused;
@@ -90,8 +101,7 @@ struct pri_plan {
     int64_t restart_ms;  /* pause before a restart; -1: the keeper's own back-off */
     int32_t start_burst; /* so many starts … */
     int64_t start_interval_ms; /* … within this time are the limit; 0: none */
-    uint64_t success_codes[4]; /* bits: exit statuses that are a success, beside 0 */
-    uint64_t success_signals;  /* bits: signals that are one, beside HUP, INT, TERM, PIPE */
+    struct pri_ends ends[PRI_ENDS_SETS];
 };
 
 /* ---- In a configuration's block ----------------------------------------------------------------
@@ -116,7 +126,7 @@ struct pri_plan_block {
     uint32_t pid_file, output, error; /* 0: NULL */
     struct pri_list unset, holder;
     int64_t restart_ms, start_interval_ms;
-    uint64_t success_codes[4], success_signals;
+    struct pri_ends ends[PRI_ENDS_SETS];
 };
 
 /* The plan as bytes at base, which is aligned for 8; with NULL it only counts them. */

@@ -117,30 +117,41 @@ void pri_outcome_describe(bool known, int status, char *to, size_t size) {
     }
 }
 
+static bool is_among(const struct pri_plan_block *plan, int set, int status) {
+    const struct pri_ends *ends = &plan->ends[set];
+    unsigned number = (unsigned)(WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+    return ((WIFEXITED(status) ? ends->codes[number / 64] : ends->signals) >> (number % 64) & 1) !=
+           0;
+}
+
 /* By systemd.service(5), SuccessExitStatus=: four signals count as a clean end of what is to run
  * for long, but not of a command that has something to finish. */
 bool pri_outcome_is_clean(const struct pri_keeper *k, int status, enum pri_ended what) {
     const struct pri_plan_block *plan = pri_config_plan(k->pair->config);
-    if (WIFEXITED(status)) {
-        unsigned code = (unsigned)WEXITSTATUS(status);
-        return code == 0 ||
-               (plan != NULL && (plan->success_codes[code / 64] >> (code % 64) & 1) != 0);
+    if (plan != NULL && is_among(plan, PRI_ENDS_SUCCESS, status)) {
+        return true;
     }
-    if (plan == NULL) {
-        return false;
+    if (WIFEXITED(status)) {
+        return WEXITSTATUS(status) == 0;
     }
     int signal = WTERMSIG(status);
-    return (plan->success_signals >> (signal & 63) & 1) != 0 ||
-           (what == PRI_ENDED_DAEMON &&
-            (signal == SIGHUP || signal == SIGINT || signal == SIGTERM || signal == SIGPIPE));
+    return plan != NULL && what == PRI_ENDED_DAEMON &&
+           (signal == SIGHUP || signal == SIGINT || signal == SIGTERM || signal == SIGPIPE);
 }
 
-/* how: one of PRI_RESTART_…, which a plan may name; else the configuration's policy counts. */
+/* how: one of PRI_RESTART_…, which a plan may name; else the configuration's policy counts. How the
+ * main process ended comes first, as in systemd. */
 bool pri_outcome_restarts(const struct pri_keeper *k, uint32_t how) {
     const struct pri_config *config = k->pair->config;
     const struct pri_plan_block *plan = pri_config_plan(config);
     if (pri_config_has_callbacks(config)) {
         return false;
+    }
+    if (plan != NULL && k->status_known && is_among(plan, PRI_ENDS_PREVENT, k->status)) {
+        return false;
+    }
+    if (plan != NULL && k->status_known && is_among(plan, PRI_ENDS_FORCE, k->status)) {
+        return true;
     }
     if (plan != NULL && plan->restarts_given) {
         return (plan->restarts & how) != 0;

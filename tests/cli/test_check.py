@@ -81,6 +81,8 @@ class Check(World):
                                       ("ExecStart='/bin/echo", "a quote is not closed", 2),
                                       ("Nice=1\nExecStart=/bin/true\nUMask=22\nExecStart=/bin/false", "several ExecStart= are for Type=oneshot only", 5),
                                       ("ExecStart=/bin/true\nExecStart=", "[Service] has no ExecStart=", 3),
+                                      ("Type=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\nRestartForceExitStatus=1",
+                                       "RestartForceExitStatus= does not go with Type=oneshot", 2),
                                       ("Nice=1", "[Service] has no ExecStart=", 1)):
             with self.subTest(lines):
                 self.write("e.service", f"[Service]\n{lines}\n")

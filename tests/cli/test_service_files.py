@@ -550,6 +550,17 @@ signal.pause()
         self.assertFalse(self.lives_on("on-failure", "kill -USR1 $$", "SuccessExitStatus=42 SIGUSR1"))
         self.assertTrue(self.lives_on("on-failure", "exit 42", "SuccessExitStatus=43"))
 
+    def test_some_ends_decide_alone_whether_it_is_started_again(self):
+        prevent = "RestartPreventExitStatus=255 0 SIGUSR1"
+        for how in ("exit 255", "exit 0", "kill -USR1 $$"):
+            self.assertFalse(self.lives_on("always", how, prevent), how)
+        self.assertTrue(self.lives_on("always", "exit 3", prevent))
+        force = "RestartForceExitStatus=7 SIGUSR2"
+        for how in ("exit 7", "kill -USR2 $$"):
+            self.assertTrue(self.lives_on("no", how, force), how)
+        self.assertFalse(self.lives_on("no", "exit 8", force))
+        self.assertFalse(self.lives_on("no", "exit 7", force + "\nRestartPreventExitStatus=7"))
+
     def test_a_main_process_with_a_minus_ends_well(self):
         self.unit(f"ExecStart=-/bin/sh -c '{self.until_held()}; exit 3'\nRestart=on-failure\nExecStop=SAY stop\n"
                   "ExecStopPost=SAY $SERVICE_RESULT")

@@ -148,9 +148,11 @@ class Unit:
             if f"StandardOutputFile{name}" in self.values:
                 output = prefix + self.one(f"StandardOutputFile{name}")
         self.same("StandardOutput", ours["output"], output)
-        success = self.one("SuccessExitStatus")
-        if success is not None:
-            self.same("SuccessExitStatus", sorted(map(str, ours["success"])), sorted(success.split()))
+        for key, name in (("SuccessExitStatus", "success"), ("RestartPreventExitStatus", "restart_prevent"),
+                          ("RestartForceExitStatus", "restart_force")):
+            ends = self.one(key)
+            if ends is not None:
+                self.same(key, sorted(map(str, ours[name])), sorted(ends.split()))
 
     def limits(self):
         infinity = 2**64 - 1
@@ -239,6 +241,8 @@ def random_units(folder, count, seed):
         "RuntimeDirectoryMode": lambda: draw.choice(["0700", "750"]), "WorkingDirectory": lambda: draw.choice(["/", "~", "%h", "/usr", "", "//usr/./bin/", "/.", "-/usr//lib"]),
         "StandardOutput": lambda: draw.choice(["null", "journal", "append:/tmp/x", "file:%h//y", "truncate:/z/."]),
         "SuccessExitStatus": lambda: draw.choice(["1 2", "TEMPFAIL", "SIGUSR1 3", ""]),
+        "RestartPreventExitStatus": lambda: draw.choice(["0 255", "SIGKILL", "USAGE 64", ""]),
+        "RestartForceExitStatus": lambda: draw.choice(["7", "TERM SIGHUP", "1 CONFIG", ""]),
         "PIDFile": lambda: draw.choice(["x.pid", "/run/y.pid", "", ".//x.pid", "/run/./y.pid/", "a/..b"]), "Type": lambda: draw.choice(["simple", "exec", "notify", "forking", "idle"]),
     }
 

@@ -56,6 +56,12 @@ static void finish_type(struct loader *l) {
         unit_find(l, UNIT_ERROR,
                   "Restart=always and on-success do not go with Type=oneshot: its commands end");
     }
+    static const struct pri_ends none;
+    if (set->type == TYPE_ONESHOT &&
+        memcmp(&unit->plan.ends[PRI_ENDS_FORCE], &none, sizeof none) != 0) {
+        unit_find(l, UNIT_ERROR,
+                  "RestartForceExitStatus= does not go with Type=oneshot: its commands end");
+    }
     if (set->type != TYPE_ONESHOT && set->remain_after_exit) {
         l->file = set->remain_file;
         l->line = set->remain_line;

@@ -53,7 +53,9 @@
     CARRY("Service", "TimeoutSec", UNIT_LAST, unit_parse_timeout, 3)                                \
     CARRY("Service", "StartLimitInterval", UNIT_LAST, unit_parse_start_interval, 0)                 \
     CARRY("Service", "StartLimitBurst", UNIT_LAST, unit_parse_start_burst, 0)                       \
-    CARRY("Service", "SuccessExitStatus", UNIT_LIST, unit_parse_success, 0)                         \
+    CARRY("Service", "SuccessExitStatus", UNIT_LIST, unit_parse_ends, PRI_ENDS_SUCCESS)             \
+    CARRY("Service", "RestartPreventExitStatus", UNIT_LIST, unit_parse_ends, PRI_ENDS_PREVENT)      \
+    CARRY("Service", "RestartForceExitStatus", UNIT_LIST, unit_parse_ends, PRI_ENDS_FORCE)          \
     CARRY("Service", "KillMode", UNIT_VALUE, unit_parse_kill_mode, 0)                               \
     CARRY("Service", "KillSignal", UNIT_LAST, unit_parse_kill_signal, 0)                            \
     CARRY("Service", "RestartKillSignal", UNIT_LAST, unit_parse_other_signal, 0)                    \
@@ -102,7 +104,6 @@
 #define REASON_RELOAD "procref never reloads a service"
 #define REASON_WATCHDOG "there is no watchdog: [X-Procref] Health= tells whether it works"
 #define REASON_TIMEOUT "at a timeout KillSignal= is sent, then SIGKILL"
-#define REASON_STATUS "not carried out: Restart= decides alone"
 #define REASON_USER_ONLY "there is only one user and one root folder"
 #define REASON_FOUND "procref finds out by itself"
 #define REASON_SOCKETS "no socket is passed to the service"
@@ -245,8 +246,6 @@
     LEAVE("Service", "TimeoutStopFailureMode", UNIT_WARNING, UNIT_LAST, "terminate",                \
            REASON_TIMEOUT)                                                                          \
     LEAVE("Service", "ExitType", UNIT_REFUSED, UNIT_LAST, "main", REASON_MEANING)                   \
-    LEAVE("Service", "RestartPreventExitStatus", UNIT_WARNING, UNIT_LIST, NULL, REASON_STATUS)      \
-    LEAVE("Service", "RestartForceExitStatus", UNIT_WARNING, UNIT_LIST, NULL, REASON_STATUS)        \
     IGNORE("Service", "PermissionsStartOnly", REASON_USER_ONLY)                                     \
     IGNORE("Service", "RootDirectoryStartOnly", REASON_USER_ONLY)                                   \
     IGNORE("Service", "GuessMainPID", REASON_FOUND)                                                 \

@@ -232,7 +232,7 @@ unit_key_parser unit_parse_restart_sec;
 unit_key_parser unit_parse_timeout; /* which: 1 start, 2 stop, 3 both */
 unit_key_parser unit_parse_start_interval;
 unit_key_parser unit_parse_start_burst;
-unit_key_parser unit_parse_success;
+unit_key_parser unit_parse_ends;
 unit_key_parser unit_parse_kill_mode; /* process.c */
 unit_key_parser unit_parse_kill_signal;
 unit_key_parser unit_parse_other_signal; /* which: the default */

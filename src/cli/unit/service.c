@@ -140,13 +140,12 @@ void unit_parse_start_burst(struct loader *l, const char *value) {
     l->unit->plan.start_burst = (int32_t)burst;
 }
 
-void unit_parse_success(struct loader *l, const char *value) {
-    struct pri_plan *plan = &l->unit->plan;
+void unit_parse_ends(struct loader *l, const char *value) {
+    struct pri_ends *ends = &l->unit->plan.ends[l->key->which];
     struct texts words = {0};
     int number;
     if (*value == '\0') {
-        memset(plan->success_codes, 0, sizeof plan->success_codes);
-        plan->success_signals = 0;
+        memset(ends, 0, sizeof *ends);
         return;
     }
     if (!unit_words(l, value, &words)) {
@@ -154,9 +153,9 @@ void unit_parse_success(struct loader *l, const char *value) {
     }
     for (size_t i = 0; i < words.count; i++) {
         if (unit_exit_status(words.list[i], &number)) {
-            plan->success_codes[number / 64] |= (uint64_t)1 << (number % 64);
+            ends->codes[number / 64] |= (uint64_t)1 << (number % 64);
         } else if (unit_signal(words.list[i], &number) && number < 64) {
-            plan->success_signals |= (uint64_t)1 << number;
+            ends->signals |= (uint64_t)1 << number;
         } else {
             unit_bad(l, words.list[i],
                      "exit statuses (0 to 255, or names such as TEMPFAIL) and signals");
