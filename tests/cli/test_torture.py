@@ -7,6 +7,7 @@ import subprocess
 import unittest
 
 import support
+from clients import is_alive
 
 # What is planted, and the witness that must see it first: a word of the violation, and how the verdict counts it.
 PLANTS = {
@@ -168,6 +169,7 @@ class Torture(support.World):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         run.wait()
+        self.wait_until(lambda: not any(map(is_alive, own)))  # till then its folder is taken for one in use
         left, = os.listdir(self.work)
         for name in ("procref-torture-others", "procref-torture-folder"):
             os.mkdir(os.path.join(self.work, name), 0o700)
