@@ -89,6 +89,21 @@ class Check(World):
                 self.assertEqual(self.agrees("e", message), f"e.service:{place}")
                 self.assertEqual(self.procref("check", "e").stdout.count(": error: "), 1)
 
+    def test_what_is_carried_out_otherwise_or_not_is_told_under_its_own_key(self):
+        bus = "BusName= without Type= makes it one of Type=dbus"
+        for lines, told in (("StandardOutput=kmsg", ["3: warning: StandardOutput=kmsg: the output goes to the service's log alone"]),
+                            ("StandardError=journal+console", ["3: warning: StandardError=journal+console: the output goes to"]),
+                            ("StandardOutput=journal", []), ("Type=notify-reload", []), ("Type=notify\nBusName=a.b", []), ("BusName=", []),
+                            ("BusName=a.b", [f"3: refused: {bus}"]), ("Type=dbus\nBusName=a.b", ["3: refused: Type=dbus is not carried out"])):
+            with self.subTest(lines):
+                path = os.path.realpath(self.write("k.service", f"[Service]\nExecStart=sleep 1000\n{lines}\n"))
+                found = [line for line in self.procref("check", "k").stdout.splitlines() if line.startswith(path)]
+                self.assertEqual(len(found), len(told), found)
+                for line, words in zip(found, told):
+                    self.assertTrue(line.startswith(f"{path}:{words}"), line)
+        self.write("k.service", "[Service]\nExecStart=sleep 1000\nBusName=a.b\n")
+        self.assertEqual(self.procref("check", "k", "--ignore", "BusName").returncode, 0)
+
     def test_many_errors_are_told_by_the_first_and_how_many_more(self):
         path = self.write("m.service", "[Service]\nExecStart=sleep 1000\n" + "UMask=9\n" * 50)
         ran = self.procref("run", "m", "--", "true").stderr.splitlines()

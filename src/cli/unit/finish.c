@@ -19,10 +19,12 @@ static void finish_type(struct loader *l) {
     bool starts = set->steps[PRI_STEPS_START].count > 0;
     l->file = set->type_file != NULL ? set->type_file : unit->path;
     l->line = set->type_line > 0 ? set->type_line : 1;
-    if (set->type == TYPE_NONE && set->bus_name) {
-        l->key = unit_key_named("Service", "Type");
-        unit_parse_type(l, "dbus");
-        l->key = NULL;
+    if (set->type_file == NULL && set->bus_name_at.file != NULL) {
+        unit_go_to(l, &set->bus_name_at, "Service", "BusName");
+        unit_find(l, UNIT_REFUSED,
+                  "BusName= without Type= makes it one of Type=dbus, which is not carried out: say "
+                  "Type=notify, or Type=simple with [X-Procref] Ready=");
+        unit_go_to(l, &(struct unit_place){unit->path, 1}, "Service", "Type");
     }
     if (set->type == TYPE_NONE) {
         set->type = starts ? TYPE_SIMPLE : TYPE_ONESHOT;

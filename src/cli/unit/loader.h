@@ -67,12 +67,12 @@ struct settings {
     enum service_type type;
     int type_line, remain_line;
     const char *type_file, *remain_file;
-    bool remain_after_exit, preserve_runtime, bus_name;
+    bool remain_after_exit, preserve_runtime;
     struct step_vector steps[PRI_STEPS_COUNT];
     struct texts environment, file_environment, directory_environment, unset, exports, requires;
     struct unit_place *required_at;
     size_t required_room;
-    struct unit_place start_at, nice_at, ready_at;
+    struct unit_place start_at, nice_at, ready_at, bus_name_at;
     bool start_unread; /* an ExecStart= that is an error already */
     struct env_file *env_files;
     size_t env_file_count;

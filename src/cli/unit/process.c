@@ -120,14 +120,18 @@ static bool one_of(const char *value, const char *const *words) {
 }
 
 void unit_parse_output(struct loader *l, const char *value) {
-    static const char *const to_log[] = {
-        "journal", "kmsg", "syslog", "journal+console", "kmsg+console", "syslog+console", NULL};
+    static const char *const instead[] = {"kmsg",         "syslog",         "journal+console",
+                                          "kmsg+console", "syslog+console", NULL};
     static const char *const refused[] = {"tty", "socket", "fd", NULL};
     enum output_kind *kind = l->key->which == 0 ? &l->set.output : &l->set.error;
     const char **text = l->key->which == 0 ? &l->set.output_text : &l->set.error_text;
     size_t scheme = strcspn(value, ":") + 1;
-    if (strcmp(value, "inherit") == 0 || one_of(value, to_log)) {
+    if (strcmp(value, "inherit") == 0 || strcmp(value, "journal") == 0) {
         *kind = strcmp(value, "inherit") == 0 ? OUTPUT_INHERIT : OUTPUT_LOG;
+    } else if (one_of(value, instead)) {
+        *kind = OUTPUT_LOG;
+        unit_find(l, UNIT_WARNING, "%s=%s: the output goes to the service's log alone",
+                  l->key->name, value);
     } else if (strcmp(value, "null") == 0) {
         *kind = OUTPUT_OTHER;
         *text = "null";

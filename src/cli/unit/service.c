@@ -27,26 +27,24 @@ void unit_parse_type(struct loader *l, const char *value) {
         {"notify", TYPE_NOTIFY},   {"notify-reload", TYPE_NOTIFY},
         {"idle", TYPE_IDLE},       {NULL, 0}};
     int type;
+    l->set.type_line = l->line;
+    l->set.type_file = l->file;
     if (choose(value, choices, &type)) {
         l->set.type = (enum service_type)type;
-        l->set.type_line = l->line;
-        l->set.type_file = l->file;
     } else if (strcmp(value, "dbus") == 0) {
         unit_find(
             l, UNIT_REFUSED,
             "Type=dbus is not carried out: use notify, or [X-Procref] Ready= with another way "
             "to tell when it is up");
     } else {
-        unit_bad(l, value, "simple, exec, forking, oneshot, notify or idle");
+        unit_bad(l, value, "simple, exec, forking, oneshot, notify, notify-reload or idle");
     }
 }
 
 /* With a bus name and no Type=, systemd takes the service for one of Type=dbus. */
 void unit_parse_bus_name(struct loader *l, const char *value) {
-    l->set.bus_name = l->set.bus_name || *value != '\0'; /* an empty one is left out */
-    if (l->set.type == TYPE_NONE) {
-        l->set.type_line = l->line;
-        l->set.type_file = l->file;
+    if (*value != '\0') { /* an empty one is left out */
+        l->set.bus_name_at = unit_here(l);
     }
 }
 
