@@ -1,4 +1,5 @@
 /* procref, the command: finds the subcommand. Each has a file of its own. */
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,7 +55,18 @@ static int written(int status) {
     return status;
 }
 
+/* No descriptor of ours may become 0, 1 or 2: they are written to, and replaced. What stands in for
+ * a closed one fails as that would, and ends at exec: COMMAND finds it closed. */
+static void fill_standard(void) {
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) {
+            (void)!open("/dev/null", (fd == 0 ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
+        }
+    }
+}
+
 int main(int argc, char **argv) {
+    fill_standard();
     if (argc < 2) {
         return help(stderr);
     }

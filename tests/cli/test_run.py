@@ -1,5 +1,6 @@
 """procref run: what COMMAND gets, how it ends, and what is said when the service cannot be had."""
 import os
+import re
 import resource
 import shlex
 import shutil
@@ -77,6 +78,18 @@ class Command(support.World):
         self.assertEqual(held.stderr, plain.stderr)
         self.assertEqual(held.stdout.splitlines(), plain.stdout.splitlines())
         self.assertIn("some-file", held.stdout)
+
+    def test_each_standard_descriptor_may_be_closed_and_stays_so(self):
+        self.write("say", "open=\nfor n in 0 1 2; do [ ! -e /proc/$$/fd/$n ] || open=\"$open $n\"; done\necho $open >out\nexit 7\n")
+        for closed in ("0<&-", "1>&-", "2>&-", "0<&- 1>&-", "0<&- 1>&- 2>&-"):
+            for options in ((), ("--tree",)):
+                with self.subTest(closed=closed, options=options):
+                    done = subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", PROCREF, "run", *options, self.db, *self.described(), "--",
+                                           "sh", "say"], cwd=self.work, env=self.env, timeout=PATIENCE, capture_output=True, text=True)
+                    self.assertEqual((done.returncode, done.stdout, done.stderr), (7, "", ""))
+                    with open(f"{self.work}/out") as file:
+                        self.assertEqual({"0", "1", "2"} - set(file.read().split()), set(re.findall("[012]", closed)))
+                    self.assertEqual(self.procref("wait", self.db).returncode, 0)
 
     def test_it_works_with_standard_descriptors_closed(self):
         fifo = f"{self.dir}/fifo"
