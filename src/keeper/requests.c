@@ -118,11 +118,23 @@ static bool is_other_kind(struct pri_keeper *k, struct pri_client *client) {
     return pri_answer_conflict(k, client, parts);
 }
 
-/* A start that was begun is finished, even if who asked for it has gone; unless somebody wants
- * something else. The client that asks is counted already. Who has connected and not asked yet may
- * want anything, or just to look. */
-static bool is_unwanted_start(const struct pri_keeper *k) {
-    return k->machine.state == PRI_S_STARTING && pri_clients_count(k, CLIENT_ASKING) == 1;
+/*
+ * A start that was begun is finished, and what died is ended and perhaps started again, even if who
+ * wanted it has gone; unless somebody wants something else. The client that asks is counted
+ * already. Who has connected and not asked yet may want anything, or just to look.
+ */
+static bool is_nobodys(const struct pri_keeper *k) {
+    switch (k->machine.state) {
+    case PRI_S_UP:
+    case PRI_S_LINGERING: return true;
+    case PRI_S_STARTING:
+    case PRI_S_RELAUNCHING:
+    case PRI_S_FAILING:
+    case PRI_S_DYING:
+    case PRI_S_WAITING:
+    case PRI_S_GAVE_UP: return pri_clients_count(k, CLIENT_ASKING) == 1;
+    default: return false;
+    }
 }
 
 /*
@@ -132,7 +144,7 @@ static bool is_unwanted_start(const struct pri_keeper *k) {
  */
 static bool gives_way(struct pri_keeper *k, struct pri_client *client, bool starts_none) {
     procref_error error = PROCREF_ERROR_INIT;
-    if (!(is_up(k) || is_unwanted_start(k)) ||
+    if (!is_nobodys(k) ||
         pri_config_accepts(k->pair->page->parts, client->parts, client->share) ||
         pri_counter_read(&k->counter, PRI_REG_REFS) != 0 || k->old_count > 0 ||
         pri_clients_count(k, CLIENT_TOLD) > 0) {

@@ -160,6 +160,17 @@ class Sharing(support.World):
         self.assertEqual(len(self.events("start")), 1)
         self.wait_until(lambda: self.events("stop-signal"))
 
+    def test_what_has_died_and_nobody_holds_gives_way_to_another_command(self):
+        """The rest of it takes a second to end."""
+        dies = ["--command", "sh -c '(trap \"\" TERM; exec sleep 1004) & sleep 0.1; exit 1'", "--stop-timeout", "1s"]
+        for options, status, command in (([], 0, "while kill -0 $PROCREF_PID 2>/dev/null; do sleep 0.01; done"),
+                                         (["--ready", "tcp", "--timeout", "500ms"], 111, "")):
+            with self.subTest(options=options):
+                self.assertEqual(self.procref("run", self.db, *dies, *options, "--", "sh", "-c", command).returncode, status)
+                other = self.procref("run", "--quiet", self.db, "--command", "sleep 1005", "--", "true")
+                self.assertEqual((other.returncode, other.stderr), (0, ""))
+                self.assertEqual(self.procref("wait", self.db).returncode, 0)
+
     def test_another_command_is_a_conflict_that_share_accepts(self):
         def inner(*options):
             return ["run", self.db, "--command", "sleep 60", "--", PROCREF, "run", self.db, *options, "--command", "sleep 61",
