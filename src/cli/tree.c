@@ -61,7 +61,7 @@ static void on_signal(const struct caller *p) {
         }
         return;
     }
-    if (all_were_told(&s)) {
+    if (all_were_told(&s) || s.ssi_pid == (uint32_t)p->holder) { /* M continues us, not COMMAND */
         return;
     }
     if (p->started) {
@@ -95,7 +95,6 @@ static void on_word(struct caller *p) {
         p->started = true;
         tree_let_go(-1, -1); /* who reads COMMAND's output waits for its end only */
         break;
-    case TREE_STOPPED: kill(getpid(), SIGSTOP); break;
     case TREE_ENDED: end_like(word.value);
     default: break;
     }
@@ -144,6 +143,7 @@ int tree_split(struct tree *tree) {
         return CLI_FAILED;
     }
     block(&heard, tree);
+    tree->caller = getpid();
     struct caller p = {.line = pair[0], .signals = signalfd(-1, &heard, SFD_CLOEXEC)};
     p.holder = p.signals >= 0 ? fork() : -1;
     if (p.holder < 0) {

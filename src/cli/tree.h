@@ -13,9 +13,11 @@
 #define CLI_TREE_H
 
 #include <signal.h>
+#include <sys/types.h>
 
 struct tree {
     int line;                  /* between P and M */
+    pid_t caller;              /* P */
     sigset_t mask;             /* as this program was called, and so for C */
     struct sigaction on_child; /* the same of SIGCHLD */
 };

@@ -77,24 +77,36 @@ static bool has_descendants(void) {
 }
 
 struct holder {
-    pid_t command; /* 0: it has ended */
+    pid_t caller, command; /* 0: it has ended */
     int line, signals;
 };
+
+/*
+ * P stops and continues with COMMAND (Ctrl-Z, fg), for the shell's sake. Both are done from here,
+ * so that they keep their order: had P to stop itself when told, COMMAND might go on again before
+ * it did. Nobody has the pid of a parent but the parent.
+ */
+static void signal_caller(const struct holder *m, int number) {
+    if (getppid() == m->caller) {
+        kill(m->caller, number);
+    }
+}
 
 /* Everything that has a new state. False: nothing is left. */
 static bool on_children(struct holder *m) {
     pid_t pid;
     int status;
-    while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
+    while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0) {
         if (pid != m->command) {
             continue;
         }
-        if (WIFSTOPPED(status)) {
-            tell(m->line, TREE_STOPPED, 0);
+        if (WIFSTOPPED(status) || WIFCONTINUED(status)) {
+            signal_caller(m, WIFSTOPPED(status) ? SIGSTOP : SIGCONT);
             continue;
         }
         m->command = 0;
         tell(m->line, TREE_ENDED, status);
+        signal_caller(m, SIGCONT); /* it may have been stopped when it was killed */
         close(m->line);
         m->line = -1;
         setsid(); /* the terminal and the shell's job are no more of our business */
@@ -129,7 +141,7 @@ static void on_word(struct holder *m) {
 
 void tree_run(struct tree *tree, char **argv, int (*become)(char **argv)) {
     sigset_t all, heard;
-    struct holder m = {.line = tree->line};
+    struct holder m = {.line = tree->line, .caller = tree->caller};
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL); /* M ends when all has ended, not before */
     sigemptyset(&heard);

@@ -6,7 +6,6 @@
 
 enum {
     TREE_STARTED, /* M: COMMAND runs */
-    TREE_STOPPED, /* M: it was stopped (Ctrl-Z) */
     TREE_ENDED,   /* M: value is its wait status */
     TREE_SIGNAL,  /* P: value is a signal for it */
 };

@@ -6,6 +6,7 @@ import subprocess
 import unittest
 
 import support
+from clients import state_of
 from support import PATIENCE, PROCREF
 
 
@@ -72,6 +73,21 @@ class Tree(support.World):
         process.send_signal(signal.SIGCONT)
         self.assertEqual(process.communicate(timeout=PATIENCE)[0], "up\nagain\n")
         self.assertEqual(process.returncode, 0)
+
+    def test_a_command_that_another_continues_or_kills_is_followed(self):
+        for numbers, status in (([signal.SIGCONT], 3), ([signal.SIGCONT, signal.SIGSTOP, signal.SIGCONT], 3), ([signal.SIGKILL], -9)):
+            with self.subTest(numbers):
+                process = self.start(*self.words("sh", "-c", f"echo $$; read x < {self.fifo}; exit 3"), stdout=subprocess.PIPE)
+                command = int(process.stdout.readline())
+                os.kill(command, signal.SIGSTOP)
+                self.wait_until(lambda: state_of(process.pid) == "T")
+                for number in numbers:
+                    os.kill(command, number)
+                if numbers[-1] == signal.SIGCONT:
+                    self.wait_until(lambda: state_of(process.pid) != "T")
+                    self.let_go()
+                self.assertEqual(process.wait(PATIENCE), status)
+                process.stdout.close()
 
     def test_killing_procref_leaves_the_command_with_its_service(self):
         process = self.start(*self.words("sh", "-c", f"echo up; read x < {self.fifo}; echo alive > {self.dir}/alive"),
