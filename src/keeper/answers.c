@@ -61,9 +61,6 @@ void pri_answer_send(struct pri_keeper *k, struct pri_client *client,
 
 static void tell_up(struct pri_keeper *k, struct pri_client *client) {
     struct pri_answer answer;
-    if (pri_answer_conflict(k, client, k->pair->page->parts)) {
-        return;
-    }
     pri_answer_head(k, &answer, PRI_TELL_UP);
     answer.slot = pri_slots_give(k, &client->process, client->slot);
     answer.waited = client->waited;
@@ -83,7 +80,8 @@ void pri_answer_up(struct pri_keeper *k) {
     }
     for (struct pri_client *client = k->clients; client != NULL; client = client->next) {
         bool refuses = client->unhealthy && client->generation == k->machine.generation;
-        if (client->link >= 0 && client->state == CLIENT_ASKING && !refuses) {
+        bool another = !pri_config_accepts(k->pair->page->parts, client->parts, client->share);
+        if (client->link >= 0 && client->state == CLIENT_ASKING && !refuses && !another) {
             tell_up(k, client);
         }
     }

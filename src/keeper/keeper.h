@@ -90,7 +90,7 @@ struct pri_client {
         CLIENT_WATCHES, /* the command: waits for our end */
     } state;
     uint32_t generation; /* of which it said that it is unhealthy */
-    bool share, unhealthy, recovers, waited, forces;
+    bool share, unhealthy, recovers, waited, forces, starts_none;
 };
 
 struct pri_old_holder {

@@ -7,6 +7,7 @@
 #include "core/crash.h"
 #include "core/fail.h"
 #include "core/trace.h"
+#include "keeper/clients.h"
 #include "keeper/keeper.h"
 #include "os/clock.h"
 #include "os/folder.h"
@@ -194,7 +195,10 @@ static void fill_facts(struct pri_keeper *k) {
 
 /* Feeds all events that wait, and those that their actions make. */
 static void feed(struct pri_keeper *k) {
-    while (k->queued > 0) {
+    while (k->queued > 0 || pri_request_reconsider(k)) {
+        if (k->queued == 0) {
+            continue; /* it was told */
+        }
         enum pri_event event = k->queue[0];
         memmove(k->queue, k->queue + 1, sizeof k->queue - sizeof k->queue[0]);
         k->queued--;

@@ -118,10 +118,23 @@ static bool is_other_kind(struct pri_keeper *k, struct pri_client *client) {
     return pri_answer_conflict(k, client, parts);
 }
 
+static bool wants_another(const struct pri_keeper *k, const struct pri_client *client) {
+    return !pri_config_accepts(k->pair->page->parts, client->parts, client->share);
+}
+
+static bool is_waited_for(const struct pri_keeper *k) {
+    for (const struct pri_client *client = k->clients; client != NULL; client = client->next) {
+        if (client->link >= 0 && client->state == CLIENT_ASKING && !wants_another(k, client)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /*
  * A start that was begun is finished, and what died is ended and perhaps started again, even if who
- * wanted it has gone; unless somebody wants something else. The client that asks is counted
- * already. Who has connected and not asked yet may want anything, or just to look.
+ * wanted it has gone; unless somebody wants something else. Who has connected and not asked yet may
+ * want anything, or just to look.
  */
 static bool is_nobodys(const struct pri_keeper *k) {
     switch (k->machine.state) {
@@ -132,7 +145,7 @@ static bool is_nobodys(const struct pri_keeper *k) {
     case PRI_S_FAILING:
     case PRI_S_DYING:
     case PRI_S_WAITING:
-    case PRI_S_GAVE_UP: return pri_clients_count(k, CLIENT_ASKING) == 1;
+    case PRI_S_GAVE_UP: return !is_waited_for(k);
     default: return false;
     }
 }
@@ -142,15 +155,14 @@ static bool is_nobodys(const struct pri_keeper *k) {
  * for, is stopped for who wants it otherwise, as if that had asked for the stop (on_stop); it
  * begins again when it is told of the outcome.
  */
-static bool gives_way(struct pri_keeper *k, struct pri_client *client, bool starts_none) {
+static bool gives_way(struct pri_keeper *k, struct pri_client *client) {
     procref_error error = PROCREF_ERROR_INIT;
-    if (!is_nobodys(k) ||
-        pri_config_accepts(k->pair->page->parts, client->parts, client->share) ||
+    if (!wants_another(k, client) || !is_nobodys(k) ||
         pri_counter_read(&k->counter, PRI_REG_REFS) != 0 || k->old_count > 0 ||
         pri_clients_count(k, CLIENT_TOLD) > 0) {
         return false;
     }
-    if (starts_none) {
+    if (client->starts_none) {
         pri_fail(&error, PROCREF_E_TIMEOUT, 0, "",
                  "'%s' is not up (what runs is of another configuration, and nobody holds it), and "
                  "timeout 0 does not wait",
@@ -172,18 +184,19 @@ static void on_acquire(struct pri_keeper *k, struct pri_client *client,
     client->unhealthy = (request->flags & PRI_ASK_UNHEALTHY) != 0;
     client->recovers = (request->flags & PRI_ASK_RECOVERS) != 0;
     client->waited = client->waited || pri_request_is_early(k);
+    client->starts_none = (request->flags & PRI_ASK_NO_START) != 0;
     client->generation = request->generation;
     client->slot = request->slot;
     memcpy(client->parts, request->parts, sizeof client->parts);
     if (k->old_count > 0) {
         pri_slots_count_old(k); /* its own mark may be one that just failed to attach */
     }
-    if (gives_way(k, client, (request->flags & PRI_ASK_NO_START) != 0) ||
+    if (gives_way(k, client) ||
         (is_settled(k) ? pri_answer_conflict(k, client, k->pair->page->parts)
                        : is_other_kind(k, client))) {
         return;
     }
-    if ((request->flags & PRI_ASK_NO_START) != 0 && pri_request_is_early(k)) {
+    if (client->starts_none && pri_request_is_early(k)) {
         procref_error error = PROCREF_ERROR_INIT;
         pri_fail(&error, PROCREF_E_TIMEOUT, 0, "",
                  "'%s' is not up (%s), and timeout 0 does not wait", k->pair->config->ident.name,
@@ -192,6 +205,23 @@ static void on_acquire(struct pri_keeper *k, struct pri_client *client,
         return;
     }
     pri_keeper_push(k, client->unhealthy ? PRI_E_UNHEALTHY : PRI_E_ASKED);
+}
+
+/*
+ * Who asked while it was open what runs (a keeper takes over, or ends what an earlier one left),
+ * and wants another, is answered as one who asks now; but once all who are connected have asked,
+ * for what runs may be theirs. One at a time: true if there was one.
+ */
+bool pri_request_reconsider(struct pri_keeper *k) {
+    if (!is_settled(k) || pri_clients_count(k, CLIENT_NEW) > 0) {
+        return false;
+    }
+    for (struct pri_client *client = k->clients; client != NULL; client = client->next) {
+        if (client->link >= 0 && client->state == CLIENT_ASKING && wants_another(k, client)) {
+            return gives_way(k, client) || pri_answer_conflict(k, client, k->pair->page->parts);
+        }
+    }
+    return false;
 }
 
 static void on_await_stop(struct pri_keeper *k, struct pri_client *client,

@@ -1,4 +1,5 @@
 """procref run: what COMMAND gets, how it ends, and what is said when the service cannot be had."""
+import json
 import os
 import re
 import resource
@@ -7,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 import unittest
 
 import support
@@ -170,6 +172,54 @@ class Sharing(support.World):
                 other = self.procref("run", "--quiet", self.db, "--command", "sleep 1005", "--", "true")
                 self.assertEqual((other.returncode, other.stderr), (0, ""))
                 self.assertEqual(self.procref("wait", self.db).returncode, 0)
+
+    def keepers_of(self, name):
+        found = {}
+        def whole():
+            found.update(json.loads(self.procref("status", name, "--json").stdout or "{}"))
+            return found.get("keeper") and found.get("standby")
+        self.wait_until(whole)
+        return {"K": found["keeper"], "S": found["standby"]}
+
+    def test_a_start_that_nobody_waits_for_gives_way_though_its_keeper_was_killed(self):
+        for order in ("AK", "KA", "AKS"):
+            with self.subTest(order):
+                first = self.start("run", "--quiet", self.db, "--start-timeout", "infinity", "--command", "sleep 1004", "--ready",
+                                   "log:never", "--", "true")
+                pids = {**self.keepers_of(self.db), "A": first.pid}
+                for who in order:
+                    os.kill(pids[who], signal.SIGKILL)
+                first.wait()
+                other = self.procref("run", "--quiet", self.db, "--command", "sleep 1005", "--", "true")
+                self.assertEqual((other.returncode, other.stderr), (0, ""))
+                self.assertEqual(self.procref("wait", self.db).returncode, 0)
+
+    def test_a_start_that_somebody_waits_for_does_not_give_way_when_its_keeper_is_killed(self):
+        first = self.start("run", "--quiet", self.db, "--command", f"sh -c 'until [ -e {self.work}/go ]; do sleep 0.02; done; echo up; "
+                           "exec sleep 1004'", "--ready", "log:up", "--", "sh", "-c", "echo $PROCREF_PID", stdout=subprocess.PIPE)
+        os.kill(self.keepers_of(self.db)["K"], signal.SIGKILL)
+        self.keepers_of(self.db)  # by now it has asked again
+        time.sleep(0.2)
+        other = self.procref("run", "--quiet", self.db, "--command", "sleep 1005", "--", "true")
+        self.assertEqual(other.returncode, 111)
+        self.assertIn("with another command", other.stderr)
+        self.write("go", "")
+        self.assertRegex(first.communicate()[0], "^[0-9]+\n$")
+        self.assertEqual(first.returncode, 0)
+        self.assertEqual(self.procref("wait", self.db).returncode, 0)
+
+    def test_what_nobody_holds_gives_way_after_any_of_its_processes_was_killed(self):
+        for linger in ("0", "1h"):
+            for order in ("KSA", "AKS", "AK", "KA", "AS", "SA"):
+                with self.subTest(order=order, linger=linger):
+                    first = self.start("run", "--quiet", self.db, "--linger", linger, "--command", "sleep 1004", "--", "sleep", "1006")
+                    pids = {**self.keepers_of(self.db), "A": first.pid}
+                    for who in order:
+                        os.kill(pids[who], signal.SIGKILL)
+                    first.wait()
+                    other = self.procref("run", "--quiet", self.db, "--command", "sleep 1005", "--", "true")
+                    self.assertEqual((other.returncode, other.stderr), (0, ""))
+                    self.assertEqual(self.procref("wait", self.db).returncode, 0)
 
     def test_another_command_is_a_conflict_that_share_accepts(self):
         def inner(*options):
