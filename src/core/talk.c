@@ -20,7 +20,8 @@ void pri_talk_fill(struct pri_request *request, struct pri_shared *shared, enum 
 static bool is_complete(const struct pri_answer *answer, ptrdiff_t size) {
     if (size < (ptrdiff_t)(2 * sizeof(uint32_t)) || answer->magic != PRI_WIRE_MAGIC ||
         answer->version != PRI_WIRE_VERSION || size < (ptrdiff_t)PRI_ANSWER_HEAD ||
-        answer->tell < PRI_TELL_UP || answer->tell > PRI_TELL_STAYS) {
+        answer->tell < PRI_TELL_UP || answer->tell > PRI_TELL_STOPPED ||
+        answer->tell == PRI_TELL_STATUS) {
         return false;
     }
     return answer->tell != PRI_TELL_FAILED || size >= (ptrdiff_t)sizeof *answer;

@@ -173,6 +173,21 @@ class Sharing(support.World):
                 self.assertEqual((other.returncode, other.stderr), (0, ""))
                 self.assertEqual(self.procref("wait", self.db).returncode, 0)
 
+    def test_many_who_want_it_in_three_ways_have_it_or_are_told_that_it_runs_in_another(self):
+        script = self.write("one", f"""
+service="flock -n {self.work}/lock sleep 100$(($1 % 3))"
+said=$({PROCREF} run -q {self.db} --command "$service" -- sh -c "sleep 0.0$(($1 % 3))" 2>&1)
+echo "$? $said"
+""")
+        done = subprocess.run(["sh", "-c", f"seq 300 | xargs -P 6 -n 1 bash {script}"], cwd=self.work, env=self.env, capture_output=True,
+                              text=True, timeout=2 * PATIENCE)
+        answers = done.stdout.splitlines()
+        self.assertEqual(len(answers), 300)
+        self.assertIn("0 ", answers)
+        runs = re.compile(f"111 procref run: '{self.db}' runs already \\(pid [0-9]+\\) with another command: .*")
+        self.assertEqual([answer for answer in answers if answer != "0 " and not runs.fullmatch(answer)], [])
+        self.assertEqual(self.procref("wait", self.db).returncode, 0)
+
     def keepers_of(self, name):
         found = {}
         def whole():
