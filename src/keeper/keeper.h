@@ -311,6 +311,7 @@ void pri_holder_need(struct pri_keeper *k);     /* a start: then its steps */
 void pri_holder_take_over(struct pri_keeper *k);
 void pri_holder_told(struct pri_keeper *k);
 void pri_holder_ended(struct pri_keeper *k);
+void pri_holder_dismiss(const struct pri_keeper *k);
 
 /* forking.c */
 bool pri_forking_awaits(const struct pri_keeper *k);

@@ -72,6 +72,7 @@ static void retire(struct pri_keeper *k) {
     PRI_CRASH_POINT("hint removed");
     pri_counter_remove(&k->counter);
     PRI_CRASH_POINT("retired");
+    pri_holder_dismiss(k);
     /*
      * The name is free when both of us have let go of it, and the clients who wait begin again when
      * their connections close. Not by our exit alone: the kernel takes some 10 ms there to close

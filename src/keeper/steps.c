@@ -20,7 +20,7 @@
 #include "os/poller.h"
 #include "os/rendezvous.h"
 
-enum { STEP_DIES_MS = 1000, PROCESSES_MOST = 64 };
+enum { STEP_DIES_MS = 1000, HOLDER_ENDS_MS = 1000, PROCESSES_MOST = 64 };
 
 static const char *const list_names[PRI_STEPS_COUNT] = {
     "ExecStartPre", "ExecStart", "ExecStartPost", "ExecStop", "ExecStopPost"};
@@ -405,4 +405,18 @@ void pri_holder_ended(struct pri_keeper *k) {
                  k->pair->config->ident.name);
         pri_outcome_lost(k, &error);
     }
+}
+
+/* The service is gone, and its name not free yet: who comes next must find what was required let go
+ * of, in case it wants that in another way. It would end by itself a moment later. */
+void pri_holder_dismiss(const struct pri_keeper *k) {
+    const struct pri_process *holder = &k->pair->page->holder;
+    if (!needs_holder(k) || holder->pid == 0) {
+        return;
+    }
+    procref_waitable ended = pri_process_watch(holder);
+    if (ended >= 0 && pri_process_signal(holder, SIGTERM)) {
+        pri_link_wait(ended, pri_deadline(HOLDER_ENDS_MS));
+    }
+    pri_link_close(ended);
 }

@@ -311,6 +311,13 @@ class Requires(Files):
         self.told("app")
         self.assertEqual(len(self.events("start")), 1)
 
+    def test_what_is_required_may_be_changed_between_two_uses(self):
+        for n in range(12):
+            self.write("db.service", f"[Service]\nExecStart=sleep 1001\nEnvironment=N={n}\n")
+            self.write("app.service", "[Service]\nExecStart=sleep 1000\n[X-Procref]\nRequires=db\n")
+            result = self.procref("run", "app", "--", "true")
+            self.assertEqual((result.returncode, result.stderr), (0, ""), n)
+
     def test_a_requirement_that_fails_fails_the_start(self):
         self.unit("db.service", service=self.service("--print", "disk-full", "--fail", "3"), extension=["Ready=notify"])
         self.unit("app.service", extension=["Requires=db"])
