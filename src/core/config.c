@@ -280,14 +280,17 @@ int pri_config_compare(const uint64_t running[PRI_PART_COUNT],
         PRI_PARTS(PRI_PART_NAME)
 #undef PRI_PART_NAME
     };
-    char list[160] = "";
+    char list[160] = "", how[32] = "is in use";
     if (pri_config_accepts(running, theirs, share)) {
         return 0;
     }
+    if (pid != 0) {
+        pri_format(how, sizeof how, "runs already (pid %u)", (unsigned)pid);
+    }
     if (running[PRI_PART_KIND] != theirs[PRI_PART_KIND]) {
         return pri_fail(err, PROCREF_E_CONFLICT, 0, "",
-                        "'%s' runs already (pid %u) with another %s: use the same, or another name",
-                        name, (unsigned)pid, names[PRI_PART_KIND]);
+                        "'%s' %s with another %s: use the same, or another name", name, how,
+                        names[PRI_PART_KIND]);
     }
     for (int i = 0; i < PRI_PART_COUNT; i++) {
         if (!same_part(i, running, theirs)) {
@@ -297,7 +300,7 @@ int pri_config_compare(const uint64_t running[PRI_PART_COUNT],
         }
     }
     return pri_fail(err, PROCREF_E_CONFLICT, 0, "",
-                    "'%s' runs already (pid %u) with another %s: use the same, another name, or "
-                    "take it as it is (share, --share)",
-                    name, (unsigned)pid, list);
+                    "'%s' %s with another %s: use the same, another name, or take it as it is "
+                    "(share, --share)",
+                    name, how, list);
 }

@@ -81,7 +81,8 @@ static inline bool pri_config_has_no_process(const struct pri_config *config) {
 bool pri_config_accepts(const uint64_t running[PRI_PART_COUNT],
                         const uint64_t theirs[PRI_PART_COUNT], bool share);
 
-/* 0, or CONFLICT with a message that names the parts in which theirs differs from what runs. */
+/* 0, or CONFLICT with a message that names the parts in which theirs differs from what runs, and
+ * pid unless it is 0. */
 int pri_config_compare(const uint64_t running[PRI_PART_COUNT],
                        const uint64_t theirs[PRI_PART_COUNT], bool share, const char *name,
                        uint32_t pid, procref_error *err);

@@ -44,7 +44,8 @@ bool pri_answer_conflict(struct pri_keeper *k, struct pri_client *client,
                          const uint64_t running[PRI_PART_COUNT]) {
     procref_error error = PROCREF_ERROR_INIT;
     if (pri_config_compare(running, client->parts, client->share, k->pair->config->ident.name,
-                           k->pair->page->main.pid, &error) == 0) {
+                           pri_process_alive(&k->pair->page->main) ? k->pair->page->main.pid : 0,
+                           &error) == 0) {
         return false;
     }
     pri_answer_one_error(k, client, &error);

@@ -184,7 +184,7 @@ echo "$? $said"
         answers = done.stdout.splitlines()
         self.assertEqual(len(answers), 300)
         self.assertIn("0 ", answers)
-        runs = re.compile(f"111 procref run: '{self.db}' runs already \\(pid [0-9]+\\) with another command: .*")
+        runs = re.compile(f"111 procref run: '{self.db}' (runs already \\(pid [0-9]+\\)|is in use) with another command: .*")
         self.assertEqual([answer for answer in answers if answer != "0 " and not runs.fullmatch(answer)], [])
         self.assertEqual(self.procref("wait", self.db).returncode, 0)
 
@@ -245,6 +245,17 @@ echo "$? $said"
         self.assertRegex(result.stderr, r"^procref run: 'db.*' runs already \(pid \d+\) with another command.*--share\)\n$")
         result = self.procref(*inner("--share"))
         self.assertEqual((result.returncode, result.stdout), (0, "shared\n"), result.stderr)
+
+    def test_a_conflict_names_no_process_where_none_runs(self):
+        first = self.start("run", self.db, "--command", "sleep 1004", "--", "sh", "-c", "echo; exec sleep 1006", stdout=subprocess.PIPE)
+        first.stdout.readline()
+        self.assertEqual(self.procref("stop", "--force", self.db).returncode, 0)
+        other = self.procref("run", self.db, "--command", "sleep 1005", "--", "true")
+        self.assertEqual((other.returncode, other.stderr), (111, f"procref run: '{self.db}' is in use with another command: use the "
+                                                                 "same, another name, or take it as it is (share, --share)\n"))
+        first.kill()
+        first.communicate()
+        self.assertEqual(self.procref("wait", self.db).returncode, 0)
 
     def test_scopes_keep_services_of_one_name_apart(self):
         for folder in ("a", "b"):
