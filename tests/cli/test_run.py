@@ -197,7 +197,7 @@ echo "$? $said"
         return {"K": found["keeper"], "S": found["standby"]}
 
     def test_a_start_that_nobody_waits_for_gives_way_though_its_keeper_was_killed(self):
-        for order in ("AK", "KA", "AKS"):
+        for order in ("AK", "AKS"):  # else it may ask the next keeper before it is killed
             with self.subTest(order):
                 first = self.start("run", "--quiet", self.db, "--start-timeout", "infinity", "--command", "sleep 1004", "--ready",
                                    "log:never", "--", "true")
@@ -227,11 +227,13 @@ echo "$? $said"
         for linger in ("0", "1h"):
             for order in ("KSA", "AKS", "AK", "KA", "AS", "SA"):
                 with self.subTest(order=order, linger=linger):
-                    first = self.start("run", "--quiet", self.db, "--linger", linger, "--command", "sleep 1004", "--", "sleep", "1006")
+                    first = self.start("run", "--quiet", self.db, "--linger", linger, "--command", "sleep 1004", "--", "sh", "-c",
+                                       "echo; exec sleep 1006", stdout=subprocess.PIPE)
+                    first.stdout.readline()  # it holds
                     pids = {**self.keepers_of(self.db), "A": first.pid}
                     for who in order:
                         os.kill(pids[who], signal.SIGKILL)
-                    first.wait()
+                    first.communicate()
                     other = self.procref("run", "--quiet", self.db, "--command", "sleep 1005", "--", "true")
                     self.assertEqual((other.returncode, other.stderr), (0, ""))
                     self.assertEqual(self.procref("wait", self.db).returncode, 0)
