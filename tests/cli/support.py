@@ -89,13 +89,14 @@ def set_used_by(pid):
     return found.pop()
 
 
-def remove_memory_of(pids):
-    """The shared memory segments that these, which were killed, had made."""
+def remove_memory_of(inode):
+    """The shared memory segment of the PostgreSQL whose data folder has this inode, and which was killed: that is its key
+    (sysv_shmem.c). Its maker's pid may be one that nobody saw: initdb's child dies of its pipe."""
     IPC_RMID = 0
     with open("/proc/sysvipc/shm") as file:
         for line in file.readlines()[1:]:
             fields = line.split()
-            if int(fields[4]) in pids and fields[6] == "0":
+            if int(fields[0]) & 0xffffffff == inode & 0xffffffff:
                 LIBC.shmctl(int(fields[1]), IPC_RMID, None)
 
 
