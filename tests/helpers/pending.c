@@ -295,7 +295,7 @@ static bool readable_by(int fd, int timeout_ms, const char *how) {
 struct outcome {
     unsigned long held, failed, again, worst, dead, silent;
     unsigned long codes[CODES];
-    char message[512]; /* of the last failure */
+    char message[512]; /* of the last failure; running out of time hides no other */
 };
 
 /* Finishes one that is readable. True if it is done with. */
@@ -314,7 +314,9 @@ static bool finish_one(struct pending *p, procref_handle **ret, struct outcome *
     if (code < 0) {
         o->failed++;
         o->codes[-code]++;
-        snprintf(o->message, sizeof o->message, "%s", error.message);
+        if (code != PROCREF_E_TIMEOUT || o->codes[-code] == o->failed) {
+            snprintf(o->message, sizeof o->message, "%s", error.message);
+        }
     } else {
         o->held++;
         o->dead += !procref_info_is_alive(procref_handle_info(h));
