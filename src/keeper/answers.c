@@ -81,8 +81,8 @@ void pri_answer_up(struct pri_keeper *k) {
     }
     for (struct pri_client *client = k->clients; client != NULL; client = client->next) {
         bool refuses = client->unhealthy && client->generation == k->machine.generation;
-        bool another = !pri_config_accepts(k->pair->page->parts, client->parts, client->share);
-        if (client->link >= 0 && client->state == CLIENT_ASKING && !refuses && !another) {
+        if (client->link >= 0 && client->state == CLIENT_ASKING && !refuses &&
+            !pri_request_wants_another(k, client)) {
             tell_up(k, client);
         }
     }

@@ -11,6 +11,7 @@ void pri_client_watch(struct pri_keeper *k, struct pri_client *client); /* the e
 /* requests.c */
 void pri_request_receive(struct pri_keeper *k, struct pri_client *client);
 bool pri_request_is_early(const struct pri_keeper *k);
+bool pri_request_wants_another(const struct pri_keeper *k, const struct pri_client *client);
 bool pri_request_reconsider(struct pri_keeper *k);
 
 /* answers.c: to one client */

@@ -118,13 +118,14 @@ static bool is_other_kind(struct pri_keeper *k, struct pri_client *client) {
     return pri_answer_conflict(k, client, parts);
 }
 
-static bool wants_another(const struct pri_keeper *k, const struct pri_client *client) {
+bool pri_request_wants_another(const struct pri_keeper *k, const struct pri_client *client) {
     return !pri_config_accepts(k->pair->page->parts, client->parts, client->share);
 }
 
 static bool is_waited_for(const struct pri_keeper *k) {
     for (const struct pri_client *client = k->clients; client != NULL; client = client->next) {
-        if (client->link >= 0 && client->state == CLIENT_ASKING && !wants_another(k, client)) {
+        if (client->link >= 0 && client->state == CLIENT_ASKING &&
+            !pri_request_wants_another(k, client)) {
             return true;
         }
     }
@@ -136,31 +137,40 @@ static bool is_waited_for(const struct pri_keeper *k) {
  * wanted it has gone; unless somebody wants something else. Who has connected and not asked yet may
  * want anything, or just to look.
  */
-static bool is_nobodys(const struct pri_keeper *k) {
+static bool is_wanted(const struct pri_keeper *k) {
     switch (k->machine.state) {
     case PRI_S_UP:
-    case PRI_S_LINGERING: return true;
+    case PRI_S_LINGERING: return false;
     case PRI_S_STARTING:
     case PRI_S_RELAUNCHING:
     case PRI_S_FAILING:
     case PRI_S_DYING:
     case PRI_S_WAITING:
-    case PRI_S_GAVE_UP: return !is_waited_for(k);
-    default: return false;
+    case PRI_S_GAVE_UP: return is_waited_for(k);
+    default: return true;
     }
 }
 
+/* Who was told "up" is about to hold it, or has died since: its end of file tells. */
+enum whose { SOMEBODYS, UNDECIDED, NOBODYS };
+
+static enum whose whose_is_it(const struct pri_keeper *k) {
+    if (is_wanted(k) || pri_counter_read(&k->counter, PRI_REG_REFS) != 0 || k->old_count > 0) {
+        return SOMEBODYS;
+    }
+    return pri_clients_count(k, CLIENT_TOLD) > 0 ? UNDECIDED : NOBODYS;
+}
+
 /*
- * What nobody holds, because it lingers or was let go of this very moment, and what nobody waits
- * for, is stopped for who wants it otherwise, as if that had asked for the stop (on_stop); it
- * begins again when it is told of the outcome.
+ * To who wants another than what runs. What nobody holds, because it lingers or was let go of this
+ * very moment, and nobody waits for, is stopped as if this one had asked for the stop (on_stop); it
+ * begins again when it is told of the outcome. False if that is not known yet: it goes on asking.
  */
-static bool gives_way(struct pri_keeper *k, struct pri_client *client) {
+static bool answer_another(struct pri_keeper *k, struct pri_client *client) {
     procref_error error = PROCREF_ERROR_INIT;
-    if (!wants_another(k, client) || !is_nobodys(k) ||
-        pri_counter_read(&k->counter, PRI_REG_REFS) != 0 || k->old_count > 0 ||
-        pri_clients_count(k, CLIENT_TOLD) > 0) {
-        return false;
+    enum whose whose = whose_is_it(k);
+    if (whose == SOMEBODYS) {
+        return pri_answer_conflict(k, client, k->pair->page->parts);
     }
     if (client->starts_none) {
         pri_fail(&error, PROCREF_E_TIMEOUT, 0, "",
@@ -169,6 +179,11 @@ static bool gives_way(struct pri_keeper *k, struct pri_client *client) {
                  k->pair->config->ident.name);
         pri_answer_one_error(k, client, &error);
         return true;
+    }
+    if (whose == UNDECIDED) {
+        PRI_TRACE("client %u waits to see who holds this one", (unsigned)client->process.pid);
+        pri_clients_watch_told(k);
+        return false;
     }
     PRI_TRACE("client %u wants another, and nobody holds this one", (unsigned)client->process.pid);
     client->state = CLIENT_STOPS;
@@ -191,9 +206,11 @@ static void on_acquire(struct pri_keeper *k, struct pri_client *client,
     if (k->old_count > 0) {
         pri_slots_count_old(k); /* its own mark may be one that just failed to attach */
     }
-    if (gives_way(k, client) ||
-        (is_settled(k) ? pri_answer_conflict(k, client, k->pair->page->parts)
-                       : is_other_kind(k, client))) {
+    if (is_settled(k) && pri_request_wants_another(k, client)) {
+        answer_another(k, client); /* or pri_request_reconsider does */
+        return;
+    }
+    if (!is_settled(k) && is_other_kind(k, client)) {
         return;
     }
     if (client->starts_none && pri_request_is_early(k)) {
@@ -208,17 +225,18 @@ static void on_acquire(struct pri_keeper *k, struct pri_client *client,
 }
 
 /*
- * Who asked while it was open what runs (a keeper takes over, or ends what an earlier one left),
- * and wants another, is answered as one who asks now; but once all who are connected have asked,
- * for what runs may be theirs. One at a time: true if there was one.
+ * Who asked while it was open what runs (a keeper takes over, or ends what an earlier one left) or
+ * whose it is, and wants another, is answered as one who asks now; but once all who are connected
+ * have asked, for what runs may be theirs. One at a time: true if there was one.
  */
 bool pri_request_reconsider(struct pri_keeper *k) {
     if (!is_settled(k) || pri_clients_count(k, CLIENT_NEW) > 0) {
         return false;
     }
     for (struct pri_client *client = k->clients; client != NULL; client = client->next) {
-        if (client->link >= 0 && client->state == CLIENT_ASKING && wants_another(k, client)) {
-            return gives_way(k, client) || pri_answer_conflict(k, client, k->pair->page->parts);
+        if (client->link >= 0 && client->state == CLIENT_ASKING &&
+            pri_request_wants_another(k, client)) {
+            return answer_another(k, client);
         }
     }
     return false;

@@ -27,8 +27,9 @@ PATIENCE = 30  # seconds until a test that waits gives up
 
 
 def _environment(pid):
+    LOOKS = 20
     KTHREAD, EXITING = 0x00200000, 0x4  # PF_ flags of linux/sched.h, the ninth field of proc_pid_stat(5)
-    begin = time.monotonic()
+    begin, empty = time.monotonic(), 0
     while True:
         with open(f"/proc/{pid}/environ", "rb") as file:
             text = file.read()
@@ -38,9 +39,10 @@ def _environment(pid):
             return b""
         if text or int(fields[6]) & (KTHREAD | EXITING):
             return text
+        # In the midst of execve(2) it has neither; one look may fall into it, but not one after the other.
         with open(f"/proc/{pid}/cmdline", "rb") as file:
-            patience = 0.02 if file.read() else 2  # without either it may be in the midst of execve(2)
-        if time.monotonic() - begin > patience:
+            empty += file.read() != b""
+        if empty > LOOKS or time.monotonic() - begin > 2:
             return text
 
 

@@ -209,6 +209,35 @@ echo "$? $said"
                 self.assertEqual((other.returncode, other.stderr), (0, ""))
                 self.assertEqual(self.procref("wait", self.db).returncode, 0)
 
+    def test_whether_who_was_told_that_it_is_up_comes_to_hold_it_is_waited_for(self):
+        trace = f"{self.work}/trace"
+        traced = {**self.env, "PROCREF_TRACE": trace}
+        self.write("trace", "")
+        def says(line):
+            with open(trace) as file:
+                return line in file.read()
+        for comes in (False, True):
+            with self.subTest(comes=comes):
+                first = self.start("run", "--quiet", self.db, "--command", f"sh -c 'until [ -e {self.work}/go ]; do sleep 0.02; done; "
+                                   "echo up; exec sleep 1004'", "--ready", "log:up", "--", "sleep", "1006", env=traced)
+                self.wait_until(lambda: says(f"client {first.pid} asks"))
+                os.kill(first.pid, signal.SIGSTOP)
+                self.write("go", "")
+                self.wait_until(lambda: says(f"tells client {first.pid}: up"))
+                other = self.start("run", "--quiet", self.db, "--command", "sleep 1005", "--", "true", stderr=subprocess.PIPE)
+                self.wait_until(lambda: says(f"client {other.pid} waits to see who holds this one"))
+                os.kill(first.pid, signal.SIGCONT if comes else signal.SIGKILL)
+                told = other.communicate()[1]
+                if comes:
+                    self.assertEqual(other.returncode, 111)
+                    self.assertIn("with another command", told)
+                    first.kill()
+                else:
+                    self.assertEqual((other.returncode, told), (0, ""))
+                first.wait()
+                self.assertEqual(self.procref("wait", self.db).returncode, 0)
+                os.unlink(f"{self.work}/go")
+
     def test_a_start_that_somebody_waits_for_does_not_give_way_when_its_keeper_is_killed(self):
         first = self.start("run", "--quiet", self.db, "--command", f"sh -c 'until [ -e {self.work}/go ]; do sleep 0.02; done; echo up; "
                            "exec sleep 1004'", "--ready", "log:up", "--", "sh", "-c", "echo $PROCREF_PID", stdout=subprocess.PIPE)
