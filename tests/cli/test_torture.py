@@ -16,6 +16,7 @@ PLANTS = {
     "unready": ("unready", "a held service was not ready"),
     "ended": ("ended", "a held service ended unattacked"),
     "stopping": ("ended", "a held service ended unattacked"),
+    "another": ("another", "another configuration was handed out"),
     "calls": ("calls", "two callbacks at once"),
     "uncalled": ("uncalled", "on_last_release was not called once"),
     "hang": ("hang", "a call did not end"),
@@ -105,7 +106,7 @@ class Torture(support.World):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         for what in ("acquires", "releases", "nested", "by a further thread", "asynchronous", "cancelled", "by a forked child",
                      "copied by a fork", "carried through exec", "dropped by exit", "answers", "services", "by callbacks",
-                     "that failed on purpose", "failed starts told", "clients killed", "clients stopped", "keepers killed",
+                     "that failed on purpose", "failed starts told", "of another configuration", "conflicts told", "clients killed", "clients stopped", "keepers killed",
                      "standbys killed", "keepers or standbys stopped", "services killed", "services stopped",
                      "both keepers at once", "everybody at once", "semaphore sets removed", "files deleted",
                      "files cut, scrambled or forged", "times both cores loaded"):

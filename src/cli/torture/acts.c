@@ -59,6 +59,11 @@ void judge_error(struct worker *w, const char *what, int code, const procref_err
         poll(NULL, 0, (int)roll(&w->dice, 20));
         return;
     }
+    if (code == PROCREF_E_CONFLICT && terms_of(w->arena, w->round).another) {
+        tally(TALLY_CONFLICTS);
+        poll(NULL, 0, (int)roll(&w->dice, 20));
+        return;
+    }
     violate(code == PROCREF_E_TIMEOUT ? "hang" : "error", (int)w->arena, "%s: %s: %s [%s]", what,
             procref_code_name(code), error->message, error->detail);
     poll(NULL, 0, 100);
@@ -76,6 +81,10 @@ void got(struct worker *w, struct held *held, procref_handle *handle) {
     if (w->thread > 0) {
         tally(TALLY_THREADED);
     }
+    if (w->another) {
+        tally(TALLY_ANOTHER);
+    }
+    look_whether_it_is_wanted(held, w->another);
     if (held->pid == 0 || held->gone < 0) {
         violate("error", (int)w->arena, "a handle without a process: pid %u, descriptor %d",
                 (unsigned)held->pid, held->gone);
@@ -215,18 +224,22 @@ static void act_async(struct worker *w) {
     give(w, &held, false);
 }
 
-/* Another object of the same service, for a while. */
+/* Another object of the same service, for a while, perhaps of its other configuration. */
 static void act_reopen(struct worker *w) {
     procref_error error = PROCREF_ERROR_INIT;
     procref_service *before = w->service, *second;
-    int code = terms_open(w->arena, w->round, &second, &error);
+    bool wanted = w->another;
+    bool another = terms_of(w->arena, w->round).another && chance(&w->dice, 50);
+    int code = terms_open(w->arena, w->round, another, &second, &error);
     if (code < 0) {
         judge_error(w, "open", code, &error, -1);
         return;
     }
     w->service = second;
+    w->another = another;
     act_plain(w);
     w->service = before;
+    w->another = wanted;
     procref_service_close(second);
 }
 

@@ -59,7 +59,8 @@ static bool prepare(struct worker *w, const struct role *role, uint32_t thread) 
                          .number = (uint32_t)role->number,
                          .thread = thread};
     w->dice = act_dice(w, 0);
-    if (terms_open(w->arena, w->round, &w->service, &error) < 0) {
+    w->another = terms_of(w->arena, w->round).another && chance(&w->dice, 40);
+    if (terms_open(w->arena, w->round, w->another, &w->service, &error) < 0) {
         violate("error", (int)role->arena, "open: %s", error.message);
         return false;
     }

@@ -17,9 +17,10 @@
 
 enum { ENDED_AFTER_MS = 100, SEEN_WITHIN_MS = 2000 };
 
-static const char *const plants[] = {"two",  "unreachable", "unready", "ended", "stopping", "alone",
-                                     "hang", "client",      "wrong",   "calls", "uncalled", "set",
-                                     "file", "stray",       "socket",  "lock",  "leftover"};
+static const char *const plants[] = {"two",      "unreachable", "unready", "ended", "stopping",
+                                     "alone",    "hang",        "client",  "wrong", "calls",
+                                     "uncalled", "set",         "file",    "stray", "socket",
+                                     "lock",     "leftover",    "another"};
 
 bool plant_known(const char *plant) {
     for (size_t i = 0; i < sizeof plants / sizeof plants[0]; i++) {
@@ -35,9 +36,9 @@ static bool is(const struct judge *j, const char *plant) {
 }
 
 bool plant_needs_clients(const struct judge *j) {
-    static const char *const those[] = {"two",      "unreachable", "unready", "ended",
-                                        "stopping", "alone",       "hang",    "client",
-                                        "wrong",    "calls",       "uncalled"};
+    static const char *const those[] = {"two",      "unreachable", "unready",  "ended",
+                                        "stopping", "alone",       "hang",     "client",
+                                        "wrong",    "calls",       "uncalled", "another"};
     for (size_t i = 0; i < sizeof those / sizeof those[0]; i++) {
         if (is(j, those[i])) {
             return true;
@@ -122,6 +123,8 @@ void plant_running(struct judge *j, uint32_t arena) {
         atomic_store(&board->arena[arena].deaf, 1);
     } else if (is(j, "hang")) {
         atomic_store(&board->arena[arena].mute, 1);
+    } else if (is(j, "another")) {
+        atomic_store(&board->arena[arena].mistaken, 1);
     } else if (is(j, "client")) {
         kill_as_a_stranger(&sight);
     } else if (is(j, "wrong") && j->bystander > 0) {

@@ -5,6 +5,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,6 +147,31 @@ void look_whether_it_lives(const struct held *held, int64_t begun_ms) {
     if (known_ms < begun_ms - KNOWN_MS && is_gone(held)) {
         violate("dead", (int)held->arena, "service %u was handed out %lld ms after its end",
                 (unsigned)held->pid, (long long)(begun_ms - known_ms));
+    }
+}
+
+void look_whether_it_is_wanted(const struct held *held, bool another) {
+    static const char word[] = "another=1"; /* with its zero byte: argv's last */
+    char path[32], line[1024];
+    bool mistaken = atomic_load(&board->arena[held->arena].mistaken) != 0;
+    if (!mistaken && !terms_of(held->arena, held->round).another) {
+        return;
+    }
+    snprintf(path, sizeof path, "/proc/%u/cmdline", (unsigned)held->pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return; /* it is gone: the business of the other witnesses */
+    }
+    ssize_t length = read(fd, line, sizeof line);
+    close(fd);
+    if (length <= 0) {
+        return;
+    }
+    bool has = length > (ssize_t)sizeof word &&
+               memcmp(line + length - sizeof word, word, sizeof word) == 0;
+    if (has != (another != mistaken)) {
+        violate("another", (int)held->arena, "service %u was handed out %s", (unsigned)held->pid,
+                has ? "to who wants it without another=1" : "to who wants it with another=1");
     }
 }
 

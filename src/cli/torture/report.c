@@ -20,6 +20,7 @@ static const struct {
     {"unready", "a held service was not ready"},
     {"ended", "a held service ended unattacked"},
     {"dead", "a dead service was handed out"},
+    {"another", "another configuration was handed out"},
     {"calls", "two callbacks at once"},
     {"uncalled", "on_last_release was not called once"},
     {"alone", "a keeper stayed alone"},

@@ -24,6 +24,7 @@ struct terms terms_of(uint32_t arena, uint32_t round) {
         terms.gentle = chance(&dice, 50);
         terms.fails = terms.gentle ? 0 : terms.fails;
     }
+    terms.another = chance(&dice, 25) && !terms_call_back(&terms);
     if (terms.stubborn) {
         terms.stop_timeout_ms = 300;
     }
@@ -70,7 +71,8 @@ void role_words(struct role_words *words, const char *role, const char *more) {
     }
 }
 
-int terms_open(uint32_t arena, uint32_t round, procref_service **ret_service, procref_error *err) {
+int terms_open(uint32_t arena, uint32_t round, bool another, procref_service **ret_service,
+               procref_error *err) {
     struct terms terms = terms_of(arena, round);
     struct role_words words;
     char name[64], base[PATH_ROOM], more[128];
@@ -85,8 +87,8 @@ int terms_open(uint32_t arena, uint32_t round, procref_service **ret_service, pr
         callbacks_fill(&config, arena, round);
         return procref_service_open(&config, ret_service, err);
     }
-    snprintf(more, sizeof more, "arena=%u round=%u%s", (unsigned)arena, (unsigned)round,
-             terms.kind == KIND_TCP ? " port=${PORT}" : "");
+    snprintf(more, sizeof more, "arena=%u round=%u%s%s", (unsigned)arena, (unsigned)round,
+             terms.kind == KIND_TCP ? " port=${PORT}" : "", another ? " another=1" : "");
     role_words(&words, "service", more);
     config.command = words.argv;
     config.ready = terms.kind == KIND_TCP ? "tcp" : terms.kind == KIND_NOTIFY ? "notify" : NULL;

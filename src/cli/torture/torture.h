@@ -62,7 +62,9 @@ bool readable_within(int fd, int64_t ms);
     X(STARTED, "services")                                                                         \
     X(CALLED, "by callbacks")                                                                      \
     X(FAILING, "that failed on purpose")                                                           \
-    X(FAILED, "failed starts told")
+    X(FAILED, "failed starts told")                                                                \
+    X(ANOTHER, "of another configuration")                                                         \
+    X(CONFLICTS, "conflicts told")
 enum {
 #define TALLY_ENUM(name, text) TALLY_##name,
     TALLIES(TALLY_ENUM)
@@ -83,6 +85,7 @@ struct arena_board {
     _Atomic uint32_t massacres;
     _Atomic uint32_t deaf;  /* planted: services do not answer */
     _Atomic uint32_t mute;  /* planted: a client pretends to hang */
+    _Atomic uint32_t mistaken; /* planted: clients want another configuration than they said */
     _Atomic uint32_t hasty; /* planted: services say that they are ready, and then begin to be */
     /* The processes of services that were attacked, or end by themselves: written before that. */
     _Atomic uint32_t victims_count;
@@ -157,6 +160,7 @@ struct terms {
     int64_t linger_ms, stop_timeout_ms, start_delay_ms, stop_delay_ms;
     bool child;     /* a daemonised child, which must end with it */
     bool stubborn;  /* deaf to SIGTERM */
+    bool another;   /* some clients want it with another command: one kind excludes the other */
     uint32_t fails; /* so many starts in a hundred, on purpose: all who wait must be told */
     bool gentle;    /* nobody is struck, nobody ends without a release: then on_last_release runs
                        once for each service */
@@ -168,7 +172,8 @@ void terms_name(uint32_t arena, char *to, size_t size);
 /* The socket at which this very instance answers, and nobody else: an abstract one, since a file
  * needs a disk with room. */
 socklen_t terms_socket(pid_t pid, struct sockaddr_un *to);
-int terms_open(uint32_t arena, uint32_t round, procref_service **ret_service, procref_error *err);
+int terms_open(uint32_t arena, uint32_t round, bool another, procref_service **ret_service,
+               procref_error *err);
 
 /* ---- roles ------------------------------------------------------------------------------------
  */
@@ -207,6 +212,8 @@ struct held {
 bool reach(const struct held *held);
 /* Whether an acquire that began then was given a service whose end was known for long. */
 void look_whether_it_lives(const struct held *held, int64_t begun_ms);
+/* Whether its command is that of the configuration which was asked for. */
+void look_whether_it_is_wanted(const struct held *held, bool another);
 /* Holds it for a while, and watches whether it goes. */
 void watch_held(const struct held *held, int64_t ms);
 /* Whether this service may have ended while held: it was attacked, or both its keepers were. */
@@ -218,6 +225,7 @@ bool excused(const struct held *held);
 struct worker {
     uint32_t arena, round, number, thread; /* number: of the client in its round */
     struct dice dice;                      /* of the act that it is in */
+    bool another;                          /* which of the two configurations it wants */
     struct slot *slot;
     procref_service *service;
 };
