@@ -49,12 +49,15 @@ def _environment(pid):
 def marked(mark):
     """Live processes (no zombies) whose environment has the mark, as {pid: command line}."""
     found, seen = {}, set()
+    # While bash reads its environment it cuts each entry at its '=' for a moment, in place.
+    forms = mark.encode(), mark.replace("=", "\0", 1).encode()
     # One that was listed may have ended before it was read, and what it started meanwhile is in no list but the next.
     while new := set(filter(str.isdigit, os.listdir("/proc"))) - seen:
         seen |= new
         for pid in new:
             try:
-                if mark.encode() in _environment(pid):
+                environment = _environment(pid)
+                if any(form in environment for form in forms):
                     with open(f"/proc/{pid}/cmdline", "rb") as file:
                         found[int(pid)] = file.read().replace(b"\0", b" ").decode(errors="replace")
             except OSError:

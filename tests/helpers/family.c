@@ -3,17 +3,21 @@
  * stdout, one line, says that it stands; each lives until its stdin ends, so none outlives the
  * test.
  *
- *   chain N           N descendants in a row; each prints "pid"
- *   bare              a child with an empty environment; each prints "pid"
- *   daemon            a grandchild in its own session whose parent has ended; it prints "pid", the
- * first "pid" too threads           a child forked by a second thread leaderless        its first
- * thread ends, a second one lives on parentheses       is called ") Z 1 (" listen ADDRESS listens
- * on ADDRESS (127.0.0.1, 0.0.0.0, ::), prints "port" unix PATH [fork]  listens on the socket file;
- * with fork in the parent, which then ends notify TEXT       sends TEXT to $NOTIFY_SOCKET with a
- * descriptor and prints "closed" when that has been closed
+ * - chain N: N descendants in a row; each prints "pid"
+ * - bare: a child with an empty environment; each prints "pid"
+ * - daemon: a grandchild in its own session whose parent has ended; it prints "pid", the first too
+ * - threads: a child forked by a second thread
+ * - leaderless: its first thread ends, a second one lives on
+ * - parentheses: is called ") Z 1 ("
+ * - listen ADDRESS: listens there (127.0.0.1, 0.0.0.0, ::), prints "port"
+ * - unix PATH [fork]: listens on the socket file; with fork in the child of one that ends
+ * - notify TEXT: sends it to $NOTIFY_SOCKET with a descriptor; prints 0 when that has been closed
+ * - cut: the '=' of its PROCREF_TOKEN=... is a zero byte
+ * - execs: executes itself again and again
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -120,6 +124,26 @@ static void listen_unix(const char *path, int in_parent) {
     say((unsigned)getpid());
 }
 
+/* What bash does to each entry for a moment while it reads its environment (its variables.c). */
+static void cut(void) {
+    char *value = getenv("PROCREF_TOKEN");
+    value[-1] = '\0';
+    say((unsigned)getpid());
+}
+
+static void execute_again(char **argv) {
+    static char mark[] = "again";
+    struct pollfd end = {.fd = STDIN_FILENO, .events = POLLIN};
+    if (argv[2] == NULL) {
+        say((unsigned)getpid());
+    }
+    if (poll(&end, 1, 0) == 0) {
+        char *next[] = {argv[0], argv[1], mark, NULL};
+        execv("/proc/self/exe", next);
+        _exit(1);
+    }
+}
+
 static void notify(const char *text) {
     const char *name = getenv("NOTIFY_SOCKET");
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -182,6 +206,10 @@ int main(int argc, char **argv) {
         listen_tcp(what);
     } else if (strcmp(mode, "unix") == 0) {
         listen_unix(what, argc > 3);
+    } else if (strcmp(mode, "cut") == 0) {
+        cut();
+    } else if (strcmp(mode, "execs") == 0) {
+        execute_again(argv);
     } else if (strcmp(mode, "notify") == 0) {
         notify(what);
     } else {

@@ -218,6 +218,50 @@ static void carriers_of_the_token_are_found_anywhere_when_ancestry_is_broken(voi
     close(carrier.says);
 }
 
+static void a_carrier_is_found_while_a_shell_reads_its_environment(void **state) {
+    (void)state;
+    struct family pair, f;
+    struct pri_process found;
+    family_start(&pair, "chain", "0", NULL, NULL);
+    family_says(&pair);
+    family_start(&f, "cut", NULL, NULL, token);
+    unsigned pid = family_says(&f);
+    struct pri_tree tree = below(&pair);
+    tree.scattered = true;
+    assert_int_equal(count(&tree), 1);
+    assert_true(pri_tree_find_by_token(token, &found));
+    assert_int_equal(found.pid, pid);
+    tree.token = other_token;
+    assert_int_equal(count(&tree), 0);
+    close(f.hold);
+    family_reap(f.pid);
+    close(f.says);
+    family_end(&pair);
+}
+
+static void a_carrier_is_found_in_the_midst_of_an_exec(void **state) {
+    (void)state;
+    struct family pair, f;
+    family_start(&pair, "chain", "0", NULL, NULL);
+    family_says(&pair);
+    family_start(&f, "execs", NULL, NULL, token);
+    unsigned pid = family_says(&f);
+    struct pri_tree tree = below(&pair);
+    tree.scattered = true;
+    for (int i = 0; i < 2000; i++) {
+        assert_true(pri_tree_contains(&tree, pid));
+    }
+    tree = below_us(); /* ours by ancestry, but another service's by its token */
+    tree.token = other_token;
+    for (int i = 0; i < 2000; i++) {
+        assert_false(pri_tree_contains(&tree, pid));
+    }
+    close(f.hold);
+    family_reap(f.pid);
+    close(f.says);
+    family_end(&pair);
+}
+
 static void a_longer_or_shorter_token_is_another(void **state) {
     (void)state;
     char longer[80], shorter[64];
@@ -359,6 +403,8 @@ int main(void) {
         cmocka_unit_test(another_services_orphans_do_not_belong),
         cmocka_unit_test(main_belongs_while_its_environment_is_still_the_keepers),
         cmocka_unit_test(carriers_of_the_token_are_found_anywhere_when_ancestry_is_broken),
+        cmocka_unit_test(a_carrier_is_found_while_a_shell_reads_its_environment),
+        cmocka_unit_test(a_carrier_is_found_in_the_midst_of_an_exec),
         cmocka_unit_test(a_longer_or_shorter_token_is_another),
         cmocka_unit_test(the_first_carrier_of_a_token_is_found),
         cmocka_unit_test(sigkill_ends_all_and_leaves_nobody),

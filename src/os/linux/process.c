@@ -28,7 +28,7 @@
 
 /* proc_pid_stat(5) */
 enum { FIELD_PARENT = 4, FIELD_FLAGS = 9, FIELD_THREADS = 20, FIELD_START = 22 };
-enum { EXITING = 0x4 }; /* PF_EXITING, linux/sched.h */
+enum { EXITING = 0x4, KERNELS = 0x200000 }; /* PF_EXITING, PF_KTHREAD: linux/sched.h */
 
 bool pri_proc_stat(uint32_t pid, struct pri_proc_stat *ret_stat) {
     char path[32], text[512]; /* the first 22 fields take at most 460 bytes */
@@ -56,6 +56,7 @@ bool pri_proc_stat(uint32_t pid, struct pri_proc_stat *ret_stat) {
             stat.parent = (uint32_t)value;
         } else if (field == FIELD_FLAGS) {
             stat.exiting = ((unsigned long long)value & EXITING) != 0;
+            stat.is_kernels = ((unsigned long long)value & KERNELS) != 0;
         } else if (field == FIELD_THREADS) {
             stat.threads = (uint64_t)value;
         } else if (field == FIELD_START) {

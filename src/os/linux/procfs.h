@@ -6,6 +6,7 @@
 
 struct pri_proc_stat {
     char state;      /* 'R', 'S', 'Z' … */
+    bool is_kernels; /* a thread of the kernel */
     bool exiting;    /* it is in exit(2), or has been; of the first thread alone, as state is */
     uint32_t parent; /* the pid of the parent process, whichever of its threads forked */
     uint64_t threads;

@@ -18,8 +18,10 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "os/folder.h"
 #include "os/linux/listeners.h"
 #include "os/linux/procfs.h"
 
@@ -140,10 +142,10 @@ static void pattern_feed(struct pattern *pattern, size_t at, char c) {
  * ours started has lost its pair, its processes come under our pair, but wait for their own next
  * one.
  */
-static enum carries environment_of(uint32_t pid, const char *token_text) {
+static enum carries read_environment(uint32_t pid, const char *token_text, bool *ret_empty) {
     struct pattern keeper = {.text = PRI_KEEPER_MARK, .length = strlen(PRI_KEEPER_MARK)};
     struct pattern token = {.text = token_text, .length = token_text ? strlen(token_text) : 0};
-    size_t key = token_text ? strcspn(token_text, "=") + 1 : 0;
+    size_t name = token_text ? strcspn(token_text, "=") : 0, key = name > 0 ? name + 1 : 0;
     enum carries result = CARRIES_NOTHING;
     char path[32], bytes[1024];
     struct stat status;
@@ -151,6 +153,7 @@ static enum carries environment_of(uint32_t pid, const char *token_text) {
     ssize_t length;
 
     snprintf(path, sizeof path, "/proc/%u/environ", (unsigned)pid);
+    *ret_empty = false;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return CARRIES_NOTHING;
@@ -158,9 +161,12 @@ static enum carries environment_of(uint32_t pid, const char *token_text) {
     bool ours = fstat(fd, &status) == 0 && status.st_uid == geteuid();
     while ((length = read(fd, bytes, sizeof bytes)) > 0 || (length < 0 && errno == EINTR)) {
         for (ssize_t i = 0; i < length; i++) {
-            if (bytes[i] != '\0') {
+            /* While bash reads its environment it cuts each entry at its '=' for a moment, in place
+             * (variables.c, initialize_shell_variables). */
+            bool is_cut = bytes[i] == '\0' && name > 0 && at == name && token.matched == name;
+            if (bytes[i] != '\0' || is_cut) {
                 pattern_feed(&keeper, at, bytes[i]);
-                pattern_feed(&token, at, bytes[i]);
+                pattern_feed(&token, at, is_cut ? '=' : bytes[i]);
                 at++;
                 if (keeper.matched == keeper.length) {
                     close(fd);
@@ -177,8 +183,47 @@ static enum carries environment_of(uint32_t pid, const char *token_text) {
             keeper.matched = token.matched = at = 0;
         }
     }
+    /* Of who has executed or ended meanwhile only the beginning was read: nothing is there now. */
+    *ret_empty = pread(fd, bytes, 1, 0) <= 0;
     close(fd);
     return result;
+}
+
+/* In the midst of execve(2) there is a new image without arguments and environment yet (fs/exec.c,
+ * begin_new_exec; fs/binfmt_elf.c, create_elf_tables). A dying one has none any more. */
+static bool may_be_in_exec(uint32_t pid) {
+    struct pri_proc_stat stat;
+    return pri_proc_stat(pid, &stat) && pri_proc_stat_alive(&stat) && !stat.exiting &&
+           !stat.is_kernels;
+}
+
+static bool has_arguments(uint32_t pid) {
+    char path[32], byte[2];
+    snprintf(path, sizeof path, "/proc/%u/cmdline", (unsigned)pid);
+    return pri_read_text(path, byte, sizeof byte) > 0;
+}
+
+/*
+ * Nobody announces the end of an exec: who is in the midst of one is looked at again, after naps
+ * that are short beside the loading of a program, and few. Who had arguments before and after a
+ * look has no environment at all; several looks, since we may have slept through an exec in
+ * between.
+ */
+static enum carries environment_of(uint32_t pid, const char *token) {
+    enum { LOOKS = 4, NAPS = 50 };
+    static const struct timespec nap = {.tv_nsec = 1000000};
+    bool empty;
+    enum carries carries = read_environment(pid, token, &empty);
+    for (int looks = 0, naps = 0; empty && looks < LOOKS && naps < NAPS && may_be_in_exec(pid);) {
+        bool stood = has_arguments(pid);
+        if (!stood) {
+            naps++;
+            nanosleep(&nap, NULL);
+        }
+        carries = read_environment(pid, token, &empty);
+        looks += stood && has_arguments(pid);
+    }
+    return carries;
 }
 
 /* ---- Who belongs ----------------------------------------------------------------------------- */
