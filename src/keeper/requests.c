@@ -151,7 +151,7 @@ static bool is_wanted(const struct pri_keeper *k) {
     }
 }
 
-/* Who was told "up" is about to hold it, or has died since: its end of file tells. */
+/* UNDECIDED: who was told "up" is about to hold it, or has died since; its end of file tells. */
 enum whose { SOMEBODYS, UNDECIDED, NOBODYS };
 
 static enum whose whose_is_it(const struct pri_keeper *k) {

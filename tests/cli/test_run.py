@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 import unittest
 
 import support
@@ -209,13 +208,16 @@ echo "$? $said"
                 self.assertEqual((other.returncode, other.stderr), (0, ""))
                 self.assertEqual(self.procref("wait", self.db).returncode, 0)
 
-    def test_whether_who_was_told_that_it_is_up_comes_to_hold_it_is_waited_for(self):
-        trace = f"{self.work}/trace"
-        traced = {**self.env, "PROCREF_TRACE": trace}
+    def tracing(self):
+        """An environment in which procref writes its trace, and how often that says something."""
         self.write("trace", "")
-        def says(line):
-            with open(trace) as file:
-                return line in file.read()
+        def says(words):
+            with open(f"{self.work}/trace") as file:
+                return file.read().count(words)
+        return {**self.env, "PROCREF_TRACE": f"{self.work}/trace"}, says
+
+    def test_whether_who_was_told_that_it_is_up_comes_to_hold_it_is_waited_for(self):
+        traced, says = self.tracing()
         for comes in (False, True):
             with self.subTest(comes=comes):
                 first = self.start("run", "--quiet", self.db, "--command", f"sh -c 'until [ -e {self.work}/go ]; do sleep 0.02; done; "
@@ -239,11 +241,14 @@ echo "$? $said"
                 os.unlink(f"{self.work}/go")
 
     def test_a_start_that_somebody_waits_for_does_not_give_way_when_its_keeper_is_killed(self):
+        traced, says = self.tracing()
         first = self.start("run", "--quiet", self.db, "--command", f"sh -c 'until [ -e {self.work}/go ]; do sleep 0.02; done; echo up; "
-                           "exec sleep 1004'", "--ready", "log:up", "--", "sh", "-c", "echo $PROCREF_PID", stdout=subprocess.PIPE)
+                           "exec sleep 1004'", "--ready", "log:up", "--", "sh", "-c", "echo $PROCREF_PID", stdout=subprocess.PIPE,
+                           env=traced)
+        self.wait_until(lambda: says(f"client {first.pid} asks") >= 1)
+        before = says(f"client {first.pid} asks")
         os.kill(self.keepers_of(self.db)["K"], signal.SIGKILL)
-        self.keepers_of(self.db)  # by now it has asked again
-        time.sleep(0.2)
+        self.wait_until(lambda: says(f"client {first.pid} asks") > before)
         other = self.procref("run", "--quiet", self.db, "--command", "sleep 1005", "--", "true")
         self.assertEqual(other.returncode, 111)
         self.assertIn("with another command", other.stderr)

@@ -5,7 +5,6 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,14 +157,9 @@ void look_whether_it_is_wanted(const struct held *held, bool another) {
         return;
     }
     snprintf(path, sizeof path, "/proc/%u/cmdline", (unsigned)held->pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return; /* it is gone: the business of the other witnesses */
-    }
-    ssize_t length = read(fd, line, sizeof line);
-    close(fd);
+    ssize_t length = read_whole(path, line, sizeof line);
     if (length <= 0) {
-        return;
+        return; /* it is gone: the business of the other witnesses */
     }
     bool has = length > (ssize_t)sizeof word &&
                memcmp(line + length - sizeof word, word, sizeof word) == 0;

@@ -36,7 +36,7 @@ void names_make(uint32_t arena) {
 
 /* ---- processes ---- */
 
-static ssize_t read_whole(const char *path, char *to, size_t size) {
+ssize_t read_whole(const char *path, char *to, size_t size) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return -1;

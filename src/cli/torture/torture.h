@@ -41,6 +41,7 @@ int64_t now_ns(void);
 int64_t now_ms(void);
 int hold_process(pid_t pid); /* a pidfd, or -1: no such process */
 bool readable_within(int fd, int64_t ms);
+ssize_t read_whole(const char *path, char *to, size_t size); /* see.c; -1: it cannot be opened */
 
 /* ---- board.c ----------------------------------------------------------------------------------
  */
