@@ -2,7 +2,7 @@
 set(PROCREF_CORE_SOURCES # in both the library and the keeper
     src/core/config.c src/core/expand.c src/core/fail.c src/core/hash.c src/core/ident.c src/core/plan.c src/core/table.c
     src/core/trace.c
-    src/os/linux/counter.c src/os/linux/process.c src/os/linux/rendezvous.c src/os/linux/sets.c
+    src/os/linux/counter.c src/os/linux/diag.c src/os/linux/process.c src/os/linux/rendezvous.c src/os/linux/sets.c
     src/os/posix/clock.c src/os/posix/folder.c src/os/posix/ready.c)
 set(PROCREF_LIBRARY_SOURCES ${PROCREF_CORE_SOURCES}
     src/core/attempt.c src/core/call.c src/core/counter.c src/core/info.c src/core/pending.c src/core/process.c

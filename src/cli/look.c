@@ -35,6 +35,9 @@ int look_ask(const struct pri_ident *ident, enum pri_ask ask, uint32_t flags, in
                                   .slot = PRI_NO_SLOT};
     memcpy(request.name, ident->name, sizeof request.name);
     int code = pri_rendezvous_connect(ident, deadline_ns, ret_link, err);
+    if (code == PROCREF_E_AGAIN) {
+        return pri_fail(err, PROCREF_E_TIMEOUT, 0, "connect", "the keeper's queue is full");
+    }
     if (code == 0 && pri_link_send(*ret_link, &request, sizeof request, -1) < 0) {
         pri_link_close(*ret_link); /* it hung up: it is about to go */
         *ret_link = -1;
@@ -194,6 +197,9 @@ static void look_once(const struct pri_ident *ident, const char *dir, bool watch
             pri_link_wait(-1, pri_deadline(1));
         }
     }
+    if (code == PROCREF_E_TIMEOUT) {
+        ret->found = LOOK_SILENT;
+    }
     if (ret->found == LOOK_SILENT) {
         look_at_listener(ret);
         take_hint(ret, dir, ident->name);
@@ -243,7 +249,8 @@ static void await_answers(struct look *list, size_t count, int64_t deadline_ns) 
     for (;;) {
         size_t waiting = 0;
         for (size_t i = 0; polled != NULL && i < count; i++) {
-            bool waits = list[i].found == LOOK_SILENT && !take_answer(&list[i]);
+            bool waits =
+                list[i].found == LOOK_SILENT && list[i].link >= 0 && !take_answer(&list[i]);
             polled[i] = (struct pollfd){.fd = waits ? list[i].link : -1, .events = POLLIN};
             waiting += waits;
         }
@@ -327,7 +334,8 @@ static int by_name(const void *a, const void *b) {
     return order != 0 ? order : strcmp(x->dir, y->dir);
 }
 
-/* What is to be shown of each: who went since is left out, who seems miscounted is asked again. */
+/* What is to be shown of each: who went since is left out, who seems miscounted is asked again. A
+ * keeper that does not answer may have used up the time. */
 static void settle(struct all *all, int64_t deadline_ns) {
     size_t kept = 0;
     for (size_t i = 0; i < all->count; i++) {
@@ -343,7 +351,7 @@ static void settle(struct all *all, int64_t deadline_ns) {
             memcpy(dir, look->dir, sizeof dir);
             memcpy(ident.name, look->name, sizeof ident.name);
             look_free(look);
-            look_at(&ident, dir, false, deadline_ns, look);
+            look_at(&ident, dir, false, look_deadline(deadline_ns), look);
         }
         if (look->found != LOOK_NOTHING) {
             all->list[kept++] = *look;
@@ -368,7 +376,8 @@ int look_all(int64_t deadline_ns, struct look **ret_list, size_t *ret_count, pro
             break;
         }
         look->hash = hashes[i];
-        if (look_ask(&ident, PRI_ASK_STATUS, 0, pri_clock_ns(), &look->link, NULL) == 0) {
+        code = look_ask(&ident, PRI_ASK_STATUS, 0, pri_clock_ns(), &look->link, NULL);
+        if (code == 0 || code == PROCREF_E_TIMEOUT) {
             look->found = LOOK_SILENT;
         }
     }

@@ -61,7 +61,8 @@ int look_parse(const struct cli_command *command, const struct cli_option *optio
  */
 void look_suggest(const struct cli_target *target);
 
-/* A connection to the keeper and a request sent on it: 0; NOT_FOUND; or another code. */
+/* A connection to the keeper and a request sent on it: 0; NOT_FOUND; TIMEOUT: its queue was full; or
+ * another code. */
 int look_ask(const struct pri_ident *ident, enum pri_ask ask, uint32_t flags, int64_t deadline_ns,
              procref_waitable *ret_link, procref_error *err);
 

@@ -21,7 +21,7 @@ static enum outcome ask(const struct pri_ident *ident, bool force, int64_t deadl
     uint32_t pid;
     int code = look_ask(ident, PRI_ASK_STOP, force ? PRI_ASK_FORCE : 0, deadline_ns, &link, NULL);
     if (code < 0) {
-        return code == PROCREF_E_NOT_FOUND ? ENDED : AGAIN;
+        return code == PROCREF_E_NOT_FOUND ? ENDED : code == PROCREF_E_TIMEOUT ? TIMED_OUT : AGAIN;
     }
     ptrdiff_t got = PROCREF_E_AGAIN;
     while (got == PROCREF_E_AGAIN && pri_link_wait(link, deadline_ns)) {

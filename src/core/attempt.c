@@ -32,7 +32,7 @@ static const char *name_of(const struct pri_attempt *a) {
 }
 
 static int timed_out(const struct pri_attempt *a, procref_error *err) {
-    if (a->timeout_ms == 0 && a->link >= 0) {
+    if (a->timeout_ms == 0 && (a->link >= 0 || a->full)) {
         return pri_fail(err, PROCREF_E_TIMEOUT, 0, "",
                         "the keeper of '%s' does not answer, and timeout 0 does not wait",
                         name_of(a));
@@ -52,7 +52,10 @@ static void hang_up(struct pri_attempt *a) {
     }
 }
 
-/* Beginning again is at once, at first: the keeper died, or the service was just being stopped. */
+/*
+ * Beginning again is at once, at first: the keeper died, or the service was just being stopped, or
+ * the keeper's queue was full for a moment. Who must not block is told of a place in it by nobody.
+ */
 static int begin_again(struct pri_attempt *a, procref_error *err) {
     hang_up(a);
     int64_t now_ns = pri_clock_ns();
@@ -86,6 +89,7 @@ static int counter_moved_on(struct pri_attempt *a, const struct pri_answer *answ
 static int reach(struct pri_attempt *a, procref_error *err) {
     int64_t patience_ns = a->may_block ? a->deadline_ns : pri_clock_ns();
     int code = pri_rendezvous_connect(&a->shared->ident, patience_ns, &a->link, err);
+    a->full = code == PROCREF_E_AGAIN;
     if (code != PROCREF_E_NOT_FOUND) {
         return code;
     }

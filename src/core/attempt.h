@@ -17,6 +17,7 @@ struct pri_attempt {
     int64_t wake_ns; /* … or when this time has come */
     procref_handle *handle; /* attached, but not checked yet, or found unhealthy */
     bool may_block;         /* a blocking call: a full queue may be waited for */
+    bool full;              /* the keeper's queue was, when last tried */
     bool started;           /* this client ran the start, or waited for it: it needs no check */
     int failed; /* … which failed with this: it only waits until all of that has ended */
     int times, spawned, unhealthy;

@@ -39,6 +39,10 @@ static int await_stop(struct pri_shared *shared, uint32_t generation, int64_t de
         if (code == PROCREF_E_NOT_FOUND) {
             return 0;
         }
+        if (code == PROCREF_E_AGAIN) {
+            got = code;
+            break;
+        }
         if (code < 0) {
             pri_fail_copy(err, &error);
             return code;

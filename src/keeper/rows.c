@@ -118,7 +118,7 @@ void pri_row_begin(struct pri_keeper *k) {
     } else if (result == PRI_NO && pri_counter_read(&k->counter, PRI_REG_KEEPER) > 0) {
         pri_fail(&k->error, PROCREF_E_PLATFORM, 0, "semop",
                  "'%s' has a keeper that cannot be reached from here: it is in another network "
-                 "namespace, or its queue is full",
+                 "namespace",
                  ident_of(k)->name);
     }
     report(k, result);

@@ -21,6 +21,10 @@ int pri_inspect_services(uint64_t **ret_hashes, size_t *ret_count, procref_error
 /* Who has listened at the other end: one of the pair, maybe dead by now. 0: unknown. */
 uint32_t pri_inspect_listener(procref_waitable link);
 
+/* The user who made this listener, as the kernel tells anybody: by that a full queue is known to be
+ * ours or a stranger's. -1: it does not tell. */
+int64_t pri_inspect_owner(procref_waitable listener);
+
 /* The process's arguments, "arg\0arg\0", cut to size - 1 bytes; or its name if it shows none. The
  * length, with each argument's end; -1: no such process. */
 ptrdiff_t pri_inspect_command(uint32_t pid, char *to, size_t size);

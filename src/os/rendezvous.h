@@ -18,7 +18,7 @@
 
 /*
  * Connects to the service's keeper, looking through the whole range. 0; NOT_FOUND: nobody of this
- * user is there; TIMEOUT: its queue was full until the deadline; LIMIT: no descriptor; PLATFORM.
+ * user is there; AGAIN: its queue was full until the deadline; LIMIT: no descriptor.
  */
 int pri_rendezvous_connect(const struct pri_ident *ident, int64_t deadline_ns,
                            procref_waitable *ret_link, procref_error *err);

@@ -14,8 +14,10 @@ import unittest
 from support import HELPERS, PATIENCE, PROCREF, RUN, World, sets, without_privileges
 
 CALLS = {  # numbers of system calls, by machine
-    "x86_64": {"semget": 64, "semop": 65, "semctl": 66, "semtimedop": 220, "memfd_create": 319, "execveat": 322, "pidfd_open": 434},
-    "aarch64": {"semget": 190, "semop": 193, "semctl": 191, "semtimedop": 192, "memfd_create": 279, "execveat": 281, "pidfd_open": 434},
+    "x86_64": {"semget": 64, "semop": 65, "semctl": 66, "semtimedop": 220, "memfd_create": 319, "execveat": 322, "pidfd_open": 434,
+               "sendto": 44},
+    "aarch64": {"semget": 190, "semop": 193, "semctl": 191, "semtimedop": 192, "memfd_create": 279, "execveat": 281, "pidfd_open": 434,
+                "sendto": 206},
 }.get(platform.machine(), {})
 ENOSYS, EPERM, KILL = 38, 1, None
 
@@ -205,6 +207,10 @@ class Doctor(World):
         result, lines = self.refusing(EPERM, "semtimedop")
         inline = platform.machine() == "x86_64" and "ASAN_OPTIONS" not in self.env  # src/os/linux/semop.h
         self.assertTrue(self.line(lines, "semaphores with undo").startswith("ok" if inline else "FAIL"))
+
+    def test_that_nobody_tells_whose_a_full_queue_is_is_told(self):
+        result, lines = self.refusing(EPERM, "sendto")  # what asks sock_diag(7)
+        self.assertRegex(self.line(lines, "abstract sockets"), "^warn .*full queue.*CONFIG_UNIX_DIAG")
 
     def test_no_room_in_files_is_told(self):
         import resource

@@ -80,50 +80,68 @@ class Ps(ClientWorld):
         self.wait_until(lambda: self.service()["state"] == "lingering")
         self.assertEqual(self.procref("stop", self.db).returncode, 0)
 
+    def stop_keepers(self, service, full):
+        """Stops both keepers; full: lets so many come and go that nobody finds a place in their queue any more."""
+        for process in (service["keeper"], service["standby"]):
+            os.kill(process, signal.SIGSTOP)
+            self.addCleanup(lambda process=process: is_alive(process) and os.kill(process, signal.SIGCONT))
+            self.wait_until(lambda: state_of(process) == "T")
+        with open("/proc/net/unix") as file:
+            names = {words[6]: words[7] for words in map(str.split, file) if len(words) == 8}
+        folder = f"/proc/{service['keeper']}/fd"
+        inodes = {os.readlink(f"{folder}/{fd}").partition("[")[2][:-1] for fd in os.listdir(folder)}
+        [name] = {name for inode, name in names.items() if inode in inodes and name.startswith("@procref/")}
+        while full:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as comer:
+                comer.setblocking(False)
+                try:
+                    comer.connect("\0" + name[1:])
+                except BlockingIOError:
+                    break
+
+    def let_go_on(self, service):
+        for process in (service["keeper"], service["standby"]):
+            os.kill(process, signal.SIGCONT)
+
     def test_a_stopped_keeper_is_said_not_to_answer(self):
         client = self.client()
         pid = client.hold(self.db, SERVICE)
-        service = self.service()
-        keeper, standby = service["keeper"], service["standby"]
-        for process in (keeper, standby):
-            os.kill(process, signal.SIGSTOP)
-            self.addCleanup(lambda process=process: is_alive(process) and os.kill(process, signal.SIGCONT))
-            self.wait_until(lambda: state_of(process) == "T")
-        service = self.service()
-        self.assertEqual((service["name"], service["state"], service["pid"]), (self.db, "no answer", pid))
-        self.assertIn("stopped by a signal", service["because"])
-        self.assert_as_documented(service)
-        done = self.procref("stop", self.db, "--timeout", "1")
-        self.assertEqual(done.returncode, 111)
-        self.assertIn("does not answer", done.stderr)
-        for process in (keeper, standby):
-            os.kill(process, signal.SIGCONT)
-        self.assertEqual(self.services()[0]["state"], "up")
+        for full in (False, True):
+            with self.subTest(full=full):
+                before = self.service()
+                self.stop_keepers(before, full)
+                service = self.service()
+                self.assertEqual((service["name"], service["state"], service["pid"]), (self.db, "no answer", pid))
+                self.assertIn("stopped by a signal", service["because"])
+                self.assert_as_documented(service)
+                self.assertIn("does not answer", self.procref("status", self.db).stdout)
+                done = self.procref("stop", self.db, "--timeout", "1")
+                self.assertEqual(done.returncode, 111)
+                self.assertIn("does not answer", done.stderr)
+                self.let_go_on(before)
+                self.assertEqual(self.services()[0]["state"], "up")
         client.end()
 
     def test_a_stopped_keeper_lets_nobody_wait_longer_than_was_said(self):
-        client = self.client()
+        client, other = self.client(), self.client()
         client.hold(self.db, SERVICE)
-        service = self.service()
-        for process in (service["keeper"], service["standby"]):
-            os.kill(process, signal.SIGSTOP)
-            self.addCleanup(lambda process=process: is_alive(process) and os.kill(process, signal.SIGCONT))
-            self.wait_until(lambda: state_of(process) == "T")
-        run = ["run", self.db, "--share", "--command", SERVICE, "-t"]
-        for words, most in ((["stop", self.db, "-t", "100ms"], 0.7), (["wait", self.db, "-t", "100ms"], 0.7),
-                            ([*run, "200ms", "--", "true"], 0.9), ([*run, "0", "--", "true"], 1.9)):
-            begin = time.monotonic()
-            done = self.procref(*words)
-            self.assertLess(time.monotonic() - begin, most, words)
-            self.assertEqual(done.returncode, 111)
-            if words[0] != "wait":
-                self.assertIn(f"procref {words[0]}: '{self.db}': its keeper does not answer: ", done.stderr)
-        other = self.client()
         other.open(self.db, SERVICE)
-        self.assertIn("does not answer", str(other.ask("acquire 0")))
-        for process in (service["keeper"], service["standby"]):
-            os.kill(process, signal.SIGCONT)
-        self.assertEqual(self.procref(*run, "0", "--", "true").returncode, 0)
+        run = ["run", self.db, "--share", "--command", SERVICE, "-t"]
+        for full in (False, True):
+            service = self.service()
+            self.stop_keepers(service, full)
+            for words, most in ((["stop", self.db, "-t", "100ms"], 0.7), (["wait", self.db, "-t", "100ms"], 0.7),
+                                ([*run, "200ms", "--", "true"], 0.9), ([*run, "0", "--", "true"], 1.9)):
+                with self.subTest(full=full, words=words):
+                    begin = time.monotonic()
+                    done = self.procref(*words)
+                    self.assertLess(time.monotonic() - begin, most)
+                    self.assertEqual(done.returncode, 111)
+                    if words[0] != "wait":
+                        self.assertIn(f"procref {words[0]}: '{self.db}': its keeper does not answer: ", done.stderr)
+            self.assertIn("does not answer", str(other.ask("acquire 0")))
+            self.let_go_on(service)
+            self.assertEqual(self.procref(*run, "0", "--", "true").returncode, 0)
         client.end()
         other.end()
 
@@ -172,6 +190,22 @@ class Ps(ClientWorld):
         self.assertIn("the kernel counts 2, the record page names 1", self.procref("status", self.db).stdout)
         first.kill()
         second.kill()
+
+    def test_a_count_that_differs_is_shown_beside_a_keeper_that_does_not_answer(self):
+        client, silent = self.client(), self.client()
+        client.hold(self.db, SERVICE)
+        silent.hold(self.db + ".silent", SERVICE)
+        with record_page(self.status(self.db)["keeper"]) as page:
+            page.seek(24)
+            page.write(b"\0" * 4)
+        stopped = self.status(self.db + ".silent")
+        self.stop_keepers(stopped, False)
+        both = {service["name"]: service for service in self.services()}
+        self.assertEqual(both[self.db + ".silent"]["state"], "no answer")
+        self.assertEqual(both[self.db]["references"], {"kernel": 1, "removed_counter": 0, "named": 0})
+        self.let_go_on(stopped)
+        client.kill()
+        silent.end()
 
     def test_control_characters_of_a_command_line_are_made_visible(self):
         client = self.client("\033[31mred", "two\nlines", "it's", "grün")

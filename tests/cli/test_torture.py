@@ -107,7 +107,7 @@ class Torture(support.World):
         for what in ("acquires", "releases", "nested", "by a further thread", "asynchronous", "cancelled", "by a forked child",
                      "copied by a fork", "carried through exec", "dropped by exit", "answers", "services", "by callbacks",
                      "that failed on purpose", "failed starts told", "of another configuration", "conflicts told", "clients killed", "clients stopped", "keepers killed",
-                     "standbys killed", "keepers or standbys stopped", "services killed", "services stopped",
+                     "standbys killed", "keepers or standbys stopped", "keepers' queues filled", "services killed", "services stopped",
                      "both keepers at once", "everybody at once", "semaphore sets removed", "files deleted",
                      "files cut, scrambled or forged", "times both cores loaded"):
             with self.subTest(what=what):

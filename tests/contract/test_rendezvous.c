@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -188,6 +189,37 @@ static void a_spawner_is_connected_to_its_own_listener_from_birth(void **state) 
     pri_link_close(keeper);
 }
 
+static void a_full_queue_is_no_answer_and_keeps_the_name(void **state) {
+    enum { QUEUE_MOST = 8192 };
+    procref_waitable link, second;
+    int os, code = 0;
+    const char *op;
+    uint32_t owner;
+    (void)state;
+    for (int came = 0; code == 0 && came < QUEUE_MOST; came++) { /* who went keeps a place */
+        code = pri_rendezvous_connect(&ident, pri_clock_ns(), &link, NULL);
+        if (code == 0) {
+            pri_link_close(link);
+        }
+    }
+    assert_int_equal(code, PROCREF_E_AGAIN);
+    int64_t began = pri_clock_ns();
+    assert_int_equal(pri_rendezvous_connect(&ident, pri_deadline(200), &link, NULL),
+                     PROCREF_E_AGAIN);
+    assert_true(pri_clock_ns() - began >= 200 * PRI_MS);
+    assert_int_equal(pri_rendezvous_bind(&ident, &second, &os, &op, &owner), PROCREF_E_CONFLICT);
+    /* Whose it is cannot be asked: so it may be ours. */
+    struct rlimit before, none_but_one = {0};
+    int next = dup(STDIN_FILENO);
+    must(next >= 0 && close(next) == 0 && getrlimit(RLIMIT_NOFILE, &before) == 0, "getrlimit");
+    none_but_one.rlim_cur = (rlim_t)next + 1;
+    none_but_one.rlim_max = before.rlim_max;
+    must(setrlimit(RLIMIT_NOFILE, &none_but_one) == 0, "setrlimit");
+    code = pri_rendezvous_connect(&ident, pri_clock_ns(), &link, NULL);
+    must(setrlimit(RLIMIT_NOFILE, &before) == 0, "setrlimit");
+    assert_int_equal(code, PROCREF_E_AGAIN);
+}
+
 #define C(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void) {
@@ -201,6 +233,7 @@ int main(void) {
         C(who_waits_in_the_queue_of_a_dead_listener_is_told),
         C(a_wait_ends_at_its_deadline),
         C(no_client_is_no_connection),
+        C(a_full_queue_is_no_answer_and_keeps_the_name),
         C(a_spawner_is_connected_to_its_own_listener_from_birth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) == 0 ? 0 : 1;

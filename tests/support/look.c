@@ -171,6 +171,7 @@ size_t look_sockets(unsigned long *inodes, char (*names)[108], size_t max) {
         unsigned long inode;
         char name[256] = "";
         if (count < max && sscanf(line, "%*s %*s %*s %*s %*s %*s %lu %255s", &inode, name) == 2 &&
+            inode != 0 && /* nobody's yet: a place in a listener's queue */
             strncmp(name, "@procref/", 9) == 0) {
             inodes[count] = inode;
             if (names != NULL) {

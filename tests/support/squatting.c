@@ -1,6 +1,7 @@
 /* How a helper program sits on names. */
 #include "support/squatting.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,23 @@ static const char *free_key(key_t key) {
     return id < 0 || semctl(id, 0, IPC_RMID) < 0 ? "IPC_RMID" : NULL;
 }
 
-static const char *use_socket(const char *name, int listening) {
+/* Comes and goes until nobody can come any more: the kernel keeps a place for who went. */
+static const char *fill_socket(const struct sockaddr_un *address, socklen_t size) {
+    enum { QUEUE_MOST = 8192 };
+    for (int came = 0; came < QUEUE_MOST; came++) {
+        int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        int result = connect(fd, (const struct sockaddr *)address, size), os = errno;
+        close(fd);
+        if (result < 0) {
+            return os == EAGAIN ? NULL : "connect";
+        }
+    }
+    return "no end";
+}
+
+enum use { SQUAT, CONNECT, FILL };
+
+static const char *use_socket(const char *name, enum use use) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     size_t length = strlen(name);
     if (length >= sizeof address.sun_path) {
@@ -45,8 +62,11 @@ static const char *use_socket(const char *name, int listening) {
     memcpy(address.sun_path, name, length);
     address.sun_path[0] = '\0';
     socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+    if (use == FILL) {
+        return fill_socket(&address, size);
+    }
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (listening) {
+    if (use == SQUAT) {
         return bind(fd, (struct sockaddr *)&address, size) < 0 || listen(fd, 16) < 0 ? "bind"
                                                                                      : NULL;
     }
@@ -68,9 +88,11 @@ const char *squatting_do(char *const *words, size_t count, int *ret_known) {
     } else if (strcmp(verb, "free_key") == 0) {
         return free_key((key_t)strtoul(first, NULL, 10));
     } else if (strcmp(verb, "squat_socket") == 0) {
-        return use_socket(first, 1);
+        return use_socket(first, SQUAT);
     } else if (strcmp(verb, "connect_socket") == 0) {
-        return use_socket(first, 0);
+        return use_socket(first, CONNECT);
+    } else if (strcmp(verb, "fill_socket") == 0) {
+        return use_socket(first, FILL);
     } else if (strcmp(verb, "signal") == 0) {
         return kill((pid_t)strtol(first, NULL, 10), second != NULL ? atoi(second) : 0) < 0 ? "kill"
                                                                                            : NULL;

@@ -155,6 +155,26 @@ TEST(a_stranger_on_the_first_socket_names_does_not_matter) {
     assert_int_equal(events_count(w, "start"), 2);
 }
 
+TEST(the_full_queues_of_a_stranger_hold_nobody_up) {
+    struct client *c = client_start(w), *d = client_start(w), *his = stranger_start(w);
+    char socket[108];
+    client_open(c, ON_PORT, TCP);
+    client_open(d, ON_PORT, TCP);
+    learn(w, c, socket);
+    size_t end = strlen(socket) - 1;
+    for (char i = '0'; i < '0' + PROBES; i++) {
+        socket[end] = i;
+        if (i != '3') {
+            client_do(his, "squat_socket %s", socket);
+            client_do(his, "fill_socket %s", socket);
+        }
+    }
+    struct reply held = client_hold(c);
+    assert_in_range(held.ms, 0, 3000);
+    assert_int_equal(client_hold(d).pid, held.pid);
+    assert_no_violation(w);
+}
+
 TEST(a_stranger_on_all_socket_names_is_an_error_and_no_second_service) {
     struct client *c = client_start(w), *his = stranger_start(w);
     char socket[108];
@@ -229,6 +249,7 @@ TEST_MAIN_AS_ROOT(T(a_stranger_shares_nothing_with_the_service_of_another_user),
                   T(a_stranger_on_all_keys_is_named),
                   T(a_set_that_a_stranger_gave_to_us_is_not_believed),
                   T(a_stranger_on_the_first_socket_names_does_not_matter),
+                  T(the_full_queues_of_a_stranger_hold_nobody_up),
                   T(a_stranger_on_all_socket_names_is_an_error_and_no_second_service),
                   T(a_stranger_who_frees_a_lower_socket_name_makes_no_second_service),
                   T(a_stranger_cannot_attach_to_the_keepers_socket),

@@ -14,6 +14,7 @@
 #include "cli/doctor/doctor.h"
 #include "os/clock.h"
 #include "os/folder.h"
+#include "os/inspect.h"
 #include "os/rendezvous.h"
 
 /* ---- Namespaces ------------------------------------------------------------------------------ */
@@ -131,6 +132,11 @@ static void try_names(void) {
                    code == PROCREF_E_LIMIT ? "see ulimit -n"
                                            : "use a kernel or sandbox in which SO_PEERCRED tells "
                                              "the user of an abstract socket");
+    } else if (pri_inspect_owner(listener) != (int64_t)pri_own_user()) {
+        doctor_say(
+            DOCTOR_WARN, what,
+            "keepers can be found, but this kernel does not tell whose a full queue is: another "
+            "user could fill one and make you wait; it needs Linux 5.3 with CONFIG_UNIX_DIAG");
     } else {
         doctor_say(DOCTOR_OK, what, "keepers can be found, and tell their user");
     }

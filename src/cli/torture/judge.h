@@ -64,6 +64,7 @@ enum blow {
     X(STOP_SERVICE, "services stopped")                                                            \
     X(KILL_PAIR, "both keepers at once")                                                           \
     X(MASSACRE, "everybody at once")                                                               \
+    X(FILL_QUEUE, "keepers' queues filled")                                                        \
     X(REMOVE_SET, "semaphore sets removed")                                                        \
     X(DELETE_FILE, "files deleted")                                                                \
     X(SPOIL_FILE, "files cut, scrambled or forged")                                                \
@@ -135,6 +136,7 @@ void continue_stopped(struct judge *j, int64_t arena); /* -1: those whose time h
 
 /* spoil.c: what is no process */
 bool remove_set(uint32_t arena);
+bool fill_queue(uint32_t arena);
 bool spoil_file(struct judge *j, uint32_t arena, bool whole); /* whole: it is deleted */
 bool load_cores(struct judge *j);
 void spins_reap(struct judge *j, pid_t pid);

@@ -13,10 +13,28 @@
 
 #include "cli/torture/judge.h"
 #include "core/hash.h"
+#include "os/clock.h"
+#include "os/rendezvous.h"
+
+enum { COMERS_MOST = 5000 };
 
 bool remove_set(uint32_t arena) {
     int id = see_set(arena);
     return id >= 0 && semctl(id, 0, IPC_RMID) == 0;
+}
+
+/* Comes and goes until there is no place any more, or a keeper that runs has made some again and
+ * again: the kernel keeps a place for who went. */
+bool fill_queue(uint32_t arena) {
+    procref_waitable link;
+    int came = 0, code = 0;
+    for (; code == 0 && came < COMERS_MOST; came++) {
+        code = pri_rendezvous_connect(&arena_names[arena].ident, pri_clock_ns(), &link, NULL);
+        if (code == 0) {
+            pri_link_close(link);
+        }
+    }
+    return code == PROCREF_E_AGAIN;
 }
 
 /* ---- files ---- */

@@ -290,6 +290,7 @@ static bool deal(struct judge *j, uint32_t arena, enum blow blow) {
             massacre(j, arena);
         }
         return all;
+    case BLOW_FILL_QUEUE: return stop_some(j, arena, SEEN_KEEPER) && fill_queue(arena);
     case BLOW_REMOVE_SET:
         atomic_fetch_add(&board->arena[arena].removed, takes_sets(j, arena));
         return takes_sets(j, arena) && remove_set(arena);
@@ -312,7 +313,7 @@ static enum blow choose(struct judge *j) {
         [BLOW_KILL_STANDBY] = 12, [BLOW_STOP_KEEPER] = 8,  [BLOW_KILL_SERVICE] = 6,
         [BLOW_STOP_SERVICE] = 5,  [BLOW_KILL_PAIR] = 3,    [BLOW_MASSACRE] = 2,
         [BLOW_REMOVE_SET] = 4,    [BLOW_DELETE_FILE] = 4,  [BLOW_SPOIL_FILE] = 6,
-        [BLOW_LOAD] = 2,
+        [BLOW_FILL_QUEUE] = 3,    [BLOW_LOAD] = 2,
     };
     uint32_t sum = 0, blow = 0;
     for (uint32_t i = 0; i < BLOW_COUNT; i++) {

@@ -4,14 +4,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "core/fail.h"
 #include "os/folder.h"
+#include "os/linux/diag.h"
 
 enum { ACCEPTS = 0x10000 }; /* __SO_ACCEPTCON: it listens; connections carry its name as well */
 
@@ -76,6 +79,15 @@ uint32_t pri_inspect_listener(procref_waitable link) {
     struct ucred peer;
     socklen_t size = sizeof peer;
     return getsockopt(link, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? (uint32_t)peer.pid : 0;
+}
+
+int64_t pri_inspect_owner(procref_waitable listener) {
+    struct sockaddr_un address;
+    socklen_t size = sizeof address;
+    if (getsockname(listener, (struct sockaddr *)&address, &size) < 0) {
+        return -1;
+    }
+    return pri_diag_unix_owner(address.sun_path, size - offsetof(struct sockaddr_un, sun_path));
 }
 
 /* The first process id in a line of stat is followed by the name in parentheses, then the state. */

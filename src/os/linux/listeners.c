@@ -15,24 +15,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* ---- sock_diag; musl has no linux/ headers, so its structures stand here (linux/inet_diag.h,
- * linux/netlink.h) -- */
+#include "os/linux/diag.h"
 
-enum {
-    NETLINK_FAMILY = 16,
-    NETLINK_SOCK_DIAG_PROTOCOL = 4,
-    SOCK_DIAG_BY_FAMILY_TYPE = 20,
-    REQUEST_AND_DUMP = 0x301,
-    MESSAGE_ERROR = 2,
-    MESSAGE_DONE = 3,
-    STATE_LISTEN = 10,
-};
-
-struct message_head {
-    uint32_t length;
-    uint16_t type, flags;
-    uint32_t sequence, port;
-};
+/* ---- sock_diag (linux/inet_diag.h) ------------------------------------------------------------
+ */
 
 struct socket_id {
     uint16_t source_port, target_port;
@@ -41,14 +27,14 @@ struct socket_id {
 };
 
 struct diag_request {
-    struct message_head head;
+    struct pri_diag_head head;
     uint8_t family, protocol, extensions, unused;
     uint32_t states;
     struct socket_id id;
 };
 
 struct diag_answer {
-    struct message_head head;
+    struct pri_diag_head head;
     uint8_t family, state, timer, retransmits;
     struct socket_id id;
     uint32_t expires, receive_queue, send_queue, user, inode;
@@ -65,61 +51,32 @@ static bool is_loopback(const struct diag_answer *answer) {
     return mapped || (at[0] | at[1] | at[2] | at[3]) == 0;
 }
 
-/* One datagram of answers: 1 there are more, 0 it was the last, -1 the kernel refuses. */
-static int take_answers(const char *bytes, size_t size, uint16_t port, struct pri_listeners *ret) {
-    while (size >= sizeof(struct message_head)) {
-        struct diag_answer answer = {0};
-        memcpy(&answer, bytes, size < sizeof answer ? size : sizeof answer);
-        if (answer.head.type == MESSAGE_DONE || answer.head.type == MESSAGE_ERROR) {
-            return answer.head.type == MESSAGE_DONE ? 0 : -1;
-        }
-        size_t length = (answer.head.length + 3) & ~(size_t)3;
-        if (length < sizeof(struct message_head) || length > size) {
-            return -1;
-        }
-        if (ntohs(answer.id.source_port) == port && is_loopback(&answer) &&
-            ret->count < PRI_LISTENERS_MOST) {
-            ret->inodes[ret->count++] = answer.inode;
-        }
-        bytes += length;
-        size -= length;
+struct wanted {
+    uint16_t port;
+    struct pri_listeners *listeners;
+};
+
+static void take_answer(const char *bytes, size_t size, void *context) {
+    const struct wanted *wanted = context;
+    struct pri_listeners *ret = wanted->listeners;
+    struct diag_answer answer = {0};
+    memcpy(&answer, bytes, size < sizeof answer ? size : sizeof answer);
+    if (ntohs(answer.id.source_port) == wanted->port && is_loopback(&answer) &&
+        ret->count < PRI_LISTENERS_MOST) {
+        ret->inodes[ret->count++] = answer.inode;
     }
-    return 1;
 }
 
-static bool ask_family(int fd, int family, uint16_t port, struct pri_listeners *ret) {
-    char bytes[4096];
+static bool ask_family(int family, uint16_t port, struct pri_listeners *ret) {
+    struct wanted wanted = {port, ret};
     struct diag_request request = {
-        .head = {.length = sizeof request,
-                 .type = SOCK_DIAG_BY_FAMILY_TYPE,
-                 .flags = REQUEST_AND_DUMP},
-        .family = (uint8_t)family,
-        .protocol = IPPROTO_TCP,
-        .states = 1U << STATE_LISTEN,
-    };
-    if (send(fd, &request, sizeof request, 0) != (ssize_t)sizeof request) {
-        return false;
-    }
-    int more = 1;
-    while (more > 0) {
-        ssize_t got =
-            recv(fd, bytes, sizeof bytes, 0); /* the kernel has answered before send returned */
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        more = got > 0 ? take_answers(bytes, (size_t)got, port, ret) : -1;
-    }
-    return more == 0;
+        .family = (uint8_t)family, .protocol = IPPROTO_TCP, .states = PRI_DIAG_LISTENING};
+    return pri_diag_ask(&request, sizeof request, take_answer, &wanted);
 }
 
 static bool ask_kernel(uint16_t port, struct pri_listeners *ret) {
-    int fd = socket(NETLINK_FAMILY, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG_PROTOCOL);
-    if (fd < 0) {
-        return false;
-    }
-    bool v4 = ask_family(fd, AF_INET, port, ret);
-    bool v6 = ask_family(fd, AF_INET6, port, ret);
-    close(fd);
+    bool v4 = ask_family(AF_INET, port, ret);
+    bool v6 = ask_family(AF_INET6, port, ret);
     return v4 && (v6 || ret->count > 0);
 }
 

@@ -2,6 +2,7 @@
 #include "os/rendezvous.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,9 +16,10 @@
 #include "os/folder.h"
 #include "os/linux/unseen.h" /* before descriptor.h: a part of this runs in spawn.c's child */
 #include "os/linux/descriptor.h"
+#include "os/linux/diag.h"
 
 /* Thousands of clients may wait for one start; the kernel cuts it to net.core.somaxconn. */
-enum { BACKLOG = 4096, FULL_QUEUE_WAIT_MS = 250, ACCEPTS_MOST = 64 };
+enum { BACKLOG = 4096, ACCEPTS_MOST = 64 };
 
 /* "\0procref/UID/HASH/PROBE": no layout version in it, so that all versions meet. */
 static socklen_t address_of(const struct pri_ident *ident, int probe, struct sockaddr_un *address) {
@@ -47,7 +49,7 @@ static int new_socket(int flags) {
 }
 
 int pri_rendezvous_socket(procref_waitable *ret_link, procref_error *err) {
-    int link = new_socket(0);
+    int link = new_socket(SOCK_NONBLOCK);
     if (link < 0) {
         int os = errno;
         bool limit = os == EMFILE || os == ENFILE;
@@ -64,6 +66,7 @@ int pri_rendezvous_socket(procref_waitable *ret_link, procref_error *err) {
     return 0;
 }
 
+/* FULL: one of ours listens, and its queue is full; or nobody says whose that is. */
 enum tried { TRIED_OURS, TRIED_FOREIGN, TRIED_NOBODY, TRIED_FULL };
 
 /* How long a connect waits for a place in a full queue; all zero would be for ever. */
@@ -72,44 +75,54 @@ static void set_patience(int link, int64_t until_ns) {
     us = us > 0 ? us : 1;
     struct timeval patience = {us / 1000000, us % 1000000};
     setsockopt(link, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    fcntl(link, F_SETFL, 0);
 }
 
-/* link may be used again after any result but OURS and FOREIGN. */
-static enum tried try_connect(int link, const struct pri_ident *ident, int probe,
-                              int64_t until_ns) {
+/* until_ns 0: does not wait. link may be used again after any result but OURS and FOREIGN.
+ * *ret_owner, if not NULL: whose FOREIGN is. */
+static enum tried try_connect(int link, const struct pri_ident *ident, int probe, int64_t until_ns,
+                              uint32_t *ret_owner) {
     struct sockaddr_un address;
     socklen_t size = address_of(ident, probe, &address);
+    uint32_t owner = geteuid();
     int result;
     do {
-        set_patience(link, until_ns);
+        if (until_ns != 0) {
+            set_patience(link, until_ns);
+        }
         result = connect(link, (struct sockaddr *)&address, size);
     } while (result < 0 && errno == EINTR && pri_clock_ns() < until_ns);
     if (result == 0) {
-        return peer_is_ours(link) ? TRIED_OURS : TRIED_FOREIGN;
+        owner = peer_user(link);
+    } else if (errno == EAGAIN ||
+               errno == EINTR) { /* a squatter's full queue is no reason to wait */
+        int64_t user =
+            pri_diag_unix_owner(address.sun_path, size - offsetof(struct sockaddr_un, sun_path));
+        owner = user >= 0 ? (uint32_t)user : owner;
+    } else {
+        return TRIED_NOBODY;
     }
-    return errno == EAGAIN || errno == EINTR ? TRIED_FULL : TRIED_NOBODY;
+    if (owner != geteuid()) {
+        if (ret_owner != NULL) {
+            *ret_owner = owner;
+        }
+        return TRIED_FOREIGN;
+    }
+    return result == 0 ? TRIED_OURS : TRIED_FULL;
 }
 
-/*
- * A full queue is either our busy keeper's or a squatter's; it does not say whose. So the rest of
- * the range comes first, then we wait a little for a place. If it is a squatter's we go on as if it
- * were not there: should it have been our keeper, the register `keeper` still refuses a second
- * pair.
- */
 int pri_rendezvous_connect(const struct pri_ident *ident, int64_t deadline_ns,
                            procref_waitable *ret_link, procref_error *err) {
     int link = -1, code;
-    int64_t until_ns = pri_deadline(FULL_QUEUE_WAIT_MS);
-    int64_t half_ns =
-        pri_clock_ns() / 2 + deadline_ns / 2; /* so that time is left to do without it */
-    until_ns = until_ns < half_ns ? until_ns : half_ns;
-    for (int round = 0; round < 2; round++) {
-        bool full = false;
+    bool full = false;
+    /* The first time it looks through the whole range, the second time it waits. */
+    for (int round = 0; round == 0 || (full && pri_clock_ns() < deadline_ns); round++) {
+        full = false;
         for (int probe = 0; probe < PRI_PROBES; probe++) {
             if (link < 0 && (code = pri_rendezvous_socket(&link, err)) < 0) {
                 return code;
             }
-            enum tried tried = try_connect(link, ident, probe, round == 0 ? 0 : until_ns);
+            enum tried tried = try_connect(link, ident, probe, round == 0 ? 0 : deadline_ns, NULL);
             if (tried == TRIED_OURS) {
                 *ret_link = link;
                 return 0;
@@ -120,12 +133,12 @@ int pri_rendezvous_connect(const struct pri_ident *ident, int64_t deadline_ns,
                 link = -1;
             }
         }
-        if (!full) {
-            break;
-        }
     }
-    if (link >= 0) {
-        close(link);
+    pri_link_close(link);
+    if (full) {
+        return pri_fail(err, PROCREF_E_AGAIN, EAGAIN, "connect",
+                        "the queue of those who want to reach the keeper of '%s' is full",
+                        ident->name);
     }
     return pri_fail(err, PROCREF_E_NOT_FOUND, 0, "connect", "'%s' is not running", ident->name);
 }
@@ -141,8 +154,8 @@ static bool another_of_ours(const struct pri_ident *ident, int but) {
         if (link < 0 && (link = new_socket(SOCK_NONBLOCK)) < 0) {
             return false;
         }
-        enum tried tried = try_connect(link, ident, probe, 0);
-        ours = tried == TRIED_OURS;
+        enum tried tried = try_connect(link, ident, probe, 0, NULL);
+        ours = tried == TRIED_OURS || tried == TRIED_FULL;
         if (tried == TRIED_FOREIGN) {
             close(link);
             link = -1;
@@ -195,14 +208,15 @@ int pri_rendezvous_bind(const struct pri_ident *ident, procref_waitable *ret_lis
             return os == ENOMEM || os == ENOBUFS ? PROCREF_E_NO_MEMORY : PROCREF_E_PLATFORM;
         }
         int link = new_socket(SOCK_NONBLOCK);
-        enum tried tried = link >= 0 ? try_connect(link, ident, probe, 0) : TRIED_FULL;
-        if (tried == TRIED_FOREIGN && *ret_owner == UINT32_MAX) {
-            *ret_owner = peer_user(link);
+        uint32_t owner = UINT32_MAX;
+        enum tried tried = link >= 0 ? try_connect(link, ident, probe, 0, &owner) : TRIED_FULL;
+        if (*ret_owner == UINT32_MAX) {
+            *ret_owner = owner;
         }
         if (link >= 0) {
             close(link);
         }
-        if (tried == TRIED_OURS) {
+        if (tried == TRIED_OURS || tried == TRIED_FULL) {
             return PROCREF_E_CONFLICT;
         }
     }

@@ -333,8 +333,6 @@ int pri_spawn_pair(const struct pri_config *config, procref_waitable *ret_link,
     if (code < 0) {
         goto free_memory;
     }
-    fcntl(s->link, F_SETFL,
-          O_NONBLOCK); /* the child connects it to itself, and must not wait for that */
     /* A handler must not run in a child that shares our memory, nor a cancellation end it half-way.
      */
     sigfillset(&all);
