@@ -148,14 +148,14 @@ _procref() {
         esac
     done
     if [ -z "$command" ]; then
-        _procref_reply "$word" $_procref_commands help --help --version
+        _procref_reply "$word" $_procref_commands help -h --help --version
     elif [[ $word == --*=* ]]; then
         # readline has set "--file=" aside; the reply is what comes after it
         _procref_value "${word%%=*}" "${word#*=}"
     elif _procref_takes_value "$command" "$previous"; then
         _procref_value "$previous" "$word"
     elif [[ $word == -* ]]; then
-        _procref_reply "$word" $(_procref_options "$command") --help
+        _procref_reply "$word" $(_procref_options "$command") -h --help
         [ "$command" != run ] || _procref_reply "$word" --
     elif [ -z "$filed" ] && { [ -z "$named" ] || [ "$command" = hold ]; }; then # which holds several
         case $command in

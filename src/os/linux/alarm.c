@@ -9,8 +9,8 @@
 #include "os/linux/descriptor.h"
 
 int pri_alarm_open(procref_waitable *ret_alarm) {
-    int fd =
-        pri_descriptor_above_standard(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+    int fd = pri_descriptor_above_standard(
+        timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
     if (fd < 0) {
         return errno == ENOMEM ? PROCREF_E_NO_MEMORY : PROCREF_E_LIMIT;
     }

@@ -19,8 +19,7 @@ __asm__(".pushsection .rodata.pri_keeper_image, \"a\"\n"
         ".byte 0\n"
         ".popsection\n");
 
-#ifdef PRI_KEEPER_BESIDE /* the shared library: it knows its keeper by the way from its own folder \
-                          */
+#ifdef PRI_KEEPER_BESIDE /* the shared library: it knows its keeper by the way from its own folder */
 
 /* Called in a child that shares its parent's memory: nothing of it may be instrumented. */
 #define IN_CHILD                                                                                   \
@@ -40,8 +39,7 @@ IN_CHILD static uintptr_t number(const char **at) {
     }
 }
 
-/* "START-END rwxp OFFSET DEVICE INODE    PATH", proc_pid_maps(5): is this the mapping of the image?
- */
+/* "START-END rwxp OFFSET DEVICE INODE    PATH", proc_pid_maps(5): is this the mapping of the image? */
 IN_CHILD static bool is_image(const char *line) {
     uintptr_t start = number(&line);
     uintptr_t end = *line++ == '-' ? number(&line) : 0;

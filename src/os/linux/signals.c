@@ -1,7 +1,6 @@
 /*
- * Resetting signals. sigaction(2) of both libcs refuses signals 32 and 33, which they use
- * themselves; but a program that was started by glibc's posix_spawn may have them ignored, and
- * would pass that on to the service for ever.
+ * Resetting signals. sigaction(2) of both libcs refuses signals 32 and 33, which they use themselves; but a program that was
+ * started by glibc's posix_spawn may have them ignored, and would pass that on to the service for ever.
  */
 #include "os/linux/signals.h"
 
