@@ -97,6 +97,30 @@ void await_pair(const char *name, pid_t *ret_keeper, pid_t *ret_standby) {
     *ret_keeper = look_keeper(name);
 }
 
+const char *await_socket(const char *name) {
+    static unsigned long inodes[LOOK_MAX];
+    static char names[LOOK_MAX][108];
+    pid_t keeper, standby;
+    await_pair(name, &keeper, &standby);
+    size_t count = look_sockets(inodes, names, LOOK_MAX);
+    for (size_t i = 0; i < count; i++) {
+        pid_t owner = look_socket_owner(inodes[i]);
+        if (owner == keeper || owner == standby) {
+            return names[i];
+        }
+    }
+    fail_msg("the pair of '%s' has no socket", name);
+    return NULL;
+}
+
+struct watched stop_and_fill(const char *name, struct client *c) {
+    const char *socket = await_socket(name);
+    struct watched keeper = watch(look_keeper(name));
+    watched_signal(&keeper, SIGSTOP);
+    client_do(c, "fill_socket %s", socket);
+    return keeper;
+}
+
 void kill_pair(const char *name) {
     pid_t keeper, standby;
     await_pair(name, &keeper, &standby);

@@ -51,7 +51,7 @@ static const char *fill_socket(const struct sockaddr_un *address, socklen_t size
     return "no end";
 }
 
-enum use { SQUAT, CONNECT, FILL };
+enum use { SQUAT, SQUAT_STREAM, CONNECT, FILL };
 
 static const char *use_socket(const char *name, enum use use) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -65,8 +65,9 @@ static const char *use_socket(const char *name, enum use use) {
     if (use == FILL) {
         return fill_socket(&address, size);
     }
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (use == SQUAT) {
+    int type = use == SQUAT_STREAM ? SOCK_STREAM : SOCK_SEQPACKET;
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+    if (use != CONNECT) {
         return bind(fd, (struct sockaddr *)&address, size) < 0 || listen(fd, 16) < 0 ? "bind"
                                                                                      : NULL;
     }
@@ -89,6 +90,8 @@ const char *squatting_do(char *const *words, size_t count, int *ret_known) {
         return free_key((key_t)strtoul(first, NULL, 10));
     } else if (strcmp(verb, "squat_socket") == 0) {
         return use_socket(first, SQUAT);
+    } else if (strcmp(verb, "squat_stream") == 0) {
+        return use_socket(first, SQUAT_STREAM);
     } else if (strcmp(verb, "connect_socket") == 0) {
         return use_socket(first, CONNECT);
     } else if (strcmp(verb, "fill_socket") == 0) {

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -29,7 +30,8 @@
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (number), 0, 1),                                           \
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS)
 
-/* What a sandbox without System V semaphores looks like, or ("execveat") one that executes files only. */
+/* What a sandbox without System V semaphores looks like, or ("execveat") one that executes files
+ * only. */
 static const char *refuse_calls(const char *which) {
     struct sock_filter semaphores[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -230,6 +232,8 @@ const char *surroundings_change(char *const *words, size_t count, int *ret_known
         return limit(first, second);
     } else if (VERB("oom_score_adj")) {
         return write_text("/proc/self/oom_score_adj", first);
+    } else if (VERB("setfsuid")) {
+        setfsuid((uid_t)number);
     } else if (VERB("setuid")) {
         return become_user(first);
     } else if (VERB("unshare")) {

@@ -123,6 +123,12 @@ void await_no_trace(struct world *w);
 /* The set of this world's service: the one that one of its processes used. -1 if there is none. */
 int world_set_id(const struct world *w);
 
+/* "@procref/…", where the pair of this service listens; static. */
+const char *await_socket(const char *name);
+/* Stops its keeper, and lets this client come and go until there is no place any more in the queue
+ * there. */
+struct watched stop_and_fill(const char *name, struct client *c);
+
 /* Kills keeper and standby so that neither can replace the other first, and waits for their end. */
 void kill_pair(const char *name);
 

@@ -19,26 +19,15 @@ static struct client *stranger_start(struct world *w) {
 /* Starts the service once, to learn its key and its socket's name, which only depend on user and
  * name. */
 static uint32_t learn(struct world *w, struct client *c, char *socket) {
-    static unsigned long inodes[LOOK_MAX];
-    static char names[LOOK_MAX][108];
     static struct set_seen sets[LOOK_MAX];
     uint32_t key = 0;
-    pid_t keeper, standby;
     client_hold(c);
     int id = world_set_id(w);
     size_t count = look_sets(sets, LOOK_MAX, true);
     for (size_t i = 0; i < count; i++) {
         key = sets[i].id == id ? sets[i].key : key;
     }
-    await_pair(w->name, &keeper, &standby);
-    count = look_sockets(inodes, names, LOOK_MAX);
-    socket[0] = '\0';
-    for (size_t i = 0; i < count; i++) {
-        pid_t owner = look_socket_owner(inodes[i]);
-        if (owner == keeper || owner == standby) {
-            snprintf(socket, 108, "%s", names[i]);
-        }
-    }
+    snprintf(socket, 108, "%s", await_socket(w->name));
     client_release(c);
     await_no_trace(w);
     assert_true(key != 0 && socket[0] == '@');
@@ -175,6 +164,63 @@ TEST(the_full_queues_of_a_stranger_hold_nobody_up) {
     assert_no_violation(w);
 }
 
+TEST(the_full_queue_of_a_stranger_before_ours_holds_nobody_up) {
+    struct client *c = client_start(w), *d = client_start(w), *his = stranger_start(w);
+    char socket[108];
+    client_open(c, ON_PORT, TCP);
+    client_open(d, ON_PORT, TCP);
+    learn(w, c, socket);
+    client_do(his, "squat_socket %s", socket);
+    client_do(his, "fill_socket %s", socket);
+    struct reply held = client_hold(c); /* on the second name */
+    struct watched keeper = stop_and_fill(w->name, his);
+    client_tell(d, "acquire 15000");
+    assert_false(client_has_replied(d, 300));
+    watched_signal(&keeper, SIGCONT);
+    struct reply r = client_held(d);
+    assert_int_equal(r.pid, held.pid);
+    assert_in_range(r.ms, 300, 5000);
+}
+
+/* A name is one socket's of each type, and the kernel lists them in an order of its own. */
+TEST(the_socket_of_a_stranger_by_our_name_but_of_another_type_is_not_meant) {
+    for (int i = 0; i < 8; i++) {
+        struct client *c = client_start(w), *d = client_start(w), *his = stranger_start(w);
+        char name[80];
+        struct process_seen pairs[8];
+        snprintf(name, sizeof name, "%s.%d", w->name, i);
+        client_open_named(c, name, "", "");
+        client_open_named(d, name, "", "");
+        pid_t service = client_hold(c).pid;
+        client_do(his, "squat_stream %s", await_socket(name));
+        struct watched keeper = stop_and_fill(name, his);
+        client_tell(d, "acquire 15000");
+        assert_false(client_has_replied(d, 50));
+        assert_int_equal(look_keepers(name, pairs, 8), 2);
+        watched_signal(&keeper, SIGCONT);
+        assert_int_equal(client_held(d).pid, service);
+        client_quit(d);
+        client_quit(c);
+        client_quit(his);
+    }
+}
+
+/* A file server's thread, say: the kernel calls the socket that it makes his for whom it works. */
+TEST(who_works_for_another_when_it_starts_the_pair_has_a_pair_of_its_own) {
+    struct client *c = client_start(w), *d = client_start(w);
+    struct process_seen pairs[8];
+    client_open(c, ON_PORT, TCP);
+    client_open(d, ON_PORT, TCP);
+    client_do(c, "setfsuid %d", STRANGER);
+    pid_t service = client_hold(c).pid;
+    struct watched keeper = stop_and_fill(w->name, d);
+    client_tell(d, "acquire 15000");
+    assert_false(client_has_replied(d, 300));
+    assert_int_equal(look_keepers(w->name, pairs, 8), 2);
+    watched_signal(&keeper, SIGCONT);
+    assert_int_equal(client_held(d).pid, service);
+}
+
 TEST(a_stranger_on_all_socket_names_is_an_error_and_no_second_service) {
     struct client *c = client_start(w), *his = stranger_start(w);
     char socket[108];
@@ -249,6 +295,9 @@ TEST_MAIN_AS_ROOT(T(a_stranger_shares_nothing_with_the_service_of_another_user),
                   T(a_stranger_on_all_keys_is_named),
                   T(a_set_that_a_stranger_gave_to_us_is_not_believed),
                   T(a_stranger_on_the_first_socket_names_does_not_matter),
+                  T(the_full_queue_of_a_stranger_before_ours_holds_nobody_up),
+                  T(the_socket_of_a_stranger_by_our_name_but_of_another_type_is_not_meant),
+                  T(who_works_for_another_when_it_starts_the_pair_has_a_pair_of_its_own),
                   T(the_full_queues_of_a_stranger_hold_nobody_up),
                   T(a_stranger_on_all_socket_names_is_an_error_and_no_second_service),
                   T(a_stranger_who_frees_a_lower_socket_name_makes_no_second_service),

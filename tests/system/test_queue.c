@@ -13,29 +13,6 @@
 
 enum { FULL_MS = 600 }; /* long enough to see that nothing happens */
 
-static const char *socket_of(pid_t keeper, pid_t standby) {
-    static unsigned long inodes[LOOK_MAX];
-    static char names[LOOK_MAX][108];
-    size_t count = look_sockets(inodes, names, LOOK_MAX);
-    for (size_t i = 0; i < count; i++) {
-        pid_t owner = look_socket_owner(inodes[i]);
-        if (owner == keeper || owner == standby) {
-            return names[i];
-        }
-    }
-    fail_msg("the pair %d %d has no socket", keeper, standby);
-    return NULL;
-}
-
-static struct watched stop_and_fill(struct client *c) {
-    pid_t pid, standby;
-    await_pair(c->world->name, &pid, &standby);
-    struct watched keeper = watch(pid);
-    watched_signal(&keeper, SIGSTOP);
-    client_do(c, "fill_socket %s", socket_of(pid, standby));
-    return keeper;
-}
-
 /* One who holds, and one who has not come yet. */
 struct two {
     struct client *first, *second;
@@ -48,7 +25,7 @@ static struct two with_full_queue(struct world *w, const char *second) {
     client_open(two.first, ON_PORT, TCP);
     client_open(two.second, ON_PORT, TCP);
     two.service = client_hold(two.first).pid;
-    two.keeper = stop_and_fill(two.first);
+    two.keeper = stop_and_fill(w->name, two.first);
     return two;
 }
 
@@ -116,7 +93,7 @@ TEST(the_last_one_runs_its_callback_when_there_is_a_place) {
     struct client *c = client_start(w);
     client_open(c, ON_PORT, "callbacks=1 last=1");
     client_hold(c);
-    struct watched keeper = stop_and_fill(c);
+    struct watched keeper = stop_and_fill(w->name, c);
     struct reply r;
     client_tell(c, "release");
     assert_false(client_reply_within(c, FULL_MS, &r));
@@ -142,7 +119,7 @@ TEST(a_pair_that_has_not_begun_yet_gets_no_second_beside_it) {
     kill_pair(w->name);
     client_tell(second, "acquire 20000"); /* its pair waits for the callback to end */
     AWAIT(look_standby(w->name) != 0);
-    struct watched keeper = stop_and_fill(third);
+    struct watched keeper = stop_and_fill(w->name, third);
     client_tell(third, "acquire 20000");
     assert_false(client_reply_within(third, FULL_MS, &r));
     assert_one_pair(w);

@@ -136,7 +136,8 @@ static void try_names(void) {
         doctor_say(
             DOCTOR_WARN, what,
             "keepers can be found, but this kernel does not tell whose a full queue is: another "
-            "user could fill one and make you wait; it needs Linux 5.3 with CONFIG_UNIX_DIAG");
+            "user could fill one and make you wait; to tell it needs Linux 5.3 with "
+            "CONFIG_UNIX_DIAG, and a sandbox that allows AF_NETLINK");
     } else {
         doctor_say(DOCTOR_OK, what, "keepers can be found, and tell their user");
     }

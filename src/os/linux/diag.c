@@ -92,14 +92,23 @@ struct attribute {
 struct wanted {
     const char *name;
     size_t length;
+    int type;
     int64_t owner;
 };
 
 static void take_unix(const char *answer, size_t size, void *context) {
     struct wanted *wanted = context;
+    struct unix_answer head;
     bool named = false;
     int64_t owner = -1;
-    size_t at = sizeof(struct unix_answer);
+    size_t at = sizeof head;
+    if (size < sizeof head) {
+        return;
+    }
+    memcpy(&head, answer, sizeof head);
+    if (head.type != wanted->type) { /* a socket of another type may bear the same name */
+        return;
+    }
     while (at + sizeof(struct attribute) <= size) {
         struct attribute attribute;
         memcpy(&attribute, answer + at, sizeof attribute);
@@ -120,9 +129,9 @@ static void take_unix(const char *answer, size_t size, void *context) {
     wanted->owner = named ? owner : wanted->owner;
 }
 
-int64_t pri_diag_unix_owner(const char *name, size_t length) {
+int64_t pri_diag_unix_owner(int type, const char *name, size_t length) {
     struct unix_request request = {
         .family = AF_UNIX, .states = PRI_DIAG_LISTENING, .show = SHOW_NAME | SHOW_USER};
-    struct wanted wanted = {name, length, -1};
+    struct wanted wanted = {name, length, type, -1};
     return pri_diag_ask(&request, sizeof request, take_unix, &wanted) ? wanted.owner : -1;
 }

@@ -26,8 +26,11 @@ struct pri_diag_head {
 bool pri_diag_ask(void *request, size_t size,
                   void (*take)(const char *answer, size_t size, void *context), void *context);
 
-/* The user who made the abstract socket of this name (bytes, the first is 0) that listens. -1: not
- * known, or there is none. Linux 5.3, CONFIG_UNIX_DIAG. */
-int64_t pri_diag_unix_owner(const char *name, size_t length);
+/*
+ * The user who made the abstract socket of this type and name (bytes, the first is 0) that listens:
+ * its fsuid at socket(2). -1: not known, or there is none. Linux 5.3, CONFIG_UNIX_DIAG, and a
+ * sandbox that allows AF_NETLINK.
+ */
+int64_t pri_diag_unix_owner(int type, const char *name, size_t length);
 
 #endif

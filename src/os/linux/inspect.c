@@ -87,7 +87,8 @@ int64_t pri_inspect_owner(procref_waitable listener) {
     if (getsockname(listener, (struct sockaddr *)&address, &size) < 0) {
         return -1;
     }
-    return pri_diag_unix_owner(address.sun_path, size - offsetof(struct sockaddr_un, sun_path));
+    return pri_diag_unix_owner(SOCK_SEQPACKET, address.sun_path,
+                               size - offsetof(struct sockaddr_un, sun_path));
 }
 
 /* The first process id in a line of stat is followed by the name in parentheses, then the state. */

@@ -19,7 +19,7 @@
 #include "os/linux/diag.h"
 
 /* Thousands of clients may wait for one start; the kernel cuts it to net.core.somaxconn. */
-enum { BACKLOG = 4096, ACCEPTS_MOST = 64 };
+enum { BACKLOG = 4096, PLACE_WAIT_MS = 250, ACCEPTS_MOST = 64 };
 
 /* "\0procref/UID/HASH/PROBE": no layout version in it, so that all versions meet. */
 static socklen_t address_of(const struct pri_ident *ident, int probe, struct sockaddr_un *address) {
@@ -96,8 +96,8 @@ static enum tried try_connect(int link, const struct pri_ident *ident, int probe
         owner = peer_user(link);
     } else if (errno == EAGAIN ||
                errno == EINTR) { /* a squatter's full queue is no reason to wait */
-        int64_t user =
-            pri_diag_unix_owner(address.sun_path, size - offsetof(struct sockaddr_un, sun_path));
+        int64_t user = pri_diag_unix_owner(SOCK_SEQPACKET, address.sun_path,
+                                           size - offsetof(struct sockaddr_un, sun_path));
         owner = user >= 0 ? (uint32_t)user : owner;
     } else {
         return TRIED_NOBODY;
@@ -111,36 +111,63 @@ static enum tried try_connect(int link, const struct pri_ident *ident, int probe
     return result == 0 ? TRIED_OURS : TRIED_FULL;
 }
 
-int pri_rendezvous_connect(const struct pri_ident *ident, int64_t deadline_ns,
-                           procref_waitable *ret_link, procref_error *err) {
+/* Looks through the whole range without waiting: 0; AGAIN: on *ret_full is a full queue of ours;
+ * NOT_FOUND; LIMIT. */
+static int look_through(const struct pri_ident *ident, procref_waitable *ret_link, int *ret_full,
+                        procref_error *err) {
     int link = -1, code;
-    bool full = false;
-    /* The first time it looks through the whole range, the second time it waits. */
-    for (int round = 0; round == 0 || (full && pri_clock_ns() < deadline_ns); round++) {
-        full = false;
-        for (int probe = 0; probe < PRI_PROBES; probe++) {
-            if (link < 0 && (code = pri_rendezvous_socket(&link, err)) < 0) {
-                return code;
-            }
-            enum tried tried = try_connect(link, ident, probe, round == 0 ? 0 : deadline_ns, NULL);
-            if (tried == TRIED_OURS) {
-                *ret_link = link;
-                return 0;
-            }
-            full = full || tried == TRIED_FULL;
-            if (tried == TRIED_FOREIGN) {
-                close(link);
-                link = -1;
-            }
+    *ret_full = -1;
+    for (int probe = 0; probe < PRI_PROBES; probe++) {
+        if (link < 0 && (code = pri_rendezvous_socket(&link, err)) < 0) {
+            return code;
+        }
+        enum tried tried = try_connect(link, ident, probe, 0, NULL);
+        if (tried == TRIED_OURS) {
+            *ret_link = link;
+            return 0;
+        }
+        if (tried == TRIED_FULL && *ret_full < 0) {
+            *ret_full = probe;
+        }
+        if (tried == TRIED_FOREIGN) {
+            close(link);
+            link = -1;
         }
     }
     pri_link_close(link);
-    if (full) {
+    if (*ret_full >= 0) {
         return pri_fail(err, PROCREF_E_AGAIN, EAGAIN, "connect",
                         "the queue of those who want to reach the keeper of '%s' is full",
                         ident->name);
     }
     return pri_fail(err, PROCREF_E_NOT_FOUND, 0, "connect", "'%s' is not running", ident->name);
+}
+
+/*
+ * The kernel wakes who waits for a place in a queue. But it wakes one for each place, and none if
+ * that one dies of a signal first; it looks the name up again, which may be a stranger's by then;
+ * and of a long time it may sleep an eighth too long. So each wait is a short one.
+ */
+int pri_rendezvous_connect(const struct pri_ident *ident, int64_t deadline_ns,
+                           procref_waitable *ret_link, procref_error *err) {
+    for (;;) {
+        int full, link;
+        int code = look_through(ident, ret_link, &full, err);
+        if (code != PROCREF_E_AGAIN || pri_clock_ns() >= deadline_ns) {
+            return code;
+        }
+        int64_t until_ns = pri_deadline(PLACE_WAIT_MS);
+        until_ns = until_ns < deadline_ns ? until_ns : deadline_ns;
+        code = pri_rendezvous_socket(&link, err);
+        if (code < 0) {
+            return code;
+        }
+        if (try_connect(link, ident, full, until_ns, NULL) == TRIED_OURS) {
+            *ret_link = link;
+            return 0;
+        }
+        close(link);
+    }
 }
 
 /* Is one of ours listening on another name of the range? */
@@ -152,7 +179,7 @@ static bool another_of_ours(const struct pri_ident *ident, int but) {
             continue;
         }
         if (link < 0 && (link = new_socket(SOCK_NONBLOCK)) < 0) {
-            return false;
+            return true; /* nobody knows */
         }
         enum tried tried = try_connect(link, ident, probe, 0, NULL);
         ours = tried == TRIED_OURS || tried == TRIED_FULL;

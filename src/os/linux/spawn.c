@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -193,6 +194,7 @@ IN_CHILD static int make_room(struct spawn *s) {
 IN_CHILD static int take_barrier(void *argument) {
     struct spawn *s = argument;
     int listener = -1;
+    setfsuid(geteuid()); /* a listener's user, as diag.h tells of it */
     if (make_room(s) < 0) {
         return failed(s, PROCREF_E_LIMIT, "dup3");
     }

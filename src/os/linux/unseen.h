@@ -41,6 +41,9 @@ int __clone(int (*run)(void *), void *stack, int flags, void *argument, ...);
 #define bind(fd, address, size) syscall(SYS_bind, (fd), (address), (size))
 #define listen(fd, queue) syscall(SYS_listen, (fd), (queue))
 #define connect(fd, address, size) syscall(SYS_connect, (fd), (address), (size))
+#define send(fd, bytes, size, flags) syscall(SYS_sendto, (fd), (bytes), (size), (flags), NULL, 0)
+#define recv(fd, bytes, size, flags)                                                               \
+    syscall(SYS_recvfrom, (fd), (bytes), (size), (flags), NULL, NULL)
 #endif
 
 #endif
