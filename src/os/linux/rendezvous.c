@@ -151,7 +151,8 @@ static int look_through(const struct pri_ident *ident, procref_waitable *ret_lin
 int pri_rendezvous_connect(const struct pri_ident *ident, int64_t deadline_ns,
                            procref_waitable *ret_link, procref_error *err) {
     for (;;) {
-        int full, link;
+        procref_waitable link = -1;
+        int full;
         int code = look_through(ident, ret_link, &full, err);
         if (code != PROCREF_E_AGAIN || pri_clock_ns() >= deadline_ns) {
             return code;
