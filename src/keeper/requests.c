@@ -173,10 +173,12 @@ static bool answer_another(struct pri_keeper *k, struct pri_client *client) {
         return pri_answer_conflict(k, client, k->pair->page->parts);
     }
     if (client->starts_none) {
-        pri_fail(&error, PROCREF_E_TIMEOUT, 0, "",
-                 "'%s' is not up (what runs is of another configuration, and nobody holds it), and "
-                 "timeout 0 does not wait",
-                 k->pair->config->ident.name);
+        pri_fail(
+            &error, PROCREF_E_TIMEOUT, 0, "",
+            "'%s' is not up (what runs is of another configuration, and %s), and timeout 0 does "
+            "not wait",
+            k->pair->config->ident.name,
+            whose == NOBODYS ? "nobody holds it" : "somebody is about to hold it");
         pri_answer_one_error(k, client, &error);
         return true;
     }

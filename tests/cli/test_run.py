@@ -228,6 +228,8 @@ echo "$? $said"
                 self.wait_until(lambda: says(f"tells client {first.pid}: up"))
                 other = self.start("run", "--quiet", self.db, "--command", "sleep 1005", "--", "true", stderr=subprocess.PIPE)
                 self.wait_until(lambda: says(f"client {other.pid} waits to see who holds this one"))
+                hasty = self.procref("run", self.db, "--timeout", "0", "--command", "sleep 1005", "--", "true")
+                self.assertIn("somebody is about to hold it), and timeout 0 does not wait", hasty.stderr)
                 os.kill(first.pid, signal.SIGCONT if comes else signal.SIGKILL)
                 told = other.communicate()[1]
                 if comes:
