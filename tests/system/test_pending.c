@@ -1,240 +1,7 @@
-/* The asynchronous acquire: event loops with many pendings, at every stage, and what goes wrong
- * around them. */
-#include "support/world.h"
+/* The asynchronous acquire: one at a time, at every stage, and what goes wrong around it. */
+#include "support/pending.h"
 
 #include <fcntl.h>
-
-#define TCP "ready=tcp"
-#define ON_PORT "--port ${PORT}"
-/* A start that was begun goes on for its start_timeout, wanted or not. */
-#define NEVER_READY "ready=exec:false start_timeout=600"
-
-/* ---- talking to tests/helpers/pending.c ---- */
-
-static struct client *loop_start(struct world *w) {
-    return client_start_as(w, helper_path("pending"));
-}
-
-struct looped {
-    unsigned long held, failed, again, worst, dead, silent, timeouts, starts;
-    char message[512];
-};
-
-static struct looped parse_looped(char *line) {
-    char *words[64];
-    size_t n = words_split(line, words, 64);
-    assert_string_equal(words[0], "looped");
-    struct looped l = {
-        .held = (unsigned long)words_number(words, n, "held", -1),
-        .failed = (unsigned long)words_number(words, n, "failed", -1),
-        .again = (unsigned long)words_number(words, n, "again", -1),
-        .worst = (unsigned long)words_number(words, n, "worst", -1),
-        .dead = (unsigned long)words_number(words, n, "dead", -1),
-        .silent = (unsigned long)words_number(words, n, "silent", -1),
-        .timeouts = (unsigned long)words_number(words, n, "TIMEOUT", 0),
-        .starts = (unsigned long)words_number(words, n, "SERVICE_START", 0),
-    };
-    snprintf(l.message, sizeof l.message, "%s", words_value(words, n, "message"));
-    assert_int_equal(l.dead, 0);
-    assert_int_equal(l.silent, 0); /* none was left over, no waitable changed */
-    return l;
-}
-
-static struct looped looped(struct client *c) {
-    return parse_looped(program_read(&c->program));
-}
-
-/* Until nothing is pending. */
-static struct looped loop(struct client *c) {
-    client_tell(c, "loop %d", PATIENCE_MS - 5000);
-    return looped(c);
-}
-
-static long value_of(struct client *c, const char *command, const char *key) {
-    char *words[64];
-    client_tell(c, "%s", command);
-    size_t n = words_split(program_read(&c->program), words, 64);
-    return (long)words_number(words, n, key, -1);
-}
-
-static unsigned count_of(struct client *c, int service) {
-    return (unsigned)client_ask(c, "count %d", service).n;
-}
-
-static bool is_readable(struct client *c, int pending, int timeout_ms, const char *how) {
-    struct reply r = client_ask(c, "ready %d %d %s", pending, timeout_ms, how);
-    return strcmp(r.verb, "readable") == 0;
-}
-
-static void await_readable(struct client *c, int pending) {
-    assert_true(is_readable(c, pending, PATIENCE_MS - 5000, "poll"));
-}
-
-static void assert_verb(const struct reply *r, const char *verb) {
-    if (strcmp(r->verb, verb) != 0) {
-        fail_msg("not %s but %s %s: %s", verb, r->verb, r->code, r->message);
-    }
-}
-
-/* finish as often as its waitable asks for it, a few times at most. */
-static struct reply finished(struct client *c, int pending) {
-    struct reply r;
-    for (int times = 0; times < 8; times++) {
-        await_readable(c, pending);
-        r = client_ask(c, "finish %d", pending);
-        if (strcmp(r.verb, "again") != 0) {
-            return r;
-        }
-    }
-    fail_msg("finish says AGAIN and again");
-    return r;
-}
-
-static const char *gated(const struct world *w) {
-    static char settings[256];
-    snprintf(settings, sizeof settings, "ready=exec:test%%20-e%%20%s", world_path(w, "gate"));
-    return settings;
-}
-
-static void open_gate(struct world *w) {
-    assert_int_equal(world_shell(w, ": > gate"), 0);
-}
-
-/* A callback service whose start waits until the test opens the FIFO of this name. */
-static const char *with_fifo(struct world *w, const char *more) {
-    static char settings[512];
-    const char *path = world_path(w, "fifo");
-    must(mkfifo(path, 0600) == 0 || errno == EEXIST, "mkfifo");
-    snprintf(settings, sizeof settings, "callbacks=1 gate=%s %s", path, more);
-    return settings;
-}
-
-/* Returns once a callback waits at the other end; it goes on when the descriptor is closed. */
-static int meet_callback(struct world *w) {
-    int fd = open(world_path(w, "fifo"), O_WRONLY | O_CLOEXEC);
-    must(fd >= 0, "open");
-    return fd;
-}
-
-static void start(struct client *c, int service, int timeout_ms, int times) {
-    client_do(c, "start %d %d %d", service, timeout_ms, times);
-}
-
-/* ---- many at once ---- */
-
-TEST(a_hundred_pendings_of_one_service_share_one_start_and_one_reference) {
-    struct client *c = loop_start(w);
-    client_open(c, ON_PORT, TCP);
-    start(c, 0, 20000, 100);
-    struct looped l = loop(c);
-    assert_int_equal(l.held, 100);
-    assert_in_range(l.worst, 0, 2);
-    assert_int_equal(count_of(c, 0), 1);
-    assert_int_equal(events_count(w, "start"), 1);
-    client_do(c, "release_all");
-    await_no_trace(w);
-    assert_int_equal(value_of(c, "callbacks", "outside"), 0);
-}
-
-TEST(a_hundred_services_start_side_by_side_in_one_thread) {
-    struct client *c = loop_start(w);
-    for (int i = 0; i < 100; i++) {
-        char name[128];
-        snprintf(name, sizeof name, "%s.%d", w->name, i);
-        client_open_named(c, name, "", "");
-    }
-    for (int i = 0; i < 100; i++) {
-        start(c, i, 25000, 1);
-    }
-    struct looped l = loop(c);
-    assert_int_equal(l.held, 100);
-    assert_in_range(l.worst, 0, 2);
-    assert_int_equal(count_of(c, 99), 1);
-    AWAIT(events_count(w, "start") == 100);
-    client_do(c, "release_all");
-}
-
-TEST(each_of_many_ends_in_its_own_way_and_nobody_spins) {
-    struct client *c = loop_start(w);
-    char name[4][128];
-    for (int i = 0; i < 4; i++) {
-        snprintf(name[i], sizeof name[i], "%s.%d", w->name, i);
-    }
-    client_open_named(c, name[0], ON_PORT, TCP);                /* is up soon */
-    client_open_named(c, name[1], "--fail 3", TCP);             /* fails */
-    client_open_named(c, name[2], "", NEVER_READY);             /* times out */
-    client_open_named(c, name[3], "", "callbacks=1 refuse=IO"); /* says no */
-    for (int i = 0; i < 25; i++) {
-        start(c, 0, 20000, 1);
-        start(c, 1, 20000, 1);
-        start(c, 2, 10 + 8 * i, 1);
-        start(c, 3, 20000, 1);
-    }
-    client_do(c, "cancel 40 8"); /* two of each */
-    struct looped l = loop(c);
-    assert_int_equal(l.held, 23);
-    assert_int_equal(l.failed, 3 * 23);
-    assert_int_equal(l.timeouts, 23);
-    assert_int_equal(l.starts, 23);
-    assert_in_range(l.worst, 0, 3);
-    assert_int_equal(count_of(c, 0), 1);
-    assert_int_equal(count_of(c, 1) + count_of(c, 2) + count_of(c, 3), 0);
-    assert_int_equal(value_of(c, "callbacks", "outside"), 0);
-    client_do(c, "release_all");
-    await_no_trace(w);
-}
-
-TEST(callbacks_run_in_finish_only_and_once) {
-    struct client *c = loop_start(w);
-    char sick[300];
-    snprintf(sick, sizeof sick, "callbacks=1 last=1 sick=%s", world_path(w, "sick"));
-    client_open(c, "", sick);
-    start(c, 0, 20000, 100);
-    assert_int_equal(value_of(c, "callbacks", "first"), 0);
-    struct looped l = loop(c);
-    assert_int_equal(l.held, 100);
-    assert_in_range(l.worst, 0, 3);
-    assert_int_equal(value_of(c, "callbacks", "first"), 1);
-    assert_int_equal(value_of(c, "callbacks", "health"), 99);
-    start(c, 0, 20000, 50); /* nested: nothing is called before finish */
-    assert_int_equal(value_of(c, "callbacks", "health"), 99);
-    l = loop(c);
-    assert_int_equal(l.held, 50);
-    assert_int_equal(l.again, 0);
-    assert_int_equal(value_of(c, "callbacks", "health"), 149);
-    assert_int_equal(value_of(c, "callbacks", "outside"), 0);
-    client_do(c, "release_all");
-    assert_int_equal(value_of(c, "callbacks", "last"), 1);
-    await_no_trace(w);
-}
-
-TEST(others_wait_and_work_while_one_runs_its_callback) {
-    struct client *slow = loop_start(w), *c = loop_start(w);
-    const char *settings = with_fifo(w, "");
-    client_open(slow, "", settings);
-    client_open(c, "", settings);
-    char name[128];
-    snprintf(name, sizeof name, "%s.other", w->name);
-    client_open_named(c, name, ON_PORT, TCP);
-    client_tell(slow, "acquire 0 25000");
-    int gate = meet_callback(w);
-    start(c, 0, 25000, 10);
-    start(c, 1, 25000, 10);
-    struct reply other = finished(c, 10);
-    assert_held(&other);
-    assert_false(is_readable(c, 0, 0, "poll"));
-    close(gate);
-    struct reply held = client_held(slow);
-    struct looped l = loop(c);
-    assert_int_equal(l.held, 19);
-    assert_in_range(l.worst, 0, 2);
-    assert_int_equal(count_of(c, 0), 2);
-    assert_int_equal(value_of(c, "callbacks", "first"), 0);
-    assert_true(held.pid > 0);
-    client_quit(c);
-    client_quit(slow);
-    await_no_trace(w);
-}
 
 /* ---- the waitable ---- */
 
@@ -245,7 +12,7 @@ TEST(the_waitable_is_silent_until_there_is_something_to_do) {
     for (const char **how = (const char *[]){"poll", "select", "epoll", NULL}; *how; how++) {
         assert_false(is_readable(c, 0, 20, *how));
     }
-    open_gate(w);
+    let_it_be_ready(w);
     await_readable(c, 0);
     assert_true(is_readable(c, 0, 0, "select"));
     assert_true(is_readable(c, 0, 0, "epoll"));
@@ -261,7 +28,7 @@ TEST(finish_before_its_time_says_again_and_touches_nothing) {
         assert_int_equal(value_of(c, "finish 0", "touched"), 0);
         assert_false(is_readable(c, 0, 0, "poll"));
     }
-    open_gate(w);
+    let_it_be_ready(w);
     struct reply r = finished(c, 0);
     assert_held(&r);
 }
@@ -300,7 +67,7 @@ TEST(timeout_minus_1_waits_as_long_as_it_takes) {
     client_open(c, "", gated(w));
     start(c, 0, -1, 1);
     assert_false(is_readable(c, 0, 200, "poll"));
-    open_gate(w);
+    let_it_be_ready(w);
     struct reply r = finished(c, 0);
     assert_held(&r);
     r = client_ask(c, "start 0 -2");
@@ -483,7 +250,7 @@ TEST(the_service_object_may_be_closed_while_it_is_pending) {
     client_open(c, "", gated(w));
     start(c, 0, 25000, 2);
     client_do(c, "close 0");
-    open_gate(w);
+    let_it_be_ready(w);
     struct reply r = finished(c, 0);
     assert_held(&r);
     assert_int_equal(r.pid, finished(c, 1).pid);
@@ -503,7 +270,7 @@ TEST(a_killed_keeper_is_reached_again) {
         await_pair(w->name, &keeper, &standby);
         kill_and_await(keeper);
     }
-    open_gate(w);
+    let_it_be_ready(w);
     struct looped l = looped(c);
     assert_int_equal(l.held, 3);
     assert_in_range(l.again, 1, 3 * 4); /* a connection that waits to be accepted survives */
@@ -516,7 +283,7 @@ TEST(a_killed_pair_is_replaced) {
     start(c, 0, 25000, 3);
     await_events(w, "start", 1);
     kill_pair(w->name);
-    open_gate(w);
+    let_it_be_ready(w);
     struct looped l = loop(c);
     assert_int_equal(l.held, 3);
     assert_in_range(l.worst, 0, 3);
@@ -536,7 +303,7 @@ TEST(a_killed_keeper_is_reached_again_although_a_child_has_copies_of_all) {
     struct reply r = client_ask(c, "finish 0");
     assert_verb(&r, "again");
     assert_false(is_readable(c, 0, 20, "poll")); /* the dead connection wakes nobody */
-    open_gate(w);
+    let_it_be_ready(w);
     r = finished(c, 0);
     assert_held(&r);
     start(c, 0, 25000, 1);
@@ -584,7 +351,7 @@ static void child_gets(struct world *w, const char *what, const char *code) {
     assert_string_equal(r.code, code);
     assert_int_equal(r.n, 3); /* it has let go of all its copies */
     assert_false(is_readable(c, 0, 20, "poll"));
-    open_gate(w);
+    let_it_be_ready(w);
     r = finished(c, 0);
     assert_held(&r);
     assert_int_equal(count_of(c, 0), 1);
@@ -681,85 +448,7 @@ TEST(who_is_told_to_start_and_cannot_lets_another_do_it) {
     assert_int_equal(value_of(other, "callbacks", "first"), 1);
 }
 
-TEST(a_thousand_acquires_and_cancels_leak_no_descriptor) {
-    struct client *c = loop_start(w), *other = client_start(w);
-    client_open(c, ON_PORT, TCP);
-    client_open(other, ON_PORT, TCP);
-    client_hold(other);
-    long before = value_of(c, "descriptors", "n");
-    for (int i = 0; i < 10; i++) {
-        start(c, 0, 20000, 100);
-        client_do(c, "cancel %d 50", i * 100);
-        struct looped l = loop(c);
-        assert_int_equal(l.held, 50);
-        client_do(c, "release_all");
-    }
-    assert_int_equal(value_of(c, "descriptors", "n"), before);
-    assert_int_equal(count_of(c, 0), 1);
-}
-
-TEST(two_threads_have_a_loop_each) {
-    struct client *c = loop_start(w);
-    char name[128];
-    snprintf(name, sizeof name, "%s.other", w->name);
-    client_open(c, ON_PORT, TCP);
-    client_open_named(c, name, "", "callbacks=1 last=1");
-    long before = value_of(c, "descriptors", "n");
-    client_tell(c, "threads %d 0 1 0 1", PATIENCE_MS - 5000);
-    char *words[16], *line = program_read(&c->program);
-    size_t n = words_split(line, words, 16);
-    assert_string_equal(words_value(words, n, "code"), "OK");
-    if (words_number(words, n, "failed", -1) != 0) {
-        fail_msg("acquires failed: %s", words_value(words, n, "message"));
-    }
-    assert_int_equal(words_number(words, n, "held", -1), 4 * 10 * 15);
-    assert_int_equal(value_of(c, "descriptors", "n"), before);
-    await_no_trace(w);
-}
-
-TEST(sixteen_programs_with_a_hundred_pendings_each) {
-    enum { PROGRAMS = 16 };
-    struct client *all[PROGRAMS];
-    for (int i = 0; i < PROGRAMS; i++) {
-        all[i] = loop_start(w);
-        client_open(all[i], ON_PORT, TCP);
-        for (int s = 0; s < 3; s++) {
-            char name[128];
-            snprintf(name, sizeof name, "%s.%d", w->name, s);
-            client_open_named(all[i], name, "",
-                              s == 0   ? ""
-                              : s == 1 ? "callbacks=1"
-                                       : "callbacks=1 last=1");
-        }
-    }
-    for (int i = 0; i < PROGRAMS; i++) {
-        client_tell(all[i], "churn %d 3000", i + 1);
-    }
-    unsigned long held = 0;
-    for (int i = 0; i < PROGRAMS; i++) {
-        char *words[32], *line = program_read(&all[i]->program);
-        size_t n = words_split(line, words, 32);
-        assert_string_equal(words[0], "churned");
-        assert_string_equal(words_value(words, n, "code"), "OK");
-        if (words_number(words, n, "failed", -1) != 0) {
-            fail_msg("acquires failed: %s", words_value(words, n, "message"));
-        }
-        assert_int_equal(words_number(words, n, "dead", -1), 0);
-        held += (unsigned long)words_number(words, n, "held", 0);
-    }
-    assert_true(held > 1000);
-    for (int s = 0; s < 4; s++) {
-        assert_int_equal(count_of(all[0], s), 0);
-    }
-    await_no_trace(w);
-}
-
-TEST_MAIN(T(a_hundred_pendings_of_one_service_share_one_start_and_one_reference),
-          T(a_hundred_services_start_side_by_side_in_one_thread),
-          T(each_of_many_ends_in_its_own_way_and_nobody_spins),
-          T(callbacks_run_in_finish_only_and_once),
-          T(others_wait_and_work_while_one_runs_its_callback),
-          T(the_waitable_is_silent_until_there_is_something_to_do),
+TEST_MAIN(T(the_waitable_is_silent_until_there_is_something_to_do),
           T(finish_before_its_time_says_again_and_touches_nothing),
           T(the_deadline_makes_it_readable_once),
           T(timeout_0_attaches_to_what_runs_and_starts_nothing),
@@ -783,6 +472,4 @@ TEST_MAIN(T(a_hundred_pendings_of_one_service_share_one_start_and_one_reference)
           T(a_forked_childs_copy_of_what_is_attached_already_is_only_freed),
           T(no_descriptor_of_a_pending_acquire_survives_exec),
           T(without_descriptors_it_says_limit_and_leaks_none),
-          T(who_is_told_to_start_and_cannot_lets_another_do_it),
-          T(a_thousand_acquires_and_cancels_leak_no_descriptor), T(two_threads_have_a_loop_each),
-          T(sixteen_programs_with_a_hundred_pendings_each))
+          T(who_is_told_to_start_and_cannot_lets_another_do_it))

@@ -171,19 +171,19 @@ int pri_rendezvous_connect(const struct pri_ident *ident, int64_t deadline_ns,
     }
 }
 
-/* Is one of ours listening on another name of the range? */
-static bool another_of_ours(const struct pri_ident *ident, int but) {
-    int link = -1;
-    bool ours = false;
-    for (int probe = 0; probe < PRI_PROBES && !ours; probe++) {
+/* Whether one of ours listens on another name of the range: CONFLICT; 0; LIMIT: no descriptor to
+ * look. */
+static int look_for_another(const struct pri_ident *ident, int but) {
+    int link = -1, code = 0;
+    for (int probe = 0; probe < PRI_PROBES && code == 0; probe++) {
         if (probe == but) {
             continue;
         }
         if (link < 0 && (link = new_socket(SOCK_NONBLOCK)) < 0) {
-            return true; /* nobody knows */
+            return PROCREF_E_LIMIT;
         }
         enum tried tried = try_connect(link, ident, probe, 0, NULL);
-        ours = tried == TRIED_OURS || tried == TRIED_FULL;
+        code = tried == TRIED_OURS || tried == TRIED_FULL ? PROCREF_E_CONFLICT : 0;
         if (tried == TRIED_FOREIGN) {
             close(link);
             link = -1;
@@ -192,7 +192,7 @@ static bool another_of_ours(const struct pri_ident *ident, int but) {
     if (link >= 0) {
         close(link);
     }
-    return ours;
+    return code;
 }
 
 /*
@@ -221,9 +221,12 @@ int pri_rendezvous_bind(const struct pri_ident *ident, procref_waitable *ret_lis
                 close(listener);
                 return PROCREF_E_PLATFORM;
             }
-            if (another_of_ours(ident, probe)) {
+            int code = look_for_another(ident, probe);
+            if (code < 0) {
+                *ret_os = errno; /* of LIMIT */
+                *ret_op = "socket";
                 close(listener);
-                return PROCREF_E_CONFLICT;
+                return code;
             }
             *ret_listener = listener;
             return 0;
@@ -236,13 +239,16 @@ int pri_rendezvous_bind(const struct pri_ident *ident, procref_waitable *ret_lis
             return os == ENOMEM || os == ENOBUFS ? PROCREF_E_NO_MEMORY : PROCREF_E_PLATFORM;
         }
         int link = new_socket(SOCK_NONBLOCK);
+        if (link < 0) {
+            *ret_os = errno;
+            *ret_op = "socket";
+            return PROCREF_E_LIMIT;
+        }
         uint32_t owner = UINT32_MAX;
-        enum tried tried = link >= 0 ? try_connect(link, ident, probe, 0, &owner) : TRIED_FULL;
+        enum tried tried = try_connect(link, ident, probe, 0, &owner);
+        close(link);
         if (*ret_owner == UINT32_MAX) {
             *ret_owner = owner;
-        }
-        if (link >= 0) {
-            close(link);
         }
         if (tried == TRIED_OURS || tried == TRIED_FULL) {
             return PROCREF_E_CONFLICT;
