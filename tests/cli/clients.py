@@ -120,19 +120,6 @@ class ClientWorld(World):
         self.wait_until(lambda: self.status(name)["state"] == "not running")
 
 
-def is_alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
-def state_of(pid):
-    with open(f"/proc/{pid}/stat") as file:
-        return file.read().rsplit(")", 1)[1].split()[0]
-
-
 def record_page(keeper):
     """The keeper's record page, opened for writing."""
     for name in os.listdir(f"/proc/{keeper}/fd"):

@@ -3,7 +3,7 @@ import json
 import os
 import signal
 
-from support import World
+from support import World, is_alive
 
 
 class Files(World):
@@ -59,12 +59,4 @@ class Files(World):
             os.kill(pid, signal.SIGSTOP)
         for pid in pair:
             os.kill(pid, signal.SIGKILL)
-        self.wait_until(lambda: not any(self.lives(pid) for pid in pair))
-
-    @staticmethod
-    def lives(pid):
-        try:
-            with open(f"/proc/{pid}/stat") as file:
-                return file.read().rsplit(")", 1)[1].split()[0] not in "ZX"
-        except FileNotFoundError:
-            return False
+        self.wait_until(lambda: not any(is_alive(pid) for pid in pair))

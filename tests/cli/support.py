@@ -46,6 +46,19 @@ def _environment(pid):
             return text
 
 
+def state_of(pid):
+    """As in proc_pid_stat(5), or "gone"."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):  # the second: it went after the file was opened
+        return "gone"
+
+
+def is_alive(pid):
+    return state_of(pid) not in ("Z", "X", "gone")
+
+
 def marked(mark):
     """Live processes (no zombies) whose environment has the mark, as {pid: command line}."""
     found, seen = {}, set()

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import unittest
 
-from support import HELPERS, PATIENCE, PROCREF, RUN, World, sets, without_privileges
+from support import HELPERS, PATIENCE, PROCREF, RUN, World, is_alive, sets, state_of, without_privileges
 
 CALLS = {  # numbers of system calls, by machine
     "x86_64": {"semget": 64, "semop": 65, "semctl": 66, "semtimedop": 220, "memfd_create": 319, "execveat": 322, "pidfd_open": 434,
@@ -65,14 +65,6 @@ def new_sets(world):
     return {line[1] for line in lines if int(line[4]) == os.geteuid()} - {str(id) for id in world.sets_before}
 
 
-def state(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return "gone"
-
-
 class Client:
     """tests/helpers/client, which holds one service."""
 
@@ -120,14 +112,14 @@ class Doctor(World):
         self.assertEqual(len(pair), 2)
         for pid in pair:
             os.kill(pid, signal.SIGSTOP)
-        self.wait_until(lambda: all(state(pid) == "T" for pid in pair))
+        self.wait_until(lambda: all(state_of(pid) == "T" for pid in pair))
         client.process.kill()
         client.process.wait()
         if service_too:
             os.kill(client.pid, signal.SIGKILL)
         for pid in pair:
             os.kill(pid, signal.SIGKILL)
-        self.wait_until(lambda: all(state(pid) in "ZXgone" for pid in pair))
+        self.wait_until(lambda: not any(is_alive(pid) for pid in pair))
         return client.pid
 
     # ---- a sound system ----
@@ -338,11 +330,11 @@ class Doctor(World):
         line = self.line(lines, "leftovers")
         self.assertRegex(line, rf"^warn .*semaphore set {min(left)}, .*\.hint, process {service} \(sleep\).*--clean")
         self.assertEqual(new_sets(self), left)  # nothing was touched
-        self.assertEqual(state(service), "S")
+        self.assertEqual(state_of(service), "S")
         result, lines = self.doctor("--clean")
         self.assertRegex(self.line(lines, "leftovers"), rf"^ok .*set {min(left)}.*: removed")
         self.assertEqual(new_sets(self), set())
-        self.assertNotEqual(state(service), "S")
+        self.assertNotEqual(state_of(service), "S")
         self.assertEqual([f for f in os.listdir(f"{self.dir}/run/procref") if f.endswith(".hint")], [])
         result, lines = self.doctor()
         self.assertTrue(self.line(lines, "leftovers").startswith("ok"))
@@ -366,13 +358,13 @@ class Doctor(World):
         pair = keepers(name)
         for pid in pair:
             os.kill(pid, signal.SIGSTOP)
-        self.wait_until(lambda: all(state(pid) == "T" for pid in pair))
+        self.wait_until(lambda: all(state_of(pid) == "T" for pid in pair))
         for pid in pair:
             os.kill(pid, signal.SIGKILL)
         self.wait_until(lambda: not keepers(name))
         result, lines = self.doctor("--clean")
         self.assertRegex(self.line(lines, "leftovers"), "^warn .*1 still holds a service whose keepers were killed")
-        self.assertEqual(state(client.pid), "S")
+        self.assertEqual(state_of(client.pid), "S")
         other = Client(self, name)
         self.assertEqual(other.pid, client.pid)
         for one in (client, other):
@@ -387,10 +379,10 @@ class Doctor(World):
             self.massacre(name)
             cleaners = [self.start("doctor", "--clean", stdout=subprocess.DEVNULL) for _ in range(3)]
             client = Client(self, name)
-            self.assertEqual(state(client.pid), "S")
+            self.assertEqual(state_of(client.pid), "S")
             for cleaner in cleaners:
                 self.assertEqual(cleaner.wait(PATIENCE), 0)
-            self.assertEqual(state(client.pid), "S")
+            self.assertEqual(state_of(client.pid), "S")
             self.assertEqual(len(keepers(name)), 2)
             client.process.kill()
             client.process.wait()

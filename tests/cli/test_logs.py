@@ -4,8 +4,8 @@ import signal
 import subprocess
 import unittest
 
-from clients import SERVICE, ClientWorld, is_alive
-from support import PATIENCE, PROCREF
+from clients import SERVICE, ClientWorld
+from support import PATIENCE
 
 
 class Logs(ClientWorld):

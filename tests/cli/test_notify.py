@@ -9,7 +9,7 @@ import time
 import unittest
 
 from files import Files
-from support import HAS_POINTS
+from support import HAS_POINTS, is_alive
 
 PRELUDE = """
 import os, signal, socket, sys, time
@@ -75,7 +75,7 @@ replaced_by(child)
                 self.assertTrue(self.is_up_as(new))
                 self.let_go(holder)
                 self.assertEqual(self.said(), [f"stop {new}", "success"])
-                self.assertFalse(self.lives(new))
+                self.assertFalse(is_alive(new))
                 os.unlink(self.log)
                 os.unlink(f"{self.work}/new")
 
@@ -108,7 +108,7 @@ replaced_by(child)
         old = self.status()["pid"]
         self.write("go", "")
         new = self.told("new")
-        self.wait_until(lambda: not self.lives(old))
+        self.wait_until(lambda: not is_alive(old))
         self.wait_until(lambda: self.is_up_as(new))
         return holder, old, new
 
@@ -159,7 +159,7 @@ replaced_by(child)
             os.kill(pid, signal.SIGSTOP)
         for pid in pair:
             os.kill(pid, signal.SIGKILL)
-        self.wait_until(lambda: not any(self.lives(pid) for pid in pair))
+        self.wait_until(lambda: not any(is_alive(pid) for pid in pair))
         done = self.procref("run", "it", "--", "sh", "-c", "echo $PROCREF_PID")
         self.assertEqual((done.stdout, done.stderr), (f"{new}\n", ""))
         self.let_go(holder)

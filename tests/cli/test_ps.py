@@ -11,8 +11,8 @@ import termios
 import time
 import unittest
 
-from clients import SERVICE, ClientWorld, is_alive, record_page, state_of
-from support import PATIENCE, PROCREF
+from clients import SERVICE, ClientWorld, record_page
+from support import PATIENCE, PROCREF, is_alive, state_of
 
 MAGIC = 0x70726377 # of src/core/wire.h
 

@@ -6,8 +6,7 @@ import subprocess
 import unittest
 
 import support
-from clients import state_of
-from support import PATIENCE, PROCREF
+from support import PATIENCE, PROCREF, state_of
 
 
 class Tree(support.World):

@@ -12,8 +12,7 @@ import subprocess
 import time
 import unittest
 
-from clients import is_alive
-from support import HAS_POINTS, PROCREF, World, set_used_by
+from support import HAS_POINTS, PROCREF, World, is_alive, set_used_by
 
 SOURCES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../src/keeper/*.c")
 POINTS = sorted({point for file in glob.glob(SOURCES) for point in

@@ -12,7 +12,7 @@ import time
 import unittest
 
 from files import Files
-from support import HAS_POINTS, LIBC, PROCREF
+from support import HAS_POINTS, LIBC, PROCREF, is_alive
 
 
 class ServiceFile(Files):
@@ -232,10 +232,10 @@ while True:
 
         def steps():
             keeper = self.pair()[0]
-            if keeper is None or not os.path.exists(f"/proc/{keeper}/task/{keeper}/children"):
-                return set()
-            with open(f"/proc/{keeper}/task/{keeper}/children") as file:
-                return set(file.read().split())
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the one that was killed
+                with open(f"/proc/{keeper}/task/{keeper}/children") as file:
+                    return set(file.read().split())
+            return set()
         self.wait_until(lambda: self.pair()[0] and steps())
         keeper, first = self.pair()[0], steps()
         os.kill(keeper, signal.SIGKILL)
@@ -299,7 +299,7 @@ while True:
         holder.wait()
         for pid in pair:
             os.kill(pid, signal.SIGKILL)
-        self.wait_until(lambda: not any(self.lives(pid) for pid in pair))
+        self.wait_until(lambda: not any(is_alive(pid) for pid in pair))
         self.assertEqual(self.run_it("true").returncode, 0)
         said = self.said()
         self.assertEqual(said.count("up") - said.count("down"), 0, said)
@@ -401,7 +401,7 @@ while True:
         holder.wait()
         for pid in doomed:
             os.kill(pid, signal.SIGKILL)
-        self.wait_until(lambda: not any(self.lives(pid) for pid in doomed))
+        self.wait_until(lambda: not any(is_alive(pid) for pid in doomed))
         self.assertTrue(os.path.exists(f"{self.work}/pid"))
         done = self.run_it("true")
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -465,7 +465,7 @@ signal.pause()
     def test_kill_mode_control_group_asks_all_at_once(self):
         child = self.end_of_tree("control-group")
         self.assertEqual(sorted(self.said()), ["child", "main"])
-        self.assertFalse(self.lives(child))
+        self.assertFalse(is_alive(child))
 
     def test_who_is_reparented_while_all_are_asked_is_asked_too(self):
         self.unit("ExecStart=/bin/sh -c 'sleep 1000 & sleep 1000 & sleep 1000; true'\nTimeoutStopSec=60")
@@ -476,12 +476,12 @@ signal.pause()
     def test_kill_mode_mixed_kills_what_the_main_process_leaves(self):
         child = self.end_of_tree("mixed")
         self.assertEqual(self.said(), ["main"])
-        self.assertFalse(self.lives(child))
+        self.assertFalse(is_alive(child))
 
     def test_kill_mode_process_leaves_the_rest_alone(self):
         child = self.end_of_tree("process")
         self.assertEqual(self.said(), ["main"])
-        self.assertTrue(self.lives(child))
+        self.assertTrue(is_alive(child))
         os.kill(child, signal.SIGKILL)
 
     def test_send_sigkill_no_leaves_alone_what_does_not_end_in_time(self):
@@ -490,7 +490,7 @@ signal.pause()
         pid = int(self.run_it("sh", "-c", "echo $PROCREF_PID").stdout)
         self.assertEqual(self.said(), ["post timeout"])
         self.assertEqual(self.log_of_keeper(), ["procref: 'it' did not end within its stop timeout of 1000 ms: it is left alone"])
-        self.assertTrue(self.lives(pid))
+        self.assertTrue(is_alive(pid))
         os.kill(pid, signal.SIGKILL)
 
     def test_the_kill_signal_is_the_one_of_the_file(self):

@@ -5,7 +5,8 @@ import subprocess
 import unittest
 
 import support
-from clients import SERVICE, ClientWorld, is_alive
+from clients import SERVICE, ClientWorld
+from support import is_alive
 
 
 class Status(ClientWorld):

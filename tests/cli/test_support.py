@@ -3,7 +3,9 @@ import os
 import subprocess
 import sys
 import unittest
+from unittest import mock
 
+import support
 from support import HELPERS, RUN, World, marked
 
 # Each process starts the next and ends; the last one ends after the first line of its standard input.
@@ -33,6 +35,22 @@ class Marked(World):
 
     def test_a_process_that_executes_another_program_is_found_at_each_moment(self):
         self.always_found("bash", "-c", EXECS, EXECS)
+
+
+class StateOf(World):
+    def test_a_process_that_ends_before_its_file_is_opened_or_read_is_gone(self):
+        for opened in (False, True):
+            with self.subTest(opened=opened), subprocess.Popen(["sleep", "1000"], env=self.env) as process:
+                self.assertTrue(support.is_alive(process.pid))
+
+                def ends(*words):
+                    file = open(*words) if opened else None
+                    process.kill()
+                    process.wait()
+                    return file or open(*words)
+                with mock.patch.object(support, "open", ends, create=True):
+                    self.assertEqual(support.state_of(process.pid), "gone")
+                self.assertFalse(support.is_alive(process.pid))
 
 
 class Leftovers(World):

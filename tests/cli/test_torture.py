@@ -7,7 +7,7 @@ import subprocess
 import unittest
 
 import support
-from clients import is_alive
+from support import is_alive
 
 # What is planted, and the witness that must see it first: a word of the violation, and how the verdict counts it.
 PLANTS = {

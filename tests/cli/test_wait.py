@@ -3,7 +3,8 @@ import os
 import signal
 import unittest
 
-from clients import SERVICE, ClientWorld, is_alive
+from clients import SERVICE, ClientWorld
+from support import is_alive
 
 
 class Wait(ClientWorld):
