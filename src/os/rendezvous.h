@@ -9,7 +9,9 @@
  * pipe whose first instance both hold (FILE_FLAG_FIRST_PIPE_INSTANCE), the page as a section
  * handle; macOS: a bootstrap name, whose receive right the keeper has and the standby gets by a
  * port-destroyed notification. Since another user may sit on a name, a short range of names is
- * tried, and whoever answers must be this user.
+ * tried, and whoever answers must be this user. Where a name's queue can be full, the system must
+ * tell whose it is: a stranger's is passed over, this user's is waited for and keeps a second pair
+ * from coming up. Where it cannot tell, a full queue is taken for this user's.
  */
 #ifndef PRI_OS_RENDEZVOUS_H
 #define PRI_OS_RENDEZVOUS_H

@@ -12,7 +12,7 @@ class Hold(support.World):
     def hold(self, *words, **more):
         """A holder that holds already, and what its descriptor said."""
         read, write = os.pipe()
-        process = self.start("hold", "--ready-fd", str(write), *words, pass_fds=[write], stderr=subprocess.PIPE, **more)
+        process = self.start("hold", "--quiet", "--ready-fd", str(write), *words, pass_fds=[write], stderr=subprocess.PIPE, **more)
         os.close(write)
         with os.fdopen(read) as file:
             said = file.read()

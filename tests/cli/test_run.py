@@ -72,10 +72,9 @@ class Command(support.World):
             resource.setrlimit(resource.RLIMIT_NOFILE, (200, 300))
 
         with open(f"{self.dir}/some-file", "w") as extra:
-            how = {"cwd": self.work, "env": self.env, "preexec_fn": unusual, "pass_fds": [extra.fileno()],
-                   "stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": PATIENCE}
-            plain = subprocess.run(["sh", script], **how)
-            held = subprocess.run([PROCREF, "run", self.db, *self.described(), "--", "sh", script], **how)
+            how = {"preexec_fn": unusual, "pass_fds": [extra.fileno()]}
+            plain = self.execute(["sh", script], **how)
+            held = self.procref("run", self.db, *self.described(), "--", "sh", script, **how)
         self.assertEqual(held.stderr, plain.stderr)
         self.assertEqual(held.stdout.splitlines(), plain.stdout.splitlines())
         self.assertIn("some-file", held.stdout)
@@ -85,8 +84,8 @@ class Command(support.World):
         for closed in ("0<&-", "1>&-", "2>&-", "0<&- 1>&-", "0<&- 1>&- 2>&-"):
             for options in ((), ("--tree",)):
                 with self.subTest(closed=closed, options=options):
-                    done = subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", PROCREF, "run", *options, self.db, *self.described(), "--",
-                                           "sh", "say"], cwd=self.work, env=self.env, timeout=PATIENCE, capture_output=True, text=True)
+                    done = self.execute(["sh", "-c", f'exec "$@" {closed}', "sh", PROCREF, "run", *options, self.db, *self.described(), "--",
+                                         "sh", "say"])
                     self.assertEqual((done.returncode, done.stdout, done.stderr), (7, "", ""))
                     with open(f"{self.work}/out") as file:
                         self.assertEqual({"0", "1", "2"} - set(file.read().split()), set(re.findall("[012]", closed)))
@@ -178,8 +177,7 @@ service="flock -n {self.work}/lock sleep 100$(($1 % 3))"
 said=$({PROCREF} run -q {self.db} --command "$service" -- sh -c "sleep 0.0$(($1 % 3))" 2>&1)
 echo "$? $said"
 """)
-        done = subprocess.run(["sh", "-c", f"seq 300 | xargs -P 6 -n 1 bash {script}"], cwd=self.work, env=self.env, capture_output=True,
-                              text=True, timeout=2 * PATIENCE)
+        done = self.execute(["sh", "-c", f"seq 300 | xargs -P 6 -n 1 bash {script}"], timeout=2 * PATIENCE)
         answers = done.stdout.splitlines()
         self.assertEqual(len(answers), 300)
         self.assertIn("0 ", answers)
@@ -317,8 +315,7 @@ echo "$? $said"
         script = self.write("many.sh", f"seq 200 | xargs -P 50 -I N {PROCREF} run --quiet {self.db} --linger 2s --command "
                             f"'{self.service('--port', '${PORT}', '--lock', self.dir + '/lock')}' --ready tcp -- "
                             "sh -c 'echo $PROCREF_PID N'")
-        result = subprocess.run(["bash", script], cwd=self.work, env=self.env, capture_output=True, text=True,
-                                timeout=PATIENCE)
+        result = self.execute(["bash", script])
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         self.assertEqual(len(result.stdout.splitlines()), 200)
         self.assertEqual(len({line.split()[0] for line in result.stdout.splitlines()}), 1)
@@ -331,8 +328,7 @@ all: {targets}
 {targets}:
 \t@{PROCREF} run --quiet {self.db} --linger 1s --command '{self.service("--port", "$${PORT}")}' --ready tcp -- sh -c 'echo $$PROCREF_PID'
 """)
-        result = subprocess.run(["make", "-j8"], cwd=self.work, env=self.env, capture_output=True, text=True,
-                                timeout=PATIENCE)
+        result = self.execute(["make", "-j8"])
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         self.assertEqual(len(set(result.stdout.split())), 1, result.stdout)
         self.assertEqual(len(self.events("start")), 1)
@@ -346,8 +342,7 @@ all: {targets}
 
 class Shell(support.World):
     def shell(self, script):
-        return subprocess.run(["bash", "-c", script], cwd=self.work, env=self.env, capture_output=True, text=True,
-                              timeout=PATIENCE, stdin=subprocess.DEVNULL)
+        return self.execute(["bash", "-c", script])
 
     def test_a_command_substitution_does_not_wait_for_the_service(self):
         result = self.shell(f"""x=$({PROCREF} run {self.db} --linger 5m {shlex.join(self.described())} -- echo said)
@@ -455,8 +450,7 @@ class Failures(support.World):
         self.assertEqual(os.read(read, 1), b"\n")
         os.close(read)
         for options in ([], ["--timeout", "20"], ["--timeout", "0"]):
-            result = subprocess.run(["unshare", "--ipc", PROCREF, "run", self.db, *options, *self.described(), "--", "true"],
-                                    capture_output=True, text=True, env=self.env, cwd=self.work, timeout=PATIENCE)
+            result = self.execute(["unshare", "--ipc", PROCREF, "run", self.db, *options, *self.described(), "--", "true"])
             self.assertEqual((result.returncode, result.stderr), (111,
                 f"procref run: '{self.db}' runs in another IPC namespace (another container?), and cannot be held from this one\n"))
         self.assertEqual(self.procref("run", self.db, *self.described(), "--", "true").returncode, 0)
@@ -470,9 +464,8 @@ class Failures(support.World):
                                 ("/dev", f"'db' did not start: cannot open '/dev/null', which is the standard input of '{support.HELPERS}/service'")):
             if folder == "/proc" and "ASAN_OPTIONS" in self.env:
                 continue  # the sanitizer's own runtime needs it
-            result = subprocess.run(["unshare", "--mount", "sh", "-c", f"mount -t tmpfs none {folder} && exec \"$@\"", "sh", PROCREF,
-                                     "run", "db", "--base-dir", f"{self.dir}/run", *self.described(), "--", "true"],
-                                    capture_output=True, text=True, env=self.env, cwd=self.work, timeout=PATIENCE)
+            result = self.execute(["unshare", "--mount", "sh", "-c", f"mount -t tmpfs none {folder} && exec \"$@\"", "sh", PROCREF,
+                                   "run", "db", "--base-dir", f"{self.dir}/run", *self.described(), "--", "true"])
             self.assertEqual((result.returncode, result.stderr), (111, f"procref run: {message}: No such file or directory\n"))
 
     def test_options_come_in_any_order_for_posix_too(self):
@@ -482,8 +475,8 @@ class Failures(support.World):
 
     def test_a_slow_start_says_one_line_where_there_is_no_terminal(self):
         def start(*options):
-            return self.procref("run", self.db, *options, "--command", self.service("--start-delay-ms", "700", "--notify"),
-                                "--ready", "notify", "--", "true")
+            return self.procref("run", self.db, *options, "--command", self.service("--start-delay-ms", "2500", "--notify"),
+                                "--ready", "notify", "--", "true", signs_of_life=True)
         self.assertEqual(start().stderr, f"procref run: waiting for {self.db} to be ready (its READY=1)\n")
         self.wait_until(lambda: not support.marked(self.mark))
         self.assertEqual(start("--quiet").stderr, "")

@@ -119,8 +119,8 @@ class Lookup(Files):
     def test_a_file_that_is_gone_is_told_once(self):
         os.mkdir(f"{self.work}/gone")
         self.unit("s.service")
-        result = subprocess.run(["sh", "-c", 'rmdir "$PWD"; "$@"', "sh", PROCREF, "run", "-f", "../s.service", "--", "true"],
-                                cwd=f"{self.work}/gone", env=self.env, capture_output=True, text=True, timeout=PATIENCE)
+        result = self.execute(["sh", "-c", 'rmdir "$PWD"; "$@"', "sh", PROCREF, "run", "-f", "../s.service", "--", "true"],
+                              cwd=f"{self.work}/gone")
         self.assertEqual(result.returncode, 100)
         self.assertEqual(result.stderr.count("No such file"), 1, result.stderr)
 

@@ -37,8 +37,7 @@ class Tree(support.World):
     def test_a_command_substitution_does_not_wait_for_descendants(self):
         script = f"x=$({PROCREF} " + " ".join(self.words()[:3]) + f" {shlex.join(self.described())} -- sh -c '(read x < " \
                  f"{self.fifo}) >/dev/null 2>&1 & echo said'); echo got $x"
-        result = subprocess.run(["bash", "-c", script], cwd=self.work, env=self.env, capture_output=True, text=True,
-                                timeout=PATIENCE, stdin=subprocess.DEVNULL)
+        result = self.execute(["bash", "-c", script])
         self.assertEqual((result.stdout, result.stderr), ("got said\n", ""))
         self.assertEqual(self.events("stop-signal"), [])
         self.let_go()
@@ -110,11 +109,11 @@ class Tree(support.World):
 
     def test_the_command_gets_what_procref_got(self):
         script = "grep -E '^(Sig|Shd)[BIC]' /proc/self/status; ls /proc/self/fd; ps -o pgid=,sid= -p $$"
-        how = {"cwd": self.work, "env": self.env, "capture_output": True, "text": True, "timeout": PATIENCE,
-               "stdin": subprocess.DEVNULL, "preexec_fn": lambda: (signal.signal(signal.SIGCHLD, signal.SIG_IGN),
-                                                                   signal.pthread_sigmask(signal.SIG_BLOCK, {10}))}
-        plain = subprocess.run(["sh", "-c", script], **how)
-        held = subprocess.run([PROCREF, *self.words("sh", "-c", script)], **how)
+        def unusual():
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+        plain = self.execute(["sh", "-c", script], preexec_fn=unusual)
+        held = self.procref(*self.words("sh", "-c", script), preexec_fn=unusual)
         self.assertEqual((held.returncode, held.stdout, held.stderr), (0, plain.stdout, plain.stderr))
 
 

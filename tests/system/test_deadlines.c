@@ -42,12 +42,12 @@ TEST(a_storm_of_signals_does_not_fail_an_acquire_or_release) {
 
 TEST(a_storm_of_signals_does_not_lengthen_release_wait) {
     struct client *c = client_start(w);
-    client_open(c, ON_PORT " --stop-delay-ms 1500", TCP);
+    client_open(c, ON_PORT " --stop-delay-ms 6000", TCP);
     client_hold(c);
     client_do(c, "alarm 1000");
     struct reply r = client_ask(c, "release_wait 200");
     assert_error(&r, "TIMEOUT");
-    assert_true(r.ms >= 200 && r.ms < 1400);
+    assert_true(r.ms >= 200 && r.ms < 5000);
 }
 
 TEST(a_stopped_keeper_does_not_hold_an_acquire_past_its_deadline) {
@@ -107,13 +107,13 @@ TEST(a_client_stopped_inside_acquire_delays_nobody) {
 
 TEST(a_deadline_of_0_is_kept_while_somebody_starts_the_service) {
     struct client *a = client_start(w), *b = client_start(w);
-    client_open(a, ON_PORT " --start-delay-ms 500", TCP);
-    client_open(b, ON_PORT " --start-delay-ms 500", TCP);
+    client_open(a, ON_PORT " --start-delay-ms 5000", TCP);
+    client_open(b, ON_PORT " --start-delay-ms 5000", TCP);
     client_tell(a, "acquire 25000");
     await_events(w, "start", 1);
     struct reply r = client_ask(b, "acquire 0");
     assert_error(&r, "TIMEOUT");
-    assert_true(r.ms < 400);
+    assert_true(r.ms < 4000);
     client_held(a);
 }
 

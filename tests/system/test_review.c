@@ -67,12 +67,12 @@ TEST(what_lingers_and_is_unhealthy_is_started_anew_within_the_deadline) {
 /* To the callers it would mean that they are to ask again, and so they did for ever. */
 static void ask_and_fail(struct client *c, const char *code) {
     struct reply r = {{0}};
-    client_tell(c, "acquire 1000");
-    if (!client_reply_within(c, 5000, &r)) {
-        fail_msg("acquire 1000 is not back after 5 s");
+    client_tell(c, "acquire 10000");
+    if (!client_reply_within(c, 20000, &r)) {
+        fail_msg("acquire 10000 is not back after 20 s");
     }
     assert_error(&r, code);
-    assert_true(r.ms < 2500);
+    assert_true(r.ms < 9000);
 }
 
 static void fails_first(struct world *w, const char *settings) {
@@ -279,7 +279,7 @@ TEST(an_acquire_whose_callback_failed_keeps_its_deadline_while_the_process_is_en
     struct client *c = opened(w, ON_PORT " --ignore-term", CB "stop_timeout=4000 fail=first:IO:no");
     struct reply r = client_ask(c, "acquire 500");
     assert_string_equal(r.verb, "error");
-    if (r.ms >= 1500) {
+    if (r.ms >= 3500) {
         fail_msg("acquire 500 took %lld ms", r.ms);
     }
     await_no_trace(w);
