@@ -340,6 +340,7 @@ int pri_spawn_pair(const struct pri_config *config, procref_waitable *ret_link,
     sigfillset(&all);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     pthread_sigmask(SIG_SETMASK, &all, &mask);
+    PRI_UNSEEN_BEGIN();
     int pid = clone(take_barrier, s->stacks[0] + STACK_SIZE, CLONE_VM | CLONE_VFORK, s);
     int os = errno;
     while (pid > 0 && waitpid(pid, &status, __WALL) < 0 && errno == EINTR) {
@@ -366,6 +367,7 @@ int pri_spawn_pair(const struct pri_config *config, procref_waitable *ret_link,
     if (killed) {
         return code; /* the second child may still run in this memory: it is left */
     }
+    PRI_UNSEEN_END();
 free_memory:
     munmap(s, sizeof *s);
     return code;
