@@ -41,7 +41,7 @@ static int want(struct wanted *w, int number, int loop, const char *base_dir) {
     config.base_dir = base_dir;
     config.command = number == 0 ? fails : sleeps;
     config.ready = number < 2 ? "exec:false" : NULL;
-    config.start_timeout_ms = 1000;
+    config.start_timeout_ms = number < 2 ? 1000 : 30000;
     if (procref_service_open(&config, &w->service, &error) < 0 ||
         procref_service_acquire_start(w->service, number == 1 ? 500 : 10000, &w->pending, &error) <
             0) {

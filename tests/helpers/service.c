@@ -154,12 +154,14 @@ static long starts(void) {
     return count;
 }
 
-static int listen_tcp(void) {
+/* Before it counts as started and before its delay: till then its picked port is anybody's, and the
+ * tests beside this one pick, too. */
+static int bind_tcp(void) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options.port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 512) < 0) {
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0) {
         fprintf(stderr, "cannot listen on port %ld: %s\n", options.port, strerror(errno));
         append(options.events, "bind-failed %ld", options.port);
         exit(98);
@@ -428,7 +430,7 @@ static void tell_surroundings(const sigset_t *blocked) {
     }
 }
 
-static void serve(struct pollfd *fds, bool started, char *self) {
+static void serve(struct pollfd *fds, int tcp, bool started, char *self) {
     for (;;) {
         if (poll(fds, 5, -1) < 0) {
             continue;
@@ -447,7 +449,8 @@ static void serve(struct pollfd *fds, bool started, char *self) {
         }
         if (fds[1].revents != 0 && !started) {
             close(fds[1].fd);
-            fds[1].fd = options.port > 0 ? listen_tcp() : -1;
+            fds[1].fd = tcp;
+            listen(tcp, 512);
             fds[2].fd = options.unix_path != NULL ? listen_unix() : -1;
             if (options.fail_after_bind) {
                 leave(5);
@@ -491,6 +494,7 @@ int main(int argc, char **argv) {
     }
     fds[0].fd = block_signals(&blocked);
     parse(argc, argv);
+    int tcp = options.port > 0 ? bind_tcp() : -1;
     append(options.events, "start %ld", options.port);
     prove_to_be_alone();
     tell_surroundings(&blocked);
@@ -500,6 +504,6 @@ int main(int argc, char **argv) {
         struct itimerspec now = {.it_value = {0, 1}};
         timerfd_settime(fds[1].fd, 0, &now, NULL);
     }
-    serve(fds, false, argv[0]);
+    serve(fds, tcp, false, argv[0]);
     return 0;
 }

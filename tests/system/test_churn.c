@@ -181,12 +181,12 @@ TEST(under_churn_and_random_kills_there_is_one_working_service_and_nothing_is_le
 
 /* Many: the service is hardly ever without a holder. */
 TEST(with_callbacks_of_many_clients_there_is_one_working_service_and_nothing_is_left) {
-    churn_with(w, &(struct kind){CLIENTS, 4000, 500, callback_client, 5});
+    churn_with(w, &(struct kind){CLIENTS, 4000, 4000, callback_client, 5});
 }
 
 /* Few: every other release is the last. */
 TEST(with_callbacks_of_few_clients_there_is_one_working_service_and_nothing_is_left) {
-    churn_with(w, &(struct kind){3, 4000, 500, callback_client, 5});
+    churn_with(w, &(struct kind){3, 4000, 4000, callback_client, 5});
 }
 
 TEST_MAIN(T(under_churn_and_random_kills_there_is_one_working_service_and_nothing_is_left),

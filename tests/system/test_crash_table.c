@@ -44,8 +44,8 @@ TEST(a_client_inside_acquire_dies_and_the_start_that_nobody_wants_drains) {
 
 TEST(a_client_inside_acquire_dies_and_the_other_waiters_get_the_service) {
     struct client *first = client_start(w), *second = client_start(w);
-    client_open(first, ON_PORT " --start-delay-ms 300", TCP);
-    client_open(second, ON_PORT " --start-delay-ms 300", TCP);
+    client_open(first, ON_PORT " --start-delay-ms 3000", TCP);
+    client_open(second, ON_PORT " --start-delay-ms 3000", TCP);
     client_tell(first, "acquire 25000");
     await_events(w, "start", 1);
     client_tell(second, "acquire 25000");
@@ -109,7 +109,7 @@ TEST(the_keeper_dies_and_the_standby_adopts_the_running_service) {
 TEST(the_keeper_dies_while_starting_and_the_start_is_tried_anew) {
     struct client *c = client_start(w);
     pid_t keeper, standby;
-    client_open(c, ON_PORT " --start-delay-ms 300", TCP);
+    client_open(c, ON_PORT " --start-delay-ms 3000", TCP);
     client_tell(c, "acquire 25000");
     await_events(w, "start", 1);
     await_pair(w->name, &keeper, &standby);
@@ -231,12 +231,12 @@ TEST(keeper_and_standby_die_while_starting_and_the_waiter_spawns_another_pair) {
 
 TEST(keeper_and_standby_die_while_stopping_and_the_next_acquirer_ends_the_remains) {
     struct client *a = client_start(w), *b = client_start(w);
-    client_open(a, ON_PORT " --ignore-term", TCP " stop_timeout=300");
-    client_open(b, ON_PORT " --ignore-term", TCP " stop_timeout=300");
+    client_open(a, ON_PORT " --ignore-term", TCP " stop_timeout=3000");
+    client_open(b, ON_PORT " --ignore-term", TCP " stop_timeout=3000");
     struct watched service = watch(client_hold(a).pid);
     client_kill(a);
     await_events(w, "stop-signal", 1);
-    /* 300 ms until SIGKILL: if the pair was faster there is nothing to end. */
+    /* 3 s until SIGKILL: if the pair was faster there is nothing to end. */
     struct process_seen seen[4];
     if (look_keepers(w->name, seen, 4) == 2) {
         for (int i = 0; i < 2; i++) {

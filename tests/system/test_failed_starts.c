@@ -77,7 +77,7 @@ TEST(a_death_by_signal_before_ready_gives_the_signal) {
 
 TEST(a_service_that_is_not_ready_in_time_is_ended_and_every_waiter_is_told) {
     several(w, "--start-delay-ms 1 --print still-thinking",
-            "ready=log:never-printed start_timeout=600");
+            "ready=log:never-printed start_timeout=4000");
     struct reply r = all_fail(w, 4, "TIMEOUT");
     assert_says(r.detail, "still-thinking");
     assert_true(events_count(w, "start") >= 1);
@@ -88,7 +88,7 @@ TEST(a_failed_start_ends_what_the_service_forked) {
     struct client *c = client_start(w);
     char options[256];
     snprintf(options, sizeof options, "--child %s/child", w->dir);
-    client_open(c, options, "ready=log:never start_timeout=700 stop_timeout=300");
+    client_open(c, options, "ready=log:never start_timeout=4000 stop_timeout=300");
     struct reply r = client_ask(c, "acquire 20000");
     assert_error(&r, "TIMEOUT");
     struct watched child = watch(await_pid_in(w, world_path(w, "child")));

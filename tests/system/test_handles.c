@@ -154,7 +154,7 @@ TEST(release_wait_returns_at_once_when_others_hold) {
 
 TEST(release_wait_gives_the_reference_back_even_when_the_stop_takes_too_long) {
     struct client *c = client_start(w);
-    client_open(c, ON_PORT " --stop-delay-ms 700", TCP);
+    client_open(c, ON_PORT " --stop-delay-ms 4000", TCP);
     struct watched service = watch(client_hold(c).pid);
     struct reply r = client_ask(c, "release_wait 100");
     assert_error(&r, "TIMEOUT");
@@ -165,7 +165,7 @@ TEST(release_wait_gives_the_reference_back_even_when_the_stop_takes_too_long) {
 TEST(release_wait_survives_the_death_of_the_keeper_that_stops) {
     struct client *c = client_start(w);
     pid_t keeper, standby;
-    client_open(c, ON_PORT " --ignore-term", TCP " stop_timeout=500");
+    client_open(c, ON_PORT " --ignore-term", TCP " stop_timeout=3000");
     struct watched service = watch(client_hold(c).pid);
     await_pair(w->name, &keeper, &standby);
     client_tell(c, "release_wait 20000");

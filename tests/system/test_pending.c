@@ -39,7 +39,7 @@ TEST(the_deadline_makes_it_readable_once) {
     int64_t began = now_ms(); /* before it is told: the answer to that may be slow to come */
     start(c, 0, 60, 1);
     await_readable(c, 0);
-    assert_in_range(now_ms() - began, 50, 5000);
+    assert_in_range(now_ms() - began, 50, 15000);
     struct reply r = client_ask(c, "finish 0");
     assert_error(&r, "TIMEOUT");
     assert_says(r.message, "60 ms");
@@ -101,6 +101,7 @@ TEST(a_failed_start_reads_as_it_does_for_who_waits) {
     client_open(c, "", NEVER_READY);
     assert_same_error(c, 100);
     client_quit(c);
+    await_no_trace(w); /* while its start goes on, what is said of it may change */
     c = loop_start(w);
     client_open(c, "", "");
     assert_same_error(c, 0);

@@ -228,7 +228,7 @@ TEST(promise_9_every_waiter_of_a_failed_start_gets_the_same_error_and_output) {
     struct reply first = {{0}};
     for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
         clients[i] = client_start(w);
-        client_open(clients[i], "--start-delay-ms 700 --print out-of-luck --fail 7",
+        client_open(clients[i], "--start-delay-ms 3000 --print out-of-luck --fail 7",
                     "ready=notify restart=never");
     }
     for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
@@ -251,7 +251,7 @@ TEST(promise_9_every_waiter_of_a_failed_start_gets_the_same_error_and_output) {
 
 TEST(promise_9_nothing_hangs_past_its_deadline) {
     struct client *c = client_start(w);
-    client_open(c, "", "ready=notify start_timeout=1500"); /* which never comes */
+    client_open(c, "", "ready=notify start_timeout=6000"); /* which never comes */
     struct reply r = client_ask(c, "acquire 200");
     assert_error(&r, "TIMEOUT");
     assert_true(r.ms >= 200 && r.ms < 5000);

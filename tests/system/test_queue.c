@@ -50,7 +50,7 @@ TEST(who_acquires_has_its_deadline) {
     struct two t = with_full_queue(w, "client");
     struct reply r = client_ask(t.second, "acquire %d", FULL_MS);
     assert_error(&r, "TIMEOUT");
-    assert_in_range(r.ms, FULL_MS, 5000);
+    assert_in_range(r.ms, FULL_MS, 15000);
     r = client_ask(t.second, "acquire 0");
     assert_error(&r, "TIMEOUT");
     assert_says(r.message, "does not answer");
@@ -68,7 +68,7 @@ TEST(an_event_loop_is_not_held_up_and_gets_its_place) {
         assert_string_equal(client_ask(t.second, "ready 0 5000 poll").verb, "readable");
         assert_string_equal(client_ask(t.second, "finish 0").verb, "again");
     }
-    assert_true(now_ms() - began < 5000);
+    assert_true(now_ms() - began < 15000);
     assert_one_pair(w);
     watched_signal(&t.keeper, SIGCONT);
     do {

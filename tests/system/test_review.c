@@ -43,7 +43,7 @@ static void unhealthy_while_it_lingers(struct world *w, const char *settings) {
     client_release(c);
     AWAIT(trace_says(w, "-> lingering"));
     make_sick(w);
-    struct reply held = client_ask(c, "acquire 3000"); /* less than it lingers */
+    struct reply held = client_ask(c, "acquire 9000"); /* less than it lingers */
     assert_held(&held);
     assert_int_not_equal(held.pid, old.pid);
     assert_true(held.generation > old.generation);
@@ -53,12 +53,12 @@ static void unhealthy_while_it_lingers(struct world *w, const char *settings) {
 }
 
 TEST(what_lingers_and_is_unhealthy_is_recovered_within_the_deadline) {
-    unhealthy_while_it_lingers(w, "last=0 linger=5000 recover=new");
+    unhealthy_while_it_lingers(w, "last=0 linger=10000 recover=new");
     assert_int_equal(events_count(w, "recover-begin"), 1);
 }
 
 TEST(what_lingers_and_is_unhealthy_is_started_anew_within_the_deadline) {
-    unhealthy_while_it_lingers(w, "last=0 linger=5000 heal=1");
+    unhealthy_while_it_lingers(w, "last=0 linger=10000 heal=1");
     assert_int_equal(events_count(w, "first-begin"), 2);
 }
 
@@ -106,12 +106,12 @@ TEST(two_who_wait_for_a_first_acquire_that_returns_again_both_come_back) {
         clients[i] = opened(w, ON_PORT, CB "fail=first:AGAIN:later");
     }
     for (int i = 0; i < 2; i++) {
-        client_tell(clients[i], "acquire 1000");
+        client_tell(clients[i], "acquire 10000");
     }
     for (int i = 0; i < 2; i++) {
         struct reply r = {{0}};
-        if (!client_reply_within(clients[i], 5000, &r)) {
-            fail_msg("acquire 1000 is not back after 5 s");
+        if (!client_reply_within(clients[i], 20000, &r)) {
+            fail_msg("acquire 10000 is not back after 20 s");
         }
         assert_error(&r, "SERVICE_START");
     }
@@ -222,7 +222,7 @@ TEST(release_wait_waits_for_its_own_service_only) {
         client_tell(b, "acquire 20000");
         struct reply fresh = client_held(b);
         assert_int_not_equal(fresh.pid, old.pid);
-        if (!client_reply_within(a, 2000, &r)) {
+        if (!client_reply_within(a, 10000, &r)) {
             fail_msg("round %zu: release_wait waits for another's service", round);
         }
         assert_string_equal(r.verb, "ok");

@@ -106,7 +106,7 @@ TEST(the_set_is_removed_while_the_service_starts) {
 
 TEST(the_set_is_removed_while_the_service_stops) {
     struct client *c = client_start(w);
-    client_open(c, ON_PORT " --stop-delay-ms 300", TCP);
+    client_open(c, ON_PORT " --stop-delay-ms 3000", TCP);
     struct watched service = watch(client_hold(c).pid);
     client_release(c);
     await_events(w, "stop-signal", 1);

@@ -17,7 +17,7 @@ TEST(a_service_without_linger_is_stopped_within_milliseconds) {
     watched_await_end(&service);
     assert_true(events_last(w, "stop-signal 15", &stopped));
     /* Generous: the goal is 10 ms, bench/ measures it. */
-    assert_true(stopped.ns - ((int64_t)t.tv_sec * 1000000000 + t.tv_nsec) < 2000000000);
+    assert_true(stopped.ns - ((int64_t)t.tv_sec * 1000000000 + t.tv_nsec) < 10000000000);
 }
 
 TEST(a_client_that_returns_during_the_linger_finds_the_same_service) {
@@ -86,14 +86,12 @@ TEST(the_stop_signal_is_the_one_that_was_asked_for) {
 
 TEST(a_service_that_ignores_its_stop_signal_is_killed_after_the_stop_timeout) {
     struct client *c = client_start(w);
-    struct event asked;
-    client_open(c, ON_PORT " --ignore-term", TCP " stop_timeout=300");
+    client_open(c, ON_PORT " --ignore-term", TCP " stop_timeout=2000");
     struct watched service = watch(client_hold(c).pid);
+    int64_t began = now_ms();
     client_release(c);
     watched_await_end(&service);
-    int64_t ended = now_ms();
-    assert_true(events_last(w, "stop-signal", &asked));
-    assert_true(ended - asked.ns / 1000000 >= 250);
+    assert_true(now_ms() - began >= 1999);
     assert_int_equal(events_count(w, "stop-signal"), 1);
     await_no_trace(w);
 }
@@ -112,7 +110,7 @@ static void a_deaf_child_goes_too(struct world *w, const char *more) {
     struct client *c = client_start(w);
     char options[256];
     snprintf(options, sizeof options, ON_PORT " --child %s/child %s", w->dir, more);
-    client_open(c, options, TCP " stop_timeout=300");
+    client_open(c, options, TCP " stop_timeout=2000");
     client_hold(c);
     struct watched child = watch(await_pid_in(w, world_path(w, "child")));
     assert_false(watched_ended(&child));

@@ -170,7 +170,7 @@ TEST(the_pair_survives_the_end_of_the_session_that_started_it) {
 
 TEST(a_command_substitution_around_a_client_does_not_hang) {
     struct client *c = client_start(w);
-    client_open(c, ON_PORT " --stop-delay-ms 500", TCP " linger=1500");
+    client_open(c, ON_PORT " --stop-delay-ms 500", TCP " linger=5000");
     struct watched service = watch(client_hold(c).pid);
     client_kill(c);
     /* The keeper and the service live on a while; the pipe must be at its end all the same. */

@@ -167,8 +167,9 @@ TEST(a_full_storm_of_signals_changes_no_result_and_no_deadline) {
     client_do(c, "handle_realtime");
     client_do(c, "alarm 200");
     client_open(c, ON_PORT " --stop-delay-ms 100", TCP);
-    client_tell(sender, "queue %d 4000", (int)c->program.pid);
+    client_tell(sender, "queue %d 60000", (int)c->program.pid);
     AWAIT(client_ask(c, "handled").n > 0);
+    long long before = client_ask(c, "handled").n;
     for (int i = 0; i < 5; i++) {
         struct reply held = client_hold(c);
         client_answered(c, held.pid);
@@ -178,15 +179,15 @@ TEST(a_full_storm_of_signals_changes_no_result_and_no_deadline) {
     }
     assert_string_equal(client_ask(c, "threads 4 500").code, "OK");
     assert_false(client_has_replied(sender, 0)); /* it has stormed all the time */
-    assert_true(client_reply(sender).n > 1000);
-    assert_true(client_ask(c, "handled").n > 1000);
+    assert_true(client_ask(c, "handled").n > before + 100);
+    client_kill(sender);
 }
 
 TEST(a_full_storm_of_signals_lengthens_no_deadline) {
     struct client *c = client_start(w), *sender = client_start(w);
     client_do(c, "handle_realtime");
     client_do(c, "alarm 200");
-    client_open(c, "", "ready=notify start_timeout=3000"); /* never ready */
+    client_open(c, "", "ready=notify start_timeout=6000"); /* never ready */
     client_tell(sender, "queue %d 2500", (int)c->program.pid);
     AWAIT(client_ask(c, "handled").n > 0);
     struct reply r = client_ask(c, "acquire 1000");

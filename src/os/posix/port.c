@@ -18,8 +18,11 @@ static int bind_port(uint16_t port) {
         return -1;
     }
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    /* Else the closed connections of the last start (TIME_WAIT) would look like somebody else. */
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    /* Of one that is named: else the closed connections of the last start (TIME_WAIT) would look
+     * like somebody else. Of any: only without it is nobody's that is not yet listened on taken. */
+    if (port != 0) {
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    }
     if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0) {
         int os = errno;
         close(fd);
