@@ -90,9 +90,11 @@ class ClientWorld(World):
 
     def status(self, name):
         """What `procref status --json` says."""
-        done = self.procref("status", name, "--json")
-        self.assertEqual(done.stderr, "")
-        return json.loads(done.stdout)
+        def status():
+            done = self.procref("status", name, "--json")
+            self.assertEqual(done.stderr, "")
+            return json.loads(done.stdout)
+        return self.asked(status)
 
     def services(self):
         done = self.procref("ps", "--json")

@@ -44,7 +44,7 @@ class Files(World):
         return done
 
     def status(self, name="it"):
-        return json.loads(self.procref("status", name, "--json").stdout)
+        return self.asked(lambda: json.loads(self.procref("status", name, "--json").stdout))
 
     def pair(self, name="it"):
         status = self.status(name)

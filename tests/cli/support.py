@@ -84,6 +84,14 @@ def marked(mark):
     return found
 
 
+def files_of(pid):
+    """What a process has open."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):  # it closed it meanwhile
+                yield os.readlink(f"/proc/{pid}/fd/{fd}")
+
+
 def keepers(folder):
     """Keepers with something open below the folder, their log say. They have no environment of their client's."""
     found = {}
@@ -92,7 +100,7 @@ def keepers(folder):
             with open(f"/proc/{pid}/comm") as file:
                 if file.read() != "procref-keeper\n":
                     continue
-            if any(os.readlink(f"/proc/{pid}/fd/{fd}").startswith(folder + "/") for fd in os.listdir(f"/proc/{pid}/fd")):
+            if any(path.startswith(folder + "/") for path in files_of(pid)):
                 found[int(pid)] = "procref-keeper"
     return found
 
@@ -186,6 +194,12 @@ class World(unittest.TestCase):
 
     def procref(self, *words, **more):
         return self.execute([PROCREF, *words], **more)
+
+    def asked(self, status):
+        """What its keeper says, who may have a second for that but had not the time."""
+        answers = []
+        self.wait_until(lambda: answers.append(status()) or answers[-1]["state"] != "no answer")
+        return answers[-1]
 
     def start(self, *words, **more):
         """Starts procref; the test ends it."""

@@ -186,7 +186,7 @@ class Bash(Shell, World):
         # The line is shown as readline draws it, so the words are told by a function that stands for procref.
         os.write(master, f". {FOLDER}/procref.bash; procref() {{ printf '<%s>' \"$@\"; echo; }}\n".encode())
         os.write(master, b"procref ru\tcache@b\t--ti\t5 --file=./we\t\nexit\n")
-        seen, deadline = "", time.monotonic() + 10
+        seen, deadline = "", time.monotonic() + PATIENCE
         try:
             while "<run>" not in seen or seen.endswith("<run>"):
                 if not select.select([master], [], [], max(0, deadline - time.monotonic()))[0]:

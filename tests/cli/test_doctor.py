@@ -379,10 +379,10 @@ class Doctor(World):
             self.massacre(name)
             cleaners = [self.start("doctor", "--clean", stdout=subprocess.DEVNULL) for _ in range(3)]
             client = Client(self, name)
-            self.assertEqual(state_of(client.pid), "S")
+            self.assertTrue(is_alive(client.pid))
             for cleaner in cleaners:
                 self.assertEqual(cleaner.wait(PATIENCE), 0)
-            self.assertEqual(state_of(client.pid), "S")
+            self.assertTrue(is_alive(client.pid))
             self.assertEqual(len(keepers(name)), 2)
             client.process.kill()
             client.process.wait()

@@ -102,9 +102,9 @@ class HowTo(real.RealWorld):
     def install_pytest(self):
         python, version = self.python()
         packages = f"{self.dir}/packages"
-        pip = subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target",
-                              packages, "--python-version", version, "--only-binary", ":all:", "pytest", "pytest-xdist",
-                              "psycopg2-binary"], capture_output=True, text=True, timeout=120)
+        pip = subprocess.run(["timeout", "120", sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+                              "--target", packages, "--python-version", version, "--only-binary", ":all:", "pytest",
+                              "pytest-xdist", "psycopg2-binary"], capture_output=True, text=True)
         if pip.returncode != 0:
             self.skipTest("pytest, pytest-xdist and psycopg2 cannot be installed: " + pip.stderr.strip()[-200:])
         os.chmod(packages, 0o755)

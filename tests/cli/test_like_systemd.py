@@ -61,19 +61,19 @@ class LikeSystemd(Files):
                     self.assertEqual(self.said(), [])
 
     def test_each_command_of_a_start_has_the_start_timeout(self):
-        self.unit("ExecStartPre=sleep 1.2\nExecStartPre=sleep 1.2\nExecStart=sleep 1000\nTimeoutStartSec=2s")
+        self.unit("ExecStartPre=sleep 3\nExecStartPre=sleep 3\nExecStart=sleep 1000\nTimeoutStartSec=5s")
         done = self.run_it("true")
         self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_the_command_that_did_not_end_in_time_is_named(self):
-        self.unit("ExecStartPre=true\nExecStartPre=sleep 1000\nExecStart=sleep 1000\nTimeoutStartSec=200ms")
+        self.unit("ExecStartPre=true\nExecStartPre=sleep 1000\nExecStart=sleep 1000\nTimeoutStartSec=2s")
         done = self.run_it("true")
         self.assertEqual(done.returncode, 111)
-        self.assertIn("ExecStartPre= of 'it' failed: 'sleep': it did not end within the start timeout of 200 ms", done.stderr)
+        self.assertIn("ExecStartPre= of 'it' failed: 'sleep': it did not end within the start timeout of 2000 ms", done.stderr)
 
     def test_the_start_of_what_is_required_has_its_own_timeout(self):
-        self.unit("ExecStartPre=sleep 1\nExecStart=sleep 1000", name="base")
-        self.unit("ExecStart=sleep 1000\nTimeoutStartSec=300ms", "Requires=base.service")
+        self.unit("ExecStartPre=sleep 4\nExecStart=sleep 1000", name="base")
+        self.unit("ExecStart=sleep 1000\nTimeoutStartSec=2s", "Requires=base.service")
         done = self.run_it("true")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.procref("wait", "base").returncode, 0)

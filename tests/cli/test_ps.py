@@ -1,4 +1,5 @@
 """procref ps: which services run, who holds them, why they are alive."""
+import contextlib
 import fcntl
 import json
 import os
@@ -8,6 +9,7 @@ import socket
 import struct
 import subprocess
 import termios
+import threading
 import time
 import unittest
 
@@ -133,9 +135,12 @@ class Ps(ClientWorld):
             for words, most in ((["stop", self.db, "-t", "100ms"], 0.7), (["wait", self.db, "-t", "100ms"], 0.7),
                                 ([*run, "200ms", "--", "true"], 0.9), ([*run, "0", "--", "true"], 1.9)):
                 with self.subTest(full=full, words=words):
-                    begin = time.monotonic()
-                    done = self.procref(*words)
-                    self.assertLess(time.monotonic() - begin, most)
+                    times = []
+                    while len(times) < 5 and min(times, default=most) >= most:  # the machine may stall; one that is short proves it
+                        begin = time.monotonic()
+                        done = self.procref(*words)
+                        times.append(time.monotonic() - begin)
+                    self.assertLess(min(times), most)
                     self.assertEqual(done.returncode, 111)
                     if words[0] != "wait":
                         self.assertIn(f"procref {words[0]}: '{self.db}': its keeper does not answer: ", done.stderr)
@@ -221,26 +226,42 @@ class Ps(ClientWorld):
         client.hold(self.db, SERVICE)
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        subprocess.run([PROCREF, "ps"], stdout=slave, env=self.env, check=True, timeout=PATIENCE)
+        process = subprocess.Popen([PROCREF, "ps"], stdout=slave, env=self.env)
         os.close(slave)
-        text = os.read(master, 65536).decode()
+        text = b""
+        with contextlib.suppress(OSError):  # EIO: nobody has it open any more
+            while part := os.read(master, 65536):
+                text += part
         os.close(master)
+        self.assertEqual(process.wait(PATIENCE), 0)
+        text = text.decode()
         for line in text.splitlines():
             self.assertLessEqual(len(line), 80)
         line, = [line for line in text.splitlines() if self.db in line]
         self.assertTrue(line.endswith("…"), text)
         client.end()
 
+    @staticmethod
+    def answer_all(listener):
+        """As a keeper of another version; each `procref ps` of this user asks, those of other tests too."""
+        with contextlib.suppress(OSError):  # it was shut down
+            while True:
+                other, _ = listener.accept()
+                with other, contextlib.suppress(OSError):
+                    if other.recv(4096)[:4] == struct.pack("<I", MAGIC):
+                        other.send(struct.pack("<II", MAGIC, 99) + bytes(200))
+                    other.recv(4096)  # it has read that
+
     def test_a_keeper_of_another_version_is_named_as_such(self):
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
             listener.bind(f"\0procref/{os.geteuid()}/{0x1234567890abcdef:016x}/0")
             listener.listen()
             process = subprocess.Popen([PROCREF, "ps", "--json"], stdout=subprocess.PIPE, env=self.env, text=True)
-            other, _ = listener.accept()
-            with other:
-                self.assertEqual(struct.unpack("<I", other.recv(4096)[:4])[0], MAGIC)
-                other.send(struct.pack("<II", MAGIC, 99) + bytes(200))
-                services = json.loads(process.communicate(timeout=PATIENCE)[0])
+            asked = threading.Thread(target=self.answer_all, args=[listener])
+            asked.start()
+            services = json.loads(process.communicate(timeout=PATIENCE)[0])
+            listener.shutdown(socket.SHUT_RDWR)
+            asked.join()
         self.assert_as_documented(services)
         self.assertIn((None, "other version"), [(one["name"], one["state"]) for one in services])
 

@@ -305,11 +305,13 @@ class Requires(Files):
         self.assertLess(cache["exit"], db["stop-signal"])
 
     def test_what_is_required_can_be_shared_by_others(self):
-        self.unit("db.service", extension=["Linger=1s"])
+        self.unit("db.service", extension=["Linger=1h"])
         self.unit("app.service", service="sleep 1000", extension=["Requires=db"])
         self.told("db")
         self.told("app")
         self.assertEqual(len(self.events("start")), 1)
+        self.assertEqual(self.procref("wait", "app").returncode, 0)
+        self.assertEqual(self.procref("stop", "db").returncode, 0)
 
     def test_what_is_required_may_be_changed_between_two_uses(self):
         for n in range(12):

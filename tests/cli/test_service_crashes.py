@@ -29,7 +29,7 @@ class ServiceCrashes(World):
         """A resource that is made, used by two more, and undone; each step says when it finds the world otherwise."""
         def step(name, words):
             begun = f"{self.work}/{name}.begun"  # the first time it takes long, and is not to get on by itself
-            wait = f"[ -e {begun} ] || {{ touch {begun}; sleep 5; }}; " if name == slow else ""
+            wait = f"[ -e {begun} ] || {{ touch {begun}; sleep 25; }}; " if name == slow else ""
             return f"/bin/sh -c '{wait}{words} || {{ echo {name} >>{self.went_wrong}; exit 1; }}'"
         res = f"{self.work}/res"
         self.ended_well(check=False)
@@ -90,7 +90,7 @@ Requires=db
                     os.unlink(killed)
 
     def state(self):
-        return json.loads(self.procref("status", "it", "--json").stdout)
+        return self.asked(lambda: json.loads(self.procref("status", "it", "--json").stdout))
 
     def pair(self):
         state = self.state()
@@ -122,7 +122,7 @@ Requires=db
 
     def test_what_an_interrupted_step_had_started_has_ended_when_it_begins_again(self):
         begun = f"{self.work}/begun"
-        self.write("once", f"flock -n {self.work}/lock sh -c 'touch {begun}; sleep 0.5' || echo two >>{self.went_wrong}\n")
+        self.write("once", f"flock -n {self.work}/lock sh -c '[ -e {begun} ] || {{ touch {begun}; sleep 30; }}' || echo two >>{self.went_wrong}\n")
         for step in ("ExecStop", "ExecStopPost"):
             with self.subTest(step):
                 self.write("it.service", f"[Service]\nExecStart=sleep 1001\nKillMode=process\n"
@@ -176,7 +176,7 @@ Requires=db
     def held_and_deaf(self):
         """A service that writes down when it is told to stop, and goes on till it is killed."""
         self.write("it.service", "[Service]\nExecStart=/bin/sh -c 'trap \"echo told; touch told\" TERM; echo up; "
-                   f"while :; do sleep 0.01; done'\nWorkingDirectory={self.work}\nTimeoutStopSec=2\n"
+                   f"while :; do sleep 0.01; done'\nWorkingDirectory={self.work}\nTimeoutStopSec=5\n"
                    "[X-Procref]\nReady=log:up\n")
         holder = self.hold()
         return holder, self.state()["pid"], set_used_by(holder.pid)

@@ -12,7 +12,7 @@ import time
 import unittest
 
 from files import Files
-from support import HAS_POINTS, LIBC, PROCREF, is_alive
+from support import HAS_POINTS, LIBC, PROCREF, files_of, is_alive
 
 
 class ServiceFile(Files):
@@ -148,21 +148,21 @@ while True:
                 self.assertEqual(self.said()[-1], how)
 
     def test_a_step_that_hangs_ends_with_the_start_timeout(self):
-        self.unit("ExecStartPre=sleep 1000\nExecStart=sleep 1000\nTimeoutStartSec=300ms\nExecStopPost=SAY post")
+        self.unit("ExecStartPre=sleep 1000\nExecStart=sleep 1000\nTimeoutStartSec=2s\nExecStopPost=SAY post")
         done = self.run_it("true")
         self.assertEqual(done.returncode, 111)
-        self.assertIn("300 ms", done.stderr)
+        self.assertIn("2000 ms", done.stderr)
         self.assertEqual(self.said(), ["post"])
 
     def test_a_stop_step_that_hangs_ends_with_the_stop_timeout(self):
-        self.unit("ExecStart=sleep 1000\nExecStop=sleep 1000\nTimeoutStopSec=300ms\nExecStopPost=SAY post")
+        self.unit("ExecStart=sleep 1000\nExecStop=sleep 1000\nTimeoutStopSec=2s\nExecStopPost=SAY post")
         self.assertEqual(self.run_it("true").returncode, 0)
         self.assertEqual(self.said(), ["post"])
 
     STUBBORN = "ExecStart=/bin/sh -c 'trap : TERM; echo up >%s/up; while :; do sleep 0.01; done'\n"
 
     def test_the_last_list_knows_what_failed_first_in_the_end(self):
-        stubborn = (self.STUBBORN % self.work) + "TimeoutStopSec=1s\n"
+        stubborn = (self.STUBBORN % self.work) + "TimeoutStopSec=2s\n"
         up = f"Ready=exec:test -e {self.work}/up"
         exits = "ExecStart=/bin/sh -c 'trap \"exit 3\" TERM; echo up >%s/up; while :; do sleep 0.01; done'\n" % self.work
         for service, extension, how in (
@@ -170,7 +170,7 @@ while True:
                 ("ExecStart=sleep 1000\nExecStop=-false", "", "success killed TERM"),
                 ("ExecStart=sleep 1000\nExecStop=/no/such/program", "", "exit-code killed TERM"),
                 ("ExecStart=sleep 1000\nExecStop=/bin/sh -c 'kill -9 $$$$'", "", "signal killed TERM"),
-                ("ExecStart=sleep 1000\nExecStop=sleep 1000\nTimeoutStopSec=1s", "", "timeout killed TERM"),
+                ("ExecStart=sleep 1000\nExecStop=sleep 1000\nTimeoutStopSec=2s", "", "timeout killed TERM"),
                 (stubborn, up, "timeout killed KILL"),
                 (stubborn + "ExecStop=false", up, "exit-code killed KILL"),
                 (exits, up, "exit-code exited 3"),
@@ -203,15 +203,15 @@ while True:
 
     def test_what_goes_wrong_in_the_end_stands_in_the_log(self):
         up = f"Ready=exec:test -e {self.work}/up"
-        stubborn = (self.STUBBORN % self.work) + "TimeoutStopSec=1s\n"
+        stubborn = (self.STUBBORN % self.work) + "TimeoutStopSec=2s\n"
         for number, (service, extension, lines) in enumerate((
                 ("ExecStart=sleep 1000\nExecStop=/bin/sh -c 'printf why; exit 7'\nExecStopPost=/bin/false", "",
                  ["procref: ExecStop= of 'it' failed: '/bin/sh': it exited with status 7",
                   "procref: ExecStopPost= of 'it' failed: '/bin/false': it exited with status 1"]),
                 ("ExecStart=sleep 1000\nExecStop=-/bin/false", "", []),
-                ("ExecStart=sleep 1000\nExecStop=sleep 1000\nTimeoutStopSec=1s", "",
-                 ["procref: ExecStop= of 'it' failed: 'sleep': it did not end within the stop timeout of 1000 ms"]),
-                (stubborn, up, ["procref: 'it' did not end within its stop timeout of 1000 ms: it is killed"]),
+                ("ExecStart=sleep 1000\nExecStop=sleep 1000\nTimeoutStopSec=2s", "",
+                 ["procref: ExecStop= of 'it' failed: 'sleep': it did not end within the stop timeout of 2000 ms"]),
+                (stubborn, up, ["procref: 'it' did not end within its stop timeout of 2000 ms: it is killed"]),
                 (stubborn + "StandardOutput=null", up, []))):
             with self.subTest(service):
                 name = f"it{number}"  # each with a log of its own
@@ -220,7 +220,7 @@ while True:
                 self.assertEqual(self.log_of_keeper(name), [line.replace("'it'", f"'{name}'") for line in lines])
 
     def test_each_stop_step_has_the_stop_timeout(self):
-        self.unit("ExecStart=sleep 1000\nTimeoutStopSec=2s\nExecStop=sleep 1.2\nExecStop=sleep 1.2\nExecStop=SAY stopped")
+        self.unit("ExecStart=sleep 1000\nTimeoutStopSec=5s\nExecStop=sleep 3\nExecStop=sleep 3\nExecStop=SAY stopped")
         self.assertEqual(self.run_it("true").returncode, 0)
         self.assertEqual(self.said(), ["stopped"])
 
@@ -311,7 +311,8 @@ while True:
         self.unit(f"Type=forking\nPIDFile={self.work}/pid\nExecStart=" + self.DAEMON % self.work)
         done = self.run_it("sh", "-c", "echo $PROCREF_PID; cat pid; cat /proc/$PROCREF_PID/comm")
         pid, told, name = done.stdout.split()
-        self.assertEqual((pid, name), (told, "sleep"))
+        self.assertEqual(pid, told)
+        self.assertIn(name, ("sh", "sleep"))  # it may not have executed it yet
 
     def test_a_pid_file_that_comes_late_is_waited_for(self):
         self.unit(f"Type=forking\nPIDFile={self.work}/pid\n"
@@ -486,10 +487,10 @@ signal.pause()
 
     def test_send_sigkill_no_leaves_alone_what_does_not_end_in_time(self):
         self.unit(f"ExecStart=/bin/sh -c 'trap : TERM; echo up >{self.work}/up; while :; do sleep 0.01; done'\n"
-                  "SendSIGKILL=no\nTimeoutStopSec=1s\nExecStopPost=SAY post $SERVICE_RESULT", f"Ready=exec:test -e {self.work}/up")
+                  "SendSIGKILL=no\nTimeoutStopSec=2s\nExecStopPost=SAY post $SERVICE_RESULT", f"Ready=exec:test -e {self.work}/up")
         pid = int(self.run_it("sh", "-c", "echo $PROCREF_PID").stdout)
         self.assertEqual(self.said(), ["post timeout"])
-        self.assertEqual(self.log_of_keeper(), ["procref: 'it' did not end within its stop timeout of 1000 ms: it is left alone"])
+        self.assertEqual(self.log_of_keeper(), ["procref: 'it' did not end within its stop timeout of 2000 ms: it is left alone"])
         self.assertTrue(is_alive(pid))
         os.kill(pid, signal.SIGKILL)
 
@@ -571,7 +572,7 @@ signal.pause()
 
     def test_the_start_limit_ends_the_restarts(self):
         self.unit(f"ExecStart=/bin/sh -c 'echo start >>{self.log}; {self.until_held()}; exit 1'\nRestart=always\nRestartSec=1ms",
-                  unit="StartLimitBurst=3\nStartLimitIntervalSec=10")
+                  unit="StartLimitBurst=3\nStartLimitIntervalSec=60")
         holder = self.hold_what_then_ends()
         self.wait_until(lambda: self.status()["state"] == "gave up")
         self.assertEqual(len(self.said()), 3)
@@ -583,7 +584,7 @@ signal.pause()
         self.unit(f"ExecStart=/bin/sh -c 'echo >>{self.work}/starts; {self.until_held()}'\nRestart=always\nRestartSec=0",
                   unit="StartLimitIntervalSec=infinity\nStartLimitBurst=2")
         holder = self.hold_what_then_ends()
-        self.wait_until(lambda: self.status()["state"] == "gave up", seconds=5)
+        self.wait_until(lambda: self.status()["state"] == "gave up")
         with open(f"{self.work}/starts") as file:
             self.assertEqual(len(file.readlines()), 2)
         self.let_go(holder)
@@ -709,7 +710,7 @@ signal.pause()
         user.wait()
         with open(f"{self.work}/check") as file:
             check = int(file.read())
-        self.wait_until(lambda: not os.path.exists(f"/proc/{check}"), seconds=3)
+        self.wait_until(lambda: not os.path.exists(f"/proc/{check}"))
         self.let_go(holder)
 
     def test_a_service_that_stays_unhealthy_is_an_error(self):
@@ -741,7 +742,7 @@ signal.pause()
     def listener(self):
         """The address at which the keeper is asked."""
         keeper = self.status()["keeper"]
-        own = {os.readlink(f"/proc/{keeper}/fd/{fd}") for fd in os.listdir(f"/proc/{keeper}/fd")}
+        own = set(files_of(keeper))
         with open("/proc/net/unix") as file:
             for fields in map(str.split, file):
                 if fields[3] == "00010000" and f"socket:[{fields[6]}]" in own:  # it listens
@@ -881,7 +882,7 @@ signal.pause()
         self.wait_until(lambda: self.said().count("app up") == 1 and self.status("app")["state"] == "up")
         [needs] = self.status("db")["holders"]
         os.kill(needs["pid"], signal.SIGKILL)
-        self.wait_until(lambda: self.said().count("app up") == 2 and self.status("app")["state"] == "up", seconds=5)
+        self.wait_until(lambda: self.said().count("app up") == 2 and self.status("app")["state"] == "up")
         self.let_go(holder, name="app")
         self.assertEqual(self.procref("wait", "db").returncode, 0)
 

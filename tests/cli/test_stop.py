@@ -87,8 +87,8 @@ class Stop(ClientWorld):
 
     def test_a_stop_that_takes_longer_than_its_timeout_says_so_and_goes_on(self):
         client = self.client()
-        pid = client.hold(self.db, SERVICE, "--notify", "--ignore-term", ready="notify", stop_timeout=1000)
-        done = self.procref("stop", self.db, "--force", "--timeout", "100ms")
+        pid = client.hold(self.db, SERVICE, "--notify", "--ignore-term", ready="notify", stop_timeout=5000)
+        done = self.procref("stop", self.db, "--force", "--timeout", "1s")
         self.assertEqual(done.returncode, 111)
         self.assertIn("was not stopped in time", done.stderr)
         self.wait_until(lambda: not is_alive(pid))
@@ -96,7 +96,8 @@ class Stop(ClientWorld):
 
     def test_a_keeper_that_is_killed_meanwhile_is_replaced_and_the_service_stopped(self):
         client = self.client()
-        pid = client.hold(self.db, SERVICE, "--stop-delay-ms", "300", "--events", f"{self.work}/events", linger=3600000)
+        pid = client.hold(self.db, SERVICE, "--notify", "--stop-delay-ms", "3000", "--events", f"{self.work}/events",
+                          ready="notify", linger=3600000)
         client.end()
         service = self.status(self.db)
         stop = self.start("stop", self.db)

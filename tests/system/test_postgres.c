@@ -123,7 +123,7 @@ TEST(pgbench_does_not_notice_that_keepers_and_standbys_are_killed) {
     assert_postgres_serves(first.port);
     init_pgbench(holds, first.port);
     for (size_t i = 0; i < JOBS; i++) {
-        jobs[i] = pgbench_begin(holds, names[i], first.port, 3, options[i]);
+        jobs[i] = pgbench_begin(holds, names[i], first.port, 10, options[i]);
     }
     for (size_t i = 0; i < KILLS; i++) {
         await_pair(w->name, &keeper, &standby);
