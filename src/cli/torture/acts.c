@@ -252,7 +252,7 @@ void act(struct worker *w) {
     static void (*const gentle[])(struct worker *) = {act_plain, act_nested, act_burst, act_edge,
                                                       act_reopen};
     uint32_t which = roll(&w->dice, sizeof acts / sizeof acts[0]);
-    if (terms_of(w->arena, w->round).gentle) {
+    if (terms_of(w->arena, w->round).gentle || !w->may_fork) {
         gentle[which % (sizeof gentle / sizeof gentle[0])](w);
     } else if (chance(&w->dice, 1)) {
         act_exec(w);

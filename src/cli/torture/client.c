@@ -98,6 +98,9 @@ int torture_client(const struct role *role) {
             count += roll(&workers[0].dice, THREADS_MOST);
         }
     }
+    for (uint32_t i = 0; i < count; i++) {
+        workers[i].may_fork = count == 1 || FORKS_AMONG_THREADS;
+    }
     for (uint32_t i = 1; i < count; i++) {
         started += pthread_create(&threads[i], NULL, work, &workers[i]) == 0;
     }

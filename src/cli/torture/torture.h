@@ -223,10 +223,27 @@ bool excused(const struct held *held);
 /* ---- acts.c, acts_fork.c: what clients do -----------------------------------------------------
  */
 
+/*
+ * gcc 12's AddressSanitizer does not lock its allocator around fork(2): where another thread is in
+ * it then, the child waits for that thread, which it has not, for ever.
+ */
+#if defined __has_feature
+#if __has_feature(address_sanitizer)
+#define FORKS_AMONG_THREADS false
+#endif
+#endif
+#if defined __SANITIZE_ADDRESS__
+#define FORKS_AMONG_THREADS false
+#endif
+#ifndef FORKS_AMONG_THREADS
+#define FORKS_AMONG_THREADS true
+#endif
+
 struct worker {
     uint32_t arena, round, number, thread; /* number: of the client in its round */
     struct dice dice;                      /* of the act that it is in */
     bool another;                          /* which of the two configurations it wants */
+    bool may_fork;
     struct slot *slot;
     procref_service *service;
 };
