@@ -12,7 +12,7 @@ class Hold(support.World):
     def hold(self, *words, **more):
         """A holder that holds already, and what its descriptor said."""
         read, write = os.pipe()
-        process = self.start("hold", "--quiet", "--ready-fd", str(write), *words, pass_fds=[write], stderr=subprocess.PIPE, **more)
+        process = self.start("hold", "--ready-fd", str(write), *words, pass_fds=[write], stderr=subprocess.PIPE, **more)
         os.close(write)
         with os.fdopen(read) as file:
             said = file.read()
@@ -25,10 +25,17 @@ class Hold(support.World):
             self.wait_until(lambda: self.events("ready")) # written down after it was told
             self.assertEqual((len(self.events("ready")), self.events("stop-signal")), (1, []))
             process.send_signal(number)
-            self.assertEqual((process.wait(PATIENCE), process.stderr.read()), (0, ""))
+            self.assertEqual((process.wait(PATIENCE), support.without_signs_of_life(process.stderr.read())), (0, ""))
             self.wait_until(lambda: not support.marked(self.mark))
             self.assertEqual(len(self.events("exit")), 1)
             os.unlink(f"{self.dir}/events")
+
+    def test_a_slow_start_says_one_line(self):
+        process, said = self.hold(self.db, *self.described("--start-delay-ms", "2500"))
+        self.assertEqual(said, "\n")
+        process.terminate()
+        self.assertEqual((process.wait(PATIENCE), process.stderr.read()),
+                         (0, f"procref hold: waiting for {self.db} to be ready (its READY=1)\n"))
 
     def test_killing_it_gives_the_reference_back(self):
         process, _ = self.hold(self.db, *self.described())

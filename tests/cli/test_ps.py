@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import pty
+import select
 import signal
 import socket
 import struct
@@ -230,7 +231,7 @@ class Ps(ClientWorld):
         os.close(slave)
         text = b""
         with contextlib.suppress(OSError):  # EIO: nobody has it open any more
-            while part := os.read(master, 65536):
+            while select.select([master], [], [], PATIENCE)[0] and (part := os.read(master, 65536)):
                 text += part
         os.close(master)
         self.assertEqual(process.wait(PATIENCE), 0)
@@ -257,11 +258,11 @@ class Ps(ClientWorld):
             listener.bind(f"\0procref/{os.geteuid()}/{0x1234567890abcdef:016x}/0")
             listener.listen()
             process = subprocess.Popen([PROCREF, "ps", "--json"], stdout=subprocess.PIPE, env=self.env, text=True)
-            asked = threading.Thread(target=self.answer_all, args=[listener])
-            asked.start()
-            services = json.loads(process.communicate(timeout=PATIENCE)[0])
-            listener.shutdown(socket.SHUT_RDWR)
-            asked.join()
+            threading.Thread(target=self.answer_all, args=[listener], daemon=True).start()
+            try:
+                services = json.loads(process.communicate(timeout=PATIENCE)[0])
+            finally:
+                listener.shutdown(socket.SHUT_RDWR)
         self.assert_as_documented(services)
         self.assertIn((None, "other version"), [(one["name"], one["state"]) for one in services])
 

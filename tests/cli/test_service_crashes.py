@@ -29,7 +29,7 @@ class ServiceCrashes(World):
         """A resource that is made, used by two more, and undone; each step says when it finds the world otherwise."""
         def step(name, words):
             begun = f"{self.work}/{name}.begun"  # the first time it takes long, and is not to get on by itself
-            wait = f"[ -e {begun} ] || {{ touch {begun}; sleep 25; }}; " if name == slow else ""
+            wait = f"[ -e {begun} ] || {{ touch {begun}; sleep 100; }}; " if name == slow else ""
             return f"/bin/sh -c '{wait}{words} || {{ echo {name} >>{self.went_wrong}; exit 1; }}'"
         res = f"{self.work}/res"
         self.ended_well(check=False)
@@ -122,7 +122,7 @@ Requires=db
 
     def test_what_an_interrupted_step_had_started_has_ended_when_it_begins_again(self):
         begun = f"{self.work}/begun"
-        self.write("once", f"flock -n {self.work}/lock sh -c '[ -e {begun} ] || {{ touch {begun}; sleep 30; }}' || echo two >>{self.went_wrong}\n")
+        self.write("once", f"flock -n {self.work}/lock sh -c '[ -e {begun} ] || {{ touch {begun}; sleep 100; }}' || echo two >>{self.went_wrong}\n")
         for step in ("ExecStop", "ExecStopPost"):
             with self.subTest(step):
                 self.write("it.service", f"[Service]\nExecStart=sleep 1001\nKillMode=process\n"

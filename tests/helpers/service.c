@@ -154,6 +154,12 @@ static long starts(void) {
     return count;
 }
 
+static void port_is_taken(void) {
+    fprintf(stderr, "cannot listen on port %ld: %s\n", options.port, strerror(errno));
+    append(options.events, "bind-failed %ld", options.port);
+    exit(98);
+}
+
 /* Before it counts as started and before its delay: till then its picked port is anybody's, and the
  * tests beside this one pick, too. */
 static int bind_tcp(void) {
@@ -162,9 +168,7 @@ static int bind_tcp(void) {
     int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0) {
-        fprintf(stderr, "cannot listen on port %ld: %s\n", options.port, strerror(errno));
-        append(options.events, "bind-failed %ld", options.port);
-        exit(98);
+        port_is_taken();
     }
     return fd;
 }
@@ -450,7 +454,9 @@ static void serve(struct pollfd *fds, int tcp, bool started, char *self) {
         if (fds[1].revents != 0 && !started) {
             close(fds[1].fd);
             fds[1].fd = tcp;
-            listen(tcp, 512);
+            if (tcp >= 0 && listen(tcp, 512) < 0) {
+                port_is_taken(); /* by another who has bound it, too (SO_REUSEADDR) */
+            }
             fds[2].fd = options.unix_path != NULL ? listen_unix() : -1;
             if (options.fail_after_bind) {
                 leave(5);
@@ -494,9 +500,9 @@ int main(int argc, char **argv) {
     }
     fds[0].fd = block_signals(&blocked);
     parse(argc, argv);
+    prove_to_be_alone();
     int tcp = options.port > 0 ? bind_tcp() : -1;
     append(options.events, "start %ld", options.port);
-    prove_to_be_alone();
     tell_surroundings(&blocked);
     fds[1].fd = timer(options.start_delay_ms > 0 ? options.start_delay_ms : 0);
     if (options.start_delay_ms <= 0) {

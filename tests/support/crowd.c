@@ -82,9 +82,9 @@ static void *hold_and_let_go(void *unused) {
 }
 
 /*
- * gcc 12's AddressSanitizer does not lock its allocator around fork(2): where another thread is in
- * it then, the child waits for that thread, which it has not, for ever. So with it the child of a
- * crowd allocates nothing; test_fork_exec's children do all this, of a program with one thread.
+ * AddressSanitizer (gcc 12's) does not lock its allocator around fork(2): if another thread is in it
+ * then, a child that allocates waits for that thread, which it has not, for ever. So with it the
+ * child of a crowd does not; that of a program with one thread does (test_fork_exec, torture).
  */
 #if defined __has_feature
 #if __has_feature(address_sanitizer)

@@ -6,8 +6,8 @@
 
 #define TCP "ready=tcp"
 #define ON_PORT "--port ${PORT}"
-/* A start that was begun goes on for its start_timeout, wanted or not: longer than a machine stalls,
- * or it ends before who asked for less time looks. */
+/* A start that was begun goes on for its start_timeout, wanted or not: longer than a machine
+ * stalls, or it ends before who asked for less time looks. */
 #define NEVER_READY "ready=exec:false start_timeout=4000"
 
 struct client *loop_start(struct world *w);

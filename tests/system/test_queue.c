@@ -62,13 +62,15 @@ TEST(who_acquires_has_its_deadline) {
 TEST(an_event_loop_is_not_held_up_and_gets_its_place) {
     struct two t = with_full_queue(w, "pending");
     struct reply r;
-    int64_t began = now_ms();
+    int quick = 0;
     client_do(t.second, "start 0 20000 1");
     for (int tries = 0; tries < 20; tries++) { /* it is woken to try again */
+        int64_t began = now_ms();
         assert_string_equal(client_ask(t.second, "ready 0 5000 poll").verb, "readable");
         assert_string_equal(client_ask(t.second, "finish 0").verb, "again");
+        quick += now_ms() - began < 150;
     }
-    assert_true(now_ms() - began < 15000);
+    assert_true(quick >= 10);
     assert_one_pair(w);
     watched_signal(&t.keeper, SIGCONT);
     do {

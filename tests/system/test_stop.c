@@ -7,17 +7,21 @@
 #define ON_PORT "--port ${PORT}"
 
 TEST(a_service_without_linger_is_stopped_within_milliseconds) {
-    struct client *c = client_start(w);
-    struct event stopped;
-    client_open(c, ON_PORT, TCP);
-    struct watched service = watch(client_hold(c).pid);
-    struct timespec t;
-    client_kill(c);
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    watched_await_end(&service);
-    assert_true(events_last(w, "stop-signal 15", &stopped));
-    /* Generous: the goal is 10 ms, bench/ measures it. */
-    assert_true(stopped.ns - ((int64_t)t.tv_sec * 1000000000 + t.tv_nsec) < 10000000000);
+    /* Generous: the goal is 10 ms, bench/ measures it. And the machine may stall. */
+    int64_t took_ns = INT64_MAX;
+    for (int round = 0; round < 5 && took_ns >= 500000000; round++) {
+        struct client *c = client_start(w);
+        struct event stopped;
+        client_open(c, ON_PORT, TCP);
+        struct watched service = watch(client_hold(c).pid);
+        struct timespec t;
+        client_kill(c);
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        watched_await_end(&service);
+        assert_true(events_last(w, "stop-signal 15", &stopped));
+        took_ns = stopped.ns - ((int64_t)t.tv_sec * 1000000000 + t.tv_nsec);
+    }
+    assert_true(took_ns < 500000000);
 }
 
 TEST(a_client_that_returns_during_the_linger_finds_the_same_service) {

@@ -252,10 +252,13 @@ void act(struct worker *w) {
     static void (*const gentle[])(struct worker *) = {act_plain, act_nested, act_burst, act_edge,
                                                       act_reopen};
     uint32_t which = roll(&w->dice, sizeof acts / sizeof acts[0]);
-    if (terms_of(w->arena, w->round).gentle || !w->may_fork) {
+    bool forks = acts[which] == act_fork || acts[which] == act_child_exec;
+    if (terms_of(w->arena, w->round).gentle) {
         gentle[which % (sizeof gentle / sizeof gentle[0])](w);
     } else if (chance(&w->dice, 1)) {
         act_exec(w);
+    } else if (forks && !w->may_fork) {
+        act_plain(w);
     } else {
         acts[which](w);
     }

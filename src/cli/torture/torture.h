@@ -224,8 +224,8 @@ bool excused(const struct held *held);
  */
 
 /*
- * gcc 12's AddressSanitizer does not lock its allocator around fork(2): where another thread is in
- * it then, the child waits for that thread, which it has not, for ever.
+ * AddressSanitizer (gcc 12's) does not lock its allocator around fork(2): if another thread is in
+ * it then, a child that allocates waits for that thread, which it has not, for ever.
  */
 #if defined __has_feature
 #if __has_feature(address_sanitizer)
@@ -243,7 +243,7 @@ struct worker {
     uint32_t arena, round, number, thread; /* number: of the client in its round */
     struct dice dice;                      /* of the act that it is in */
     bool another;                          /* which of the two configurations it wants */
-    bool may_fork;
+    bool may_fork;                         /* a child that allocates */
     struct slot *slot;
     procref_service *service;
 };

@@ -267,13 +267,11 @@ static int run_child(struct trial *trial, int *ret_status) {
     }
     sigfillset(&all); /* no handler of the caller runs in the child */
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    PRI_UNSEEN_BEGIN();
     pid_t child = clone(try_it, stack + STACK_SIZE, CLONE_VM | CLONE_VFORK, trial);
     pid_t ended;
     do {
         ended = child > 0 ? waitpid(child, ret_status, __WALL) : -1;
     } while (ended < 0 && child > 0 && errno == EINTR);
-    PRI_UNSEEN_END();
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     munmap(stack, STACK_SIZE);
     return child;

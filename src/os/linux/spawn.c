@@ -365,7 +365,8 @@ int pri_spawn_pair(const struct pri_config *config, procref_waitable *ret_link,
         pri_link_close(s->link);
     }
     if (killed) {
-        return code; /* the second child may still run in this memory: it is left */
+        /* The second child may still run in this memory, unseen: both are left. */
+        return code;
     }
     PRI_UNSEEN_END();
 free_memory:

@@ -210,7 +210,7 @@ static bool has_arguments(uint32_t pid) {
  * between.
  */
 static enum carries environment_of(uint32_t pid, const char *token) {
-    enum { LOOKS = 4, NAPS = 200 };
+    enum { LOOKS = 4, NAPS = 50 };
     static const struct timespec nap = {.tv_nsec = 1000000};
     bool empty;
     enum carries carries = read_environment(pid, token, &empty);
