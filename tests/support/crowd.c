@@ -82,8 +82,8 @@ static void *hold_and_let_go(void *unused) {
 }
 
 /*
- * AddressSanitizer (gcc 12's) does not lock its allocator around fork(2): if another thread is in it
- * then, a child that allocates waits for that thread, which it has not, for ever. So with it the
+ * AddressSanitizer (gcc 12's) does not lock its allocator around fork(2): if another thread is in
+ * it then, a child that allocates waits for that thread, which it has not, for ever. So with it the
  * child of a crowd does not; that of a program with one thread does (test_fork_exec, torture).
  */
 #if defined __has_feature
@@ -263,8 +263,9 @@ static bool handle_realtime(void) {
 }
 
 /*
- * One after the other, as long as it runs. Not faster: they queue, and a process with signals pending
- * gets nothing else done. On a busy machine a burst of all each time outran its receiver for good.
+ * One after the other, as long as it runs. Not faster: they queue, and a process with signals
+ * pending gets nothing else done. On a busy machine a burst of all each time outran its receiver
+ * for good.
  */
 static unsigned queue(pid_t pid, long ms) {
     unsigned sent = 0;
