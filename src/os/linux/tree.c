@@ -149,6 +149,7 @@ static enum carries read_environment(uint32_t pid, const char *token_text, bool 
     enum carries result = CARRIES_NOTHING;
     char path[32], bytes[1024];
     struct stat status;
+    bool any = false;
     size_t at = 0; /* in the entry */
     ssize_t length;
 
@@ -160,6 +161,7 @@ static enum carries read_environment(uint32_t pid, const char *token_text, bool 
     }
     bool ours = fstat(fd, &status) == 0 && status.st_uid == geteuid();
     while ((length = read(fd, bytes, sizeof bytes)) > 0 || (length < 0 && errno == EINTR)) {
+        any = any || length > 0;
         for (ssize_t i = 0; i < length; i++) {
             /* While bash reads its environment it cuts each entry at its '=' for a moment, in place
              * (variables.c, initialize_shell_variables). */
@@ -183,8 +185,9 @@ static enum carries read_environment(uint32_t pid, const char *token_text, bool 
             keeper.matched = token.matched = at = 0;
         }
     }
-    /* Of who has executed or ended meanwhile only the beginning was read: nothing is there now. */
-    *ret_empty = pread(fd, bytes, 1, 0) <= 0;
+    /* Of who has executed or ended meanwhile only the beginning was read: nothing is there now. And
+     * of who was in the midst of an exec nothing was, though it may be there now. */
+    *ret_empty = !any || pread(fd, bytes, 1, 0) <= 0;
     close(fd);
     return result;
 }
