@@ -17,6 +17,7 @@
 #include "core/fail.h"
 #include "core/hot.h"
 #include "core/trace.h"
+#include "os/clock.h"
 #include "os/linux/sets.h"
 
 /*
@@ -25,7 +26,7 @@
  */
 enum { SEM_READY = PRI_SET_REFS + 1, SEM_GEN, SEM_KEEPER, SEM_CALL, SEM_COUNT };
 
-enum { OPS_MOST = 12, PROBES_MOST = 8, GENERATIONS_MOST = 32767, TRIES_MOST = 16 };
+enum { OPS_MOST = 12, PROBES_MOST = 8, UNDO_MS = 1000, GENERATIONS_MOST = 32767, TRIES_MOST = 16 };
 
 static const unsigned short sems[PRI_REGISTER_COUNT] = {
     [PRI_REG_ID] = PRI_SET_VERSION, [PRI_REG_REFS] = PRI_SET_REFS, [PRI_REG_KEEPER] = SEM_KEEPER,
@@ -266,7 +267,6 @@ static pid_t start_probe(struct pri_counter *counter) {
  * dead yet. */
 int pri_counter_probe_undo(struct pri_counter *counter) {
     struct sembuf undone = {SEM_CALL, 0, 0};
-    struct timespec patience = {.tv_sec = 1};
     int status = 0, tries = 0, result;
     do {
         pid_t child = start_probe(counter);
@@ -279,7 +279,11 @@ int pri_counter_probe_undo(struct pri_counter *counter) {
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
         return PROCREF_E_UNSUPPORTED;
     }
-    do {
+    int64_t until_ns = pri_deadline(UNDO_MS);
+    do { /* each stop and continue interrupts it (signal(7)) */
+        int64_t left_ns = until_ns - pri_clock_ns();
+        left_ns = left_ns > 0 ? left_ns : 0;
+        struct timespec patience = {left_ns / (1000 * PRI_MS), left_ns % (1000 * PRI_MS)};
         result = semtimedop(counter->id, &undone, 1, &patience);
     } while (result < 0 && errno == EINTR);
     return result < 0 && errno == EAGAIN ? PROCREF_E_UNSUPPORTED : 0;
