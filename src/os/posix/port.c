@@ -18,8 +18,9 @@ static int bind_port(uint16_t port) {
         return -1;
     }
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    /* Of one that is named: else the closed connections of the last start (TIME_WAIT) would look
-     * like somebody else. Of any: only without it is nobody's that is not yet listened on taken. */
+    /* For a named port: else the closed connections of the last start (TIME_WAIT) would look like
+     * somebody else. For any: with it the kernel may give one that another has bound already and
+     * does not listen on yet. */
     if (port != 0) {
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     }
