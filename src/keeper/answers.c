@@ -71,7 +71,7 @@ static void tell_up(struct pri_keeper *k, struct pri_client *client) {
     PRI_TRACE("tells client %u: up(%u)", (unsigned)client->process.pid,
               (unsigned)answer.generation);
     PRI_CRASH_POINT("tells up");
-    client->state = CLIENT_TOLD;
+    pri_client_become(k, client, CLIENT_TOLD);
     pri_answer_send(k, client, &answer, k->pair->record_page);
 }
 
@@ -81,17 +81,16 @@ void pri_answer_up(struct pri_keeper *k) {
     }
     for (struct pri_client *client = k->clients; client != NULL; client = client->next) {
         bool refuses = client->unhealthy && client->generation == k->machine.generation;
-        if (client->link >= 0 && client->state == CLIENT_ASKING && !refuses &&
-            !pri_request_wants_another(k, client)) {
+        if (client->state == CLIENT_ASKING && !refuses && !pri_request_wants_another(k, client)) {
             tell_up(k, client);
         }
     }
 }
 
 void pri_answer_failed(struct pri_keeper *k) {
-    pri_clients_accept(k); /* who is in the queue waited for this start too */
+    pri_clients_accept(k, PRI_ACCEPT_QUEUE); /* who is in the queue waited for this start too */
     for (struct pri_client *client = k->clients; client != NULL; client = client->next) {
-        if (client->link >= 0 && client->state == CLIENT_ASKING) {
+        if (client->state == CLIENT_ASKING) {
             pri_answer_one_error(k, client, &k->error);
         }
     }
@@ -106,8 +105,7 @@ void pri_answer_one_stays(struct pri_keeper *k, struct pri_client *client) {
 
 void pri_answer_stays(struct pri_keeper *k) {
     for (struct pri_client *client = k->clients; client != NULL; client = client->next) {
-        if (client->link >= 0 &&
-            (client->state == CLIENT_AWAITS_STOP || client->state == CLIENT_STOPS)) {
+        if (client->state == CLIENT_AWAITS_STOP || client->state == CLIENT_STOPS) {
             pri_answer_one_stays(k, client);
         }
     }
@@ -115,7 +113,7 @@ void pri_answer_stays(struct pri_keeper *k) {
 
 void pri_answer_stop(struct pri_keeper *k, enum pri_tell tell) {
     for (struct pri_client *client = k->clients; client != NULL; client = client->next) {
-        if (client->link >= 0 && client->state == CLIENT_STOPS) {
+        if (client->state == CLIENT_STOPS) {
             struct pri_answer answer;
             pri_answer_head(k, &answer, tell);
             pri_answer_send(k, client, &answer, -1);
@@ -129,7 +127,7 @@ void pri_answer_stop(struct pri_keeper *k, enum pri_tell tell) {
 static struct pri_client *candidate(struct pri_keeper *k) {
     struct pri_client *best = NULL;
     for (struct pri_client *client = k->clients; client != NULL; client = client->next) {
-        if (client->link >= 0 && client->state == CLIENT_ASKING) {
+        if (client->state == CLIENT_ASKING) {
             int rank = 2 * client->unhealthy + client->recovers;
             int best_rank = best != NULL ? 2 * best->unhealthy + best->recovers : -1;
             best = rank > best_rank ? client : best;
@@ -160,14 +158,14 @@ void pri_answer_elect(struct pri_keeper *k) {
     PRI_TRACE("elects client %u: %s as %u", (unsigned)client->process.pid,
               recovers ? "recover" : "start", (unsigned)answer.generation);
     PRI_CRASH_POINT("elects");
-    client->state = CLIENT_ELECTED;
+    pri_client_become(k, client, CLIENT_ELECTED);
     pri_client_watch(k, client); /* what it forks may hold a copy of the connection */
     pri_answer_send(k, client, &answer, k->pair->record_page);
 }
 
 static void answer_closers(struct pri_keeper *k, enum pri_tell tell, bool all) {
     for (struct pri_client *client = k->clients; client != NULL; client = client->next) {
-        if (client->link >= 0 && client->state == CLIENT_CLOSES) {
+        if (client->state == CLIENT_CLOSES) {
             struct pri_answer answer;
             pri_answer_head(k, &answer, tell);
             answer.slot = pri_slots_give(k, &client->process, client->slot);
@@ -177,9 +175,7 @@ static void answer_closers(struct pri_keeper *k, enum pri_tell tell, bool all) {
                                                 : "others hold");
             PRI_CRASH_POINT("answers who closes");
             pri_answer_send(k, client, &answer, tell == PRI_TELL_CLOSE ? k->pair->record_page : -1);
-            if (client->link >= 0) {
-                pri_client_hang_up(k, client);
-            }
+            pri_client_hang_up(k, client);
             if (!all) {
                 return;
             }

@@ -11,10 +11,17 @@
  * Who connects is about to ask; nothing is stopped meanwhile. One that was itself stopped in
  * between keeps a service no longer than this, and begins again when it goes on.
  */
-enum { SILENCE_MS = 3000, PAUSE_MS = 100, ACCEPTS_MOST = 4096 };
+enum { SILENCE_MS = 3000, PAUSE_MS = 100 };
 
 /* What starts, watches and ends the service finds a descriptor however many clients come. */
 enum { OTHER_DESCRIPTORS = 26 };
+
+void pri_client_become(struct pri_keeper *k, struct pri_client *client,
+                       enum pri_client_state state) {
+    k->clients_in[client->state]--;
+    k->clients_in[state]++;
+    client->state = state;
+}
 
 void pri_client_hang_up(struct pri_keeper *k, struct pri_client *client) {
     if (client->watch >= 0) {
@@ -22,30 +29,32 @@ void pri_client_hang_up(struct pri_keeper *k, struct pri_client *client) {
         pri_link_close(client->watch);
         client->watch = -1;
     }
-    if (client->link >= 0) {
-        pri_poller_remove(k->poller, client->link);
-        pri_link_close(client->link);
-        client->link = -1;
-        k->links--;
-        switch (client->state) {
-        case CLIENT_ASKING: pri_run_limit_start(k); /* fall through */
-        case CLIENT_NEW:
-        case CLIENT_TOLD: pri_keeper_push(k, PRI_E_HUNG_UP); break;
-        case CLIENT_ELECTED: pri_keeper_push(k, PRI_E_STARTER_LOST); break;
-        default: break;
-        }
+    if (client->state == CLIENT_GONE) {
+        return;
     }
+    pri_poller_remove(k->poller, client->link);
+    pri_link_close(client->link);
+    k->links--;
+    switch (client->state) {
+    case CLIENT_ASKING: pri_run_limit_start(k); /* fall through */
+    case CLIENT_NEW:
+    case CLIENT_TOLD: pri_keeper_push(k, PRI_E_HUNG_UP); break;
+    case CLIENT_ELECTED: pri_keeper_push(k, PRI_E_STARTER_LOST); break;
+    default: break;
+    }
+    pri_client_become(k, client, CLIENT_GONE);
 }
 
 void pri_clients_sweep(struct pri_keeper *k) {
     struct pri_client **at = &k->clients;
-    while (*at != NULL) {
+    while (k->clients_in[CLIENT_GONE] > 0) {
         struct pri_client *client = *at;
-        if (client->link >= 0) {
+        if (client->state != CLIENT_GONE) {
             at = &client->next;
             continue;
         }
         *at = client->next;
+        k->clients_in[CLIENT_GONE]--;
         free(client);
         pri_clients_resume(k);
     }
@@ -66,21 +75,14 @@ void pri_clients_close_all(struct pri_keeper *k) {
     pri_clients_sweep(k);
 }
 
-uint32_t pri_clients_count(const struct pri_keeper *k, int state) {
-    uint32_t count = 0;
-    for (const struct pri_client *client = k->clients; client != NULL; client = client->next) {
-        count += client->link >= 0 && (int)client->state == state;
-    }
-    return count;
-}
-
 bool pri_clients_forced(const struct pri_keeper *k) {
-    for (const struct pri_client *client = k->clients; client != NULL; client = client->next) {
-        if (client->link >= 0 && client->state == CLIENT_STOPS && client->forces) {
-            return true;
+    bool forced = false;
+    if (k->clients_in[CLIENT_STOPS] > 0) {
+        for (const struct pri_client *client = k->clients; client != NULL; client = client->next) {
+            forced = forced || (client->state == CLIENT_STOPS && client->forces);
         }
     }
-    return false;
+    return forced;
 }
 
 /* How many of those who ask hold what is up and say that it does not work. */
@@ -88,7 +90,7 @@ uint32_t pri_clients_unhealthy(const struct pri_keeper *k, bool *ret_recovers) {
     uint32_t count = 0;
     *ret_recovers = false;
     for (const struct pri_client *client = k->clients; client != NULL; client = client->next) {
-        if (client->link >= 0 && client->state == CLIENT_ASKING && client->unhealthy &&
+        if (client->state == CLIENT_ASKING && client->unhealthy &&
             client->generation == k->machine.generation) {
             count++;
             *ret_recovers = *ret_recovers || client->recovers;
@@ -107,8 +109,8 @@ void pri_client_watch(struct pri_keeper *k, struct pri_client *client) {
 }
 
 void pri_clients_event(struct pri_keeper *k, struct pri_client *client, bool process) {
-    if (client->link < 0) {
-        return; /* hung up earlier in this round */
+    if (client->state == CLIENT_GONE) {
+        return; /* earlier in this round */
     }
     if (process) {
         pri_client_hang_up(
@@ -129,12 +131,11 @@ static void pause_accepting(struct pri_keeper *k, int64_t until_ns) {
     k->accept_ns = until_ns;
 }
 
-void pri_clients_accept(struct pri_keeper *k) {
+void pri_clients_accept(struct pri_keeper *k, int most) {
     if (k->accept_ns == PRI_NEVER && has_room(k)) {
         pri_clients_resume(k); /* who waits for room is asked in as soon as there is some */
     }
-    /* A queue's length: who begins again and again as fast as we accept must not keep us here. */
-    for (int most = ACCEPTS_MOST; most > 0; most--) {
+    for (; most > 0; most--) {
         procref_waitable link;
         if (!k->accept_paused && !has_room(k)) {
             pause_accepting(k, PRI_NEVER);
@@ -155,6 +156,7 @@ void pri_clients_accept(struct pri_keeper *k) {
         }
         client->link = link;
         k->links++;
+        k->clients_in[CLIENT_NEW]++;
         client->waited = pri_request_is_early(k); /* it may come to ask after that */
         client->watch = -1;
         client->until_ns = pri_deadline(SILENCE_MS);
@@ -166,9 +168,11 @@ void pri_clients_accept(struct pri_keeper *k) {
 
 int64_t pri_clients_deadline(const struct pri_keeper *k) {
     int64_t least = PRI_NEVER;
-    for (const struct pri_client *client = k->clients; client != NULL; client = client->next) {
-        if (client->link >= 0 && client->state == CLIENT_NEW && client->until_ns < least) {
-            least = client->until_ns;
+    if (k->clients_in[CLIENT_NEW] > 0) {
+        for (const struct pri_client *client = k->clients; client != NULL; client = client->next) {
+            if (client->state == CLIENT_NEW && client->until_ns < least) {
+                least = client->until_ns;
+            }
         }
     }
     return least;
@@ -177,7 +181,7 @@ int64_t pri_clients_deadline(const struct pri_keeper *k) {
 void pri_clients_expire(struct pri_keeper *k) {
     int64_t now = pri_clock_ns();
     for (struct pri_client *client = k->clients; client != NULL; client = client->next) {
-        if (client->link >= 0 && client->state == CLIENT_NEW && client->until_ns <= now) {
+        if (client->state == CLIENT_NEW && client->until_ns <= now) {
             pri_client_hang_up(k, client);
         }
     }
@@ -186,7 +190,7 @@ void pri_clients_expire(struct pri_keeper *k) {
 /* Only now does it matter whether those who were told "up" still live. */
 void pri_clients_watch_told(struct pri_keeper *k) {
     for (struct pri_client *client = k->clients; client != NULL; client = client->next) {
-        if (client->link >= 0 && client->state == CLIENT_TOLD) {
+        if (client->state == CLIENT_TOLD) {
             pri_client_watch(k, client);
         }
     }

@@ -5,6 +5,8 @@
 #include "keeper/keeper.h"
 
 /* clients.c */
+void pri_client_become(struct pri_keeper *k, struct pri_client *client,
+                       enum pri_client_state state);
 void pri_client_hang_up(struct pri_keeper *k, struct pri_client *client);
 void pri_client_watch(struct pri_keeper *k, struct pri_client *client); /* the end of its process */
 

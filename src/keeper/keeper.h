@@ -71,24 +71,28 @@ struct pri_pair {
     char token[32];      /* "PROCREF_TOKEN=…" */
 };
 
+enum pri_client_state {
+    CLIENT_NEW,
+    CLIENT_ASKING,
+    CLIENT_TOLD,
+    CLIENT_AWAITS_STOP,
+    CLIENT_ELECTED, /* runs on_first_acquire or on_recover */
+    CLIENT_CLOSES,  /* asked whether it is the last */
+    CLIENT_STOPS,   /* the command: wants it stopped */
+    CLIENT_WATCHES, /* the command: waits for our end */
+    CLIENT_GONE,    /* hung up, freed at the end of the round */
+    CLIENT_STATES,
+};
+
 struct pri_client {
     struct pri_client *next;
-    procref_waitable link;  /* -1: hung up, freed at the end of the round */
+    procref_waitable link;
     procref_waitable watch; /* of its process, once it matters whether it lives; -1 */
     struct pri_process process;
     uint64_t parts[PRI_PART_COUNT];
     int32_t slot;
     int64_t until_ns; /* by then it must have asked */
-    enum {
-        CLIENT_NEW,
-        CLIENT_ASKING,
-        CLIENT_TOLD,
-        CLIENT_AWAITS_STOP,
-        CLIENT_ELECTED, /* runs on_first_acquire or on_recover */
-        CLIENT_CLOSES,  /* asked whether it is the last */
-        CLIENT_STOPS,   /* the command: wants it stopped */
-        CLIENT_WATCHES, /* the command: waits for our end */
-    } state;
+    enum pri_client_state state;
     uint32_t generation; /* of which it said that it is unhealthy */
     bool share, unhealthy, recovers, waited, forces, starts_none;
 };
@@ -134,7 +138,8 @@ struct pri_keeper {
 
     /* clients.c, slots.c */
     struct pri_client *clients;
-    uint64_t links; /* how many of them are connected */
+    uint32_t clients_in[CLIENT_STATES]; /* how many of them */
+    uint64_t links;                     /* how many are connected */
     bool accept_paused;
     struct pri_old_holder *old;
     uint32_t old_count, old_callers, slots_limit, slots_refused, slot_cursor;
@@ -212,7 +217,10 @@ void pri_row_await_zero(struct pri_keeper *k, enum pri_register reg);
 _Noreturn void pri_standby_run(struct pri_pair *pair);
 
 /* clients.c */
-void pri_clients_accept(struct pri_keeper *k);
+/* Asks in so many: some, as there is more to hear of; or all, which is as many as a queue has
+ * places for (who begins again as fast as we accept must not keep us). */
+enum { PRI_ACCEPT_SOME = 64, PRI_ACCEPT_QUEUE = 4096 };
+void pri_clients_accept(struct pri_keeper *k, int most);
 void pri_clients_event(struct pri_keeper *k, struct pri_client *client, bool process);
 void pri_clients_sweep(struct pri_keeper *k); /* frees those who hung up */
 void pri_clients_watch_told(struct pri_keeper *k);
@@ -220,7 +228,6 @@ int64_t pri_clients_deadline(const struct pri_keeper *k);
 void pri_clients_expire(struct pri_keeper *k);
 void pri_clients_resume(struct pri_keeper *k);
 void pri_clients_close_all(struct pri_keeper *k);
-uint32_t pri_clients_count(const struct pri_keeper *k, int state);
 bool pri_clients_forced(const struct pri_keeper *k);
 uint32_t pri_clients_unhealthy(const struct pri_keeper *k, bool *ret_recovers);
 

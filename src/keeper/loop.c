@@ -14,7 +14,7 @@
 #include "os/poller.h"
 #include "os/rendezvous.h"
 
-enum { BACK_OFF_FIRST_MS = 20, LONG_UP_MS = 10000 };
+enum { FEED_MOST = 8, BACK_OFF_FIRST_MS = 20, LONG_UP_MS = 10000 };
 
 void pri_keeper_push(struct pri_keeper *k, enum pri_event event) {
     for (int i = 0; i < k->queued; i++) {
@@ -163,15 +163,20 @@ static void limit_starts(struct pri_keeper *k) {
     k->machine.long_up = (pri_clock_ns() - k->up_since_ns) / PRI_MS > long_up_ms;
 }
 
-/* Who is in the queue is asked in before anything is decided that could end the service. */
-static void fill_facts(struct pri_keeper *k) {
+/*
+ * Who is in the queue is asked in before anything is decided that could end the service. While
+ * somebody asks nothing is but what the end of its processes decides; and who begins again and
+ * again as fast as we ask in must not keep us from hearing anybody else.
+ */
+static void fill_facts(struct pri_keeper *k, enum pri_event event) {
     struct pri_machine *m = &k->machine;
-    if (m->state != PRI_S_ENDED) {
-        pri_clients_accept(k);
+    bool nobody_asks = k->clients_in[CLIENT_ASKING] == 0;
+    if (m->state != PRI_S_ENDED && (nobody_asks || event == PRI_E_TREE_GONE)) {
+        pri_clients_accept(k, PRI_ACCEPT_QUEUE);
     }
-    m->coming = pri_clients_count(k, CLIENT_NEW);
-    m->asking = pri_clients_count(k, CLIENT_ASKING);
-    m->told = pri_clients_count(k, CLIENT_TOLD);
+    m->coming = k->clients_in[CLIENT_NEW];
+    m->asking = k->clients_in[CLIENT_ASKING];
+    m->told = k->clients_in[CLIENT_TOLD];
     m->refs = pri_counter_read(&k->counter, PRI_REG_REFS);
     if (m->refs < 0 && k->counter.id >= 0) {
         k->counter.id = -1; /* removed under us: its holders are known by the record page alone */
@@ -194,32 +199,42 @@ static void fill_facts(struct pri_keeper *k) {
     limit_starts(k);
 }
 
-/* Feeds all events that wait, and those that their actions make. */
-static void feed(struct pri_keeper *k) {
-    while (k->queued > 0 || pri_request_reconsider(k)) {
-        if (k->queued == 0) {
-            continue; /* it was told */
-        }
-        enum pri_event event = k->queue[0];
-        memmove(k->queue, k->queue + 1, sizeof k->queue - sizeof k->queue[0]);
-        k->queued--;
-        enum pri_state before = k->machine.state;
-        if (k->old_count > 0 && (event == PRI_E_ZERO || event == PRI_E_HUNG_UP)) {
-            pri_slots_count_old(k); /* a holder of the old set may have attached to the new one */
-        }
-        fill_facts(k);
-        struct pri_actions actions = pri_keeper_next(&k->machine, event);
-        PRI_TRACE("%s, %s -> %s (refs %d, asking %u, told %u)", pri_state_name(before),
-                  pri_event_name(event), pri_state_name(k->machine.state), k->machine.refs,
-                  k->machine.asking, k->machine.told);
-        for (int i = 0; i < actions.count; i++) {
-            PRI_TRACE("  does: %s", pri_action_name(actions.list[i]));
-            perform(k, actions.list[i]);
-        }
-        if (k->machine.state != before && pri_clients_count(k, CLIENT_STOPS) > 0) {
-            pri_keeper_push(k, PRI_E_STOP_ASKED);
+static void feed_one(struct pri_keeper *k) {
+    enum pri_event event = k->queue[0];
+    memmove(k->queue, k->queue + 1, sizeof k->queue - sizeof k->queue[0]);
+    k->queued--;
+    enum pri_state before = k->machine.state;
+    if (k->old_count > 0 && (event == PRI_E_ZERO || event == PRI_E_HUNG_UP)) {
+        pri_slots_count_old(k); /* a holder of the old set may have attached to the new one */
+    }
+    fill_facts(k, event);
+    struct pri_actions actions = pri_keeper_next(&k->machine, event);
+    PRI_TRACE("%s, %s -> %s (refs %d, asking %u, told %u)", pri_state_name(before),
+              pri_event_name(event), pri_state_name(k->machine.state), k->machine.refs,
+              k->machine.asking, k->machine.told);
+    for (int i = 0; i < actions.count; i++) {
+        PRI_TRACE("  does: %s", pri_action_name(actions.list[i]));
+        perform(k, actions.list[i]);
+    }
+    if (k->machine.state != before && k->clients_in[CLIENT_STOPS] > 0) {
+        pri_keeper_push(k, PRI_E_STOP_ASKED);
+    }
+}
+
+/*
+ * Feeds the events that wait, and those that their actions make. Those may be without end, as when
+ * all who are elected one after the other have gone: true if there may be more, to be fed when it
+ * is known what has happened outside meanwhile.
+ */
+static bool feed(struct pri_keeper *k) {
+    for (int most = FEED_MOST; most > 0; most--) {
+        if (k->queued > 0) {
+            feed_one(k);
+        } else if (!pri_request_reconsider(k)) {
+            return false;
         }
     }
+    return true;
 }
 
 /* ---- What happened outside ------------------------------------------------------------------- */
@@ -242,7 +257,7 @@ static void waiter_event(struct pri_keeper *k) {
 
 static void dispatch(struct pri_keeper *k, uint64_t tag) {
     switch (tag) {
-    case PRI_TAG_LISTENER: pri_clients_accept(k); break;
+    case PRI_TAG_LISTENER: pri_clients_accept(k, PRI_ACCEPT_SOME); break;
     case PRI_TAG_CHILDREN:
         pri_outcome_reap(k);
         pri_outcome_status(k);
@@ -507,15 +522,15 @@ int pri_keeper_run(struct pri_pair *pair) {
         take_over(k);
     }
     pri_keeper_push(k, PRI_E_RESUME);
-    feed(k);
+    bool more = feed(k);
     while (!k->finished) {
         uint64_t tags[PRI_POLLER_EVENTS];
-        int count = pri_poller_wait(k->poller, next_deadline(k), tags);
+        int count = pri_poller_wait(k->poller, more ? 0 : next_deadline(k), tags);
         for (int i = 0; i < count; i++) {
             dispatch(k, tags[i]);
         }
         timers(k);
-        feed(k);
+        more = feed(k);
         pri_run_tidy(k);
         pri_clients_sweep(k);
     }

@@ -31,7 +31,7 @@ static void on_ready(struct pri_keeper *k, struct pri_client *client,
     record->metadata_size = ready->metadata_size;
     memcpy(record->metadata, ready->metadata, ready->metadata_size);
     k->pair->page->port = ready->head.port;
-    client->state = CLIENT_ASKING;
+    pri_client_become(k, client, CLIENT_ASKING);
     for (struct pri_client *other = k->clients; other != NULL; other = other->next) {
         other->unhealthy = false; /* it said so of an older one, whose set may have been removed:
                                      then this may have the same generation */
@@ -53,7 +53,8 @@ static void on_failed(struct pri_keeper *k, struct pri_client *client,
     pri_format(k->error.message, sizeof k->error.message, "%.511s", failed->message);
     pri_format(k->error.detail, sizeof k->error.detail, "%.4095s", failed->detail);
     PRI_TRACE("client %u failed: %s", (unsigned)client->process.pid, k->error.message);
-    client->state = CLIENT_ASKING; /* it is told with the others, when all of it has ended */
+    /* It is told with the others, when all of it has ended. */
+    pri_client_become(k, client, CLIENT_ASKING);
     pri_keeper_push(k, PRI_E_LAUNCH_FAILED);
 }
 
@@ -124,8 +125,7 @@ bool pri_request_wants_another(const struct pri_keeper *k, const struct pri_clie
 
 static bool is_waited_for(const struct pri_keeper *k) {
     for (const struct pri_client *client = k->clients; client != NULL; client = client->next) {
-        if (client->link >= 0 && client->state == CLIENT_ASKING &&
-            !pri_request_wants_another(k, client)) {
+        if (client->state == CLIENT_ASKING && !pri_request_wants_another(k, client)) {
             return true;
         }
     }
@@ -158,7 +158,7 @@ static enum whose whose_is_it(const struct pri_keeper *k) {
     if (is_wanted(k) || pri_counter_read(&k->counter, PRI_REG_REFS) != 0 || k->old_count > 0) {
         return SOMEBODYS;
     }
-    return pri_clients_count(k, CLIENT_TOLD) > 0 ? UNDECIDED : NOBODYS;
+    return k->clients_in[CLIENT_TOLD] > 0 ? UNDECIDED : NOBODYS;
 }
 
 /*
@@ -188,7 +188,7 @@ static bool answer_another(struct pri_keeper *k, struct pri_client *client) {
         return false;
     }
     PRI_TRACE("client %u wants another, and nobody holds this one", (unsigned)client->process.pid);
-    client->state = CLIENT_STOPS;
+    pri_client_become(k, client, CLIENT_STOPS);
     pri_keeper_push(k, PRI_E_HUNG_UP);
     pri_keeper_push(k, PRI_E_STOP_ASKED);
     return true;
@@ -196,7 +196,7 @@ static bool answer_another(struct pri_keeper *k, struct pri_client *client) {
 
 static void on_acquire(struct pri_keeper *k, struct pri_client *client,
                        const struct pri_request *request) {
-    client->state = CLIENT_ASKING;
+    pri_client_become(k, client, CLIENT_ASKING);
     client->share = (request->flags & PRI_ASK_SHARE) != 0;
     client->unhealthy = (request->flags & PRI_ASK_UNHEALTHY) != 0;
     client->recovers = (request->flags & PRI_ASK_RECOVERS) != 0;
@@ -232,13 +232,13 @@ static void on_acquire(struct pri_keeper *k, struct pri_client *client,
  * have asked, for what runs may be theirs. One at a time: true if there was one.
  */
 bool pri_request_reconsider(struct pri_keeper *k) {
-    if (!is_settled(k) || pri_clients_count(k, CLIENT_NEW) > 0) {
+    if (!is_settled(k) || k->clients_in[CLIENT_NEW] > 0) {
         return false;
     }
     for (struct pri_client *client = k->clients; client != NULL; client = client->next) {
-        if (client->link >= 0 && client->state == CLIENT_ASKING &&
-            pri_request_wants_another(k, client)) {
-            return answer_another(k, client);
+        if (client->state == CLIENT_ASKING && pri_request_wants_another(k, client)) {
+            pri_clients_accept(k, PRI_ACCEPT_QUEUE);
+            return k->clients_in[CLIENT_NEW] == 0 && answer_another(k, client);
         }
     }
     return false;
@@ -246,7 +246,7 @@ bool pri_request_reconsider(struct pri_keeper *k) {
 
 static void on_await_stop(struct pri_keeper *k, struct pri_client *client,
                           const struct pri_request *request) {
-    client->state = CLIENT_AWAITS_STOP;
+    pri_client_become(k, client, CLIENT_AWAITS_STOP);
     pri_keeper_push(k, PRI_E_HUNG_UP); /* it wants nothing more of the service */
     bool nothing_up = k->machine.state == PRI_S_STARTING || k->machine.state == PRI_S_ELECTING ||
                       k->machine.state == PRI_S_ELECTED; /* a new set counts from 1 again */
@@ -261,7 +261,7 @@ static void on_await_stop(struct pri_keeper *k, struct pri_client *client,
 static void on_status(struct pri_keeper *k, struct pri_client *client,
                       const struct pri_request *request) {
     static struct pri_status status;
-    client->state = CLIENT_WATCHES;
+    pri_client_become(k, client, CLIENT_WATCHES);
     pri_keeper_push(k, PRI_E_HUNG_UP); /* it wants nothing of the service */
     pri_status_fill(k, &status);
     bool sent = pri_link_send(client->link, &status, sizeof status, k->pair->record_page) == 0;
@@ -272,7 +272,7 @@ static void on_status(struct pri_keeper *k, struct pri_client *client,
 
 static void on_stop(struct pri_keeper *k, struct pri_client *client,
                     const struct pri_request *request) {
-    client->state = CLIENT_STOPS;
+    pri_client_become(k, client, CLIENT_STOPS);
     client->forces = (request->flags & PRI_ASK_FORCE) != 0;
     PRI_TRACE("client %u wants it stopped%s", (unsigned)client->process.pid,
               client->forces ? ", by force" : "");
@@ -282,7 +282,7 @@ static void on_stop(struct pri_keeper *k, struct pri_client *client,
 
 static void on_close(struct pri_keeper *k, struct pri_client *client,
                      const struct pri_request *request) {
-    client->state = CLIENT_CLOSES;
+    pri_client_become(k, client, CLIENT_CLOSES);
     client->slot = request->slot;
     pri_keeper_push(k, PRI_E_HUNG_UP); /* it wants nothing more of the service */
     pri_keeper_push(k, PRI_E_CLOSE_ASKED);

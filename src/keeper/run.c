@@ -473,7 +473,7 @@ void pri_run_limit_start(struct pri_keeper *k) {
 }
 
 static bool is_awaited(const struct pri_keeper *k) {
-    return pri_clients_count(k, CLIENT_ASKING) > 0 || pri_clients_count(k, CLIENT_NEW) > 0 ||
+    return k->clients_in[CLIENT_ASKING] > 0 || k->clients_in[CLIENT_NEW] > 0 ||
            pri_counter_read(&k->counter, PRI_REG_REFS) > 0;
 }
 

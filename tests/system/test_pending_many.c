@@ -192,10 +192,68 @@ TEST(sixteen_programs_with_a_hundred_pendings_each) {
     await_no_trace(w);
 }
 
+/* ---- many who go again ---- */
+
+/* Lines of the trace with `text`, before the first one with `until`. */
+static unsigned traced(const struct world *w, const char *text, const char *until) {
+    char line[1024];
+    unsigned count = 0;
+    FILE *trace = fopen(w->trace, "re");
+    must(trace != NULL, "fopen");
+    while (fgets(line, sizeof line, trace) != NULL && strstr(line, until) == NULL) {
+        count += strstr(line, text) != NULL;
+    }
+    fclose(trace);
+    return count;
+}
+
+/* Once a pending of `first` is elected, `many` come. */
+static struct watched elect_before_many(struct world *w, struct client *first,
+                                        struct client *many) {
+    client_open(first, "", "callbacks=1");
+    client_open(many, "", "callbacks=1");
+    start(first, 0, 20000, 1);
+    await_readable(first, 0);
+    return watch(look_keeper(w->name));
+}
+
+enum { MANY = 800, A_FEW = MANY / 4 };
+
+TEST(those_who_have_gone_are_not_elected_one_by_one) {
+    struct client *first = loop_start(w), *many = loop_start(w);
+    struct watched keeper = elect_before_many(w, first, many);
+    start(many, 0, 20000, MANY);
+    AWAIT(traced(w, " asks (1)", "no such line") == 1 + MANY);
+    watched_signal(&keeper, SIGSTOP);
+    client_do(first, "cancel 0");
+    client_do(many, "cancel 0 %d", MANY);
+    watched_signal(&keeper, SIGCONT);
+    watched_await_end(&keeper);
+    assert_in_range(traced(w, " elects client ", "no such line"), 2, A_FEW);
+    await_no_trace(w);
+}
+
+TEST(many_who_come_keep_nobody_else_from_being_heard) {
+    struct client *first = loop_start(w), *many = loop_start(w);
+    struct watched keeper = elect_before_many(w, first, many);
+    watched_signal(&keeper, SIGSTOP);
+    start(many, 0, 20000, MANY);
+    client_do(first, "cancel 0");
+    watched_signal(&keeper, SIGCONT);
+    watched_close(&keeper);
+    struct looped l = loop(many);
+    assert_int_equal(l.held, MANY);
+    assert_in_range(traced(w, " asks (1)", "starter lost"), 1, A_FEW);
+    client_do(many, "release_all");
+    await_no_trace(w);
+}
+
 TEST_MAIN(T(a_hundred_pendings_of_one_service_share_one_start_and_one_reference),
           T(a_hundred_services_start_side_by_side_in_one_thread),
           T(each_of_many_ends_in_its_own_way_and_nobody_spins),
           T(callbacks_run_in_finish_only_and_once),
           T(others_wait_and_work_while_one_runs_its_callback),
           T(a_thousand_acquires_and_cancels_leak_no_descriptor), T(two_threads_have_a_loop_each),
-          T(sixteen_programs_with_a_hundred_pendings_each))
+          T(sixteen_programs_with_a_hundred_pendings_each),
+          T(those_who_have_gone_are_not_elected_one_by_one),
+          T(many_who_come_keep_nobody_else_from_being_heard))
