@@ -148,21 +148,11 @@ static void look_at_sets(void) {
     }
 }
 
-/* A connection that waits to be accepted is nobody's: its name tells whose keeper it waits for. */
-static bool foreign_name(size_t count, const char *name) {
-    for (size_t i = 0; i < count; i++) {
-        pid_t owner = strcmp(socket_names[i], name) == 0 ? look_socket_owner(sockets[i]) : 0;
-        if (owner > 0 && foreign_keeper(owner)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void look_at_sockets(void) {
     size_t count = look_sockets(sockets, socket_names, LOOK_MAX);
     for (size_t i = 0; i < count; i++) {
-        if (remembering != NULL || !foreign_name(count, socket_names[i])) {
+        pid_t owner = remembering == NULL ? look_socket_owner(sockets[i]) : 0;
+        if (owner == 0 || !foreign_keeper(owner)) {
             char text[160];
             snprintf(text, sizeof text, "%lu %s", sockets[i], socket_names[i]);
             report("socket", text);

@@ -163,16 +163,20 @@ int look_set_value(int id, unsigned index) {
     return semctl(id, (int)index, GETVAL);
 }
 
+/* linux/net.h, SS_UNCONNECTED. Who is connected to a listener has its name, thousands may. */
+enum { UNCONNECTED = 1 };
+
 size_t look_sockets(unsigned long *inodes, char (*names)[108], size_t max) {
     FILE *file = fopen("/proc/net/unix", "re");
     char line[512];
     size_t count = 0;
     while (file != NULL && fgets(line, sizeof line, file) != NULL) {
         unsigned long inode;
+        unsigned state;
         char name[256] = "";
-        if (count < max && sscanf(line, "%*s %*s %*s %*s %*s %*s %lu %255s", &inode, name) == 2 &&
-            inode != 0 && /* nobody's yet: a place in a listener's queue */
-            strncmp(name, "@procref/", 9) == 0) {
+        if (count < max &&
+            sscanf(line, "%*s %*s %*s %*s %*s %x %lu %255s", &state, &inode, name) == 3 &&
+            state == UNCONNECTED && strncmp(name, "@procref/", 9) == 0) {
             inodes[count] = inode;
             if (names != NULL) {
                 snprintf(names[count], 108, "%.107s", name);

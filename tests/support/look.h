@@ -55,8 +55,8 @@ pid_t look_set_user(int id, unsigned index);
 /* Its value; -1 if the set is gone. */
 int look_set_value(int id, unsigned index);
 
-/* The inodes of the abstract sockets whose name begins with "procref/", and their names if names is
- * not NULL. */
+/* The inodes of the abstract sockets that are bound to a name which begins with "procref/", and
+ * their names if names is not NULL. Connections are not among them. */
 size_t look_sockets(unsigned long *inodes, char (*names)[108], size_t max);
 
 /* The process that has the socket open; 0 if nobody has. */
