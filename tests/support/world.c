@@ -303,8 +303,8 @@ int world_close(void **state) {
         print_file("violations", w->violations);
         print_file("log", log);
         processes_left(w, true);
-        for (int id; (id = world_set_id(w)) >= 0;) {
-            must(semctl(id, 0, IPC_RMID) == 0, "semctl"); /* so that one failure is not two */
+        for (int id; (id = world_set_id(w)) >= 0 && semctl(id, 0, IPC_RMID) == 0;) {
+            /* so that one failure is not two */
         }
     }
     for (size_t i = 0; i < w->clients_count; i++) {
