@@ -156,6 +156,7 @@ void pri_clients_accept(struct pri_keeper *k, int most) {
         }
         client->link = link;
         k->links++;
+        k->asked_in++;
         k->clients_in[CLIENT_NEW]++;
         client->waited = pri_request_is_early(k); /* it may come to ask after that */
         client->watch = -1;

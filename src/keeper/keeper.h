@@ -140,6 +140,7 @@ struct pri_keeper {
     struct pri_client *clients;
     uint32_t clients_in[CLIENT_STATES]; /* how many of them */
     uint64_t links;                     /* how many are connected */
+    int asked_in;                       /* how many since the machine was fed last */
     bool accept_paused;
     struct pri_old_holder *old;
     uint32_t old_count, old_callers, slots_limit, slots_refused, slot_cursor;

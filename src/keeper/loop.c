@@ -35,6 +35,7 @@ static const struct pri_ident *ident_of(const struct pri_keeper *k) {
 
 static void record_up(struct pri_keeper *k) {
     struct pri_page *page = k->pair->page;
+    k->start_ns = PRI_NEVER; /* somebody may have hung up since it was ready */
     page->recovers = false;
     page->up_ms = pri_wall_ms();
     page->ups++;
@@ -165,13 +166,14 @@ static void limit_starts(struct pri_keeper *k) {
 
 /*
  * Who is in the queue is asked in before anything is decided that could end the service. While
- * somebody asks nothing is but what the end of its processes decides; and who begins again and
- * again as fast as we ask in must not keep us from hearing anybody else.
+ * somebody asks that is a refusal only; and who begins again and again as fast as we ask in must
+ * not keep us from hearing anybody else.
  */
-static void fill_facts(struct pri_keeper *k, enum pri_event event) {
+static void fill_facts(struct pri_keeper *k) {
     struct pri_machine *m = &k->machine;
-    bool nobody_asks = k->clients_in[CLIENT_ASKING] == 0;
-    if (m->state != PRI_S_ENDED && (nobody_asks || event == PRI_E_TREE_GONE)) {
+    bool may_refuse =
+        m->state == PRI_S_BEGINNING || m->state == PRI_S_FAILING || m->state == PRI_S_REFUSING;
+    if (m->state != PRI_S_ENDED && (may_refuse || k->clients_in[CLIENT_ASKING] == 0)) {
         pri_clients_accept(k, PRI_ACCEPT_QUEUE);
     }
     m->coming = k->clients_in[CLIENT_NEW];
@@ -207,7 +209,7 @@ static void feed_one(struct pri_keeper *k) {
     if (k->old_count > 0 && (event == PRI_E_ZERO || event == PRI_E_HUNG_UP)) {
         pri_slots_count_old(k); /* a holder of the old set may have attached to the new one */
     }
-    fill_facts(k, event);
+    fill_facts(k);
     struct pri_actions actions = pri_keeper_next(&k->machine, event);
     PRI_TRACE("%s, %s -> %s (refs %d, asking %u, told %u)", pri_state_name(before),
               pri_event_name(event), pri_state_name(k->machine.state), k->machine.refs,
@@ -221,16 +223,24 @@ static void feed_one(struct pri_keeper *k) {
     }
 }
 
+/* What a row has changed is not seen by anybody before the machine knows of it. */
+static bool is_outcome_next(const struct pri_keeper *k) {
+    return k->queued > 0 && (k->queue[0] == PRI_E_DONE || k->queue[0] == PRI_E_REFUSED ||
+                             k->queue[0] == PRI_E_GONE || k->queue[0] == PRI_E_BROKEN);
+}
+
 /*
  * Feeds the events that wait, and those that their actions make. Those may be without end, as when
- * all who are elected one after the other have gone: true if there may be more, to be fed when it
- * is known what has happened outside meanwhile.
+ * all who are elected one after the other have gone, or many come: true if there may be more, to
+ * be fed when it is known what has happened outside meanwhile.
  */
 static bool feed(struct pri_keeper *k) {
-    for (int most = FEED_MOST; most > 0; most--) {
+    k->asked_in = 0;
+    for (int fed = 0; (fed < FEED_MOST && k->asked_in <= PRI_ACCEPT_SOME) || is_outcome_next(k);
+         fed++) {
         if (k->queued > 0) {
             feed_one(k);
-        } else if (!pri_request_reconsider(k)) {
+        } else if (!pri_request_reconsider(k) && k->queued == 0) {
             return false;
         }
     }

@@ -497,7 +497,8 @@ void pri_run_start_timeout(struct pri_keeper *k) {
     bool unlimited = k->pair->config->start_timeout_ms < 0 || k->holder_told >= 0;
     k->start_ns = PRI_NEVER;
     if (unlimited && is_awaited(k)) {
-        return; /* somebody came since */
+        pri_run_limit_start(k); /* somebody came since, and may go without a word */
+        return;
     }
     explain_start_timeout(k, &error);
     pri_outcome_keep(k, &error);

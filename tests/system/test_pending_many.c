@@ -248,6 +248,29 @@ TEST(many_who_come_keep_nobody_else_from_being_heard) {
     await_no_trace(w);
 }
 
+TEST(nobody_is_forgotten_while_one_waits_for_another_configuration) {
+    struct client *told = loop_start(w), *other = loop_start(w), *many = loop_start(w);
+    client_open(told, ON_PORT, TCP);
+    client_open(many, ON_PORT, TCP);
+    client_open(other, ON_PORT " --stop-delay-ms 1", TCP);
+    start(told, 0, 20000, 1);
+    await_readable(told, 0); /* it is up, and nobody holds it yet */
+    start(other, 0, 20000, 1);
+    AWAIT(traced(w, " waits to see who holds this one", "no such line") > 0);
+    struct watched keeper = watch(look_keeper(w->name));
+    watched_signal(&keeper, SIGSTOP);
+    start(many, 0, 8000, MANY);
+    watched_signal(&keeper, SIGCONT);
+    watched_close(&keeper);
+    struct looped l = loop(many);
+    assert_int_equal(l.held, MANY);
+    struct reply r = finished(other, 0);
+    assert_error(&r, "CONFLICT");
+    client_do(told, "cancel 0");
+    client_do(many, "release_all");
+    await_no_trace(w);
+}
+
 TEST_MAIN(T(a_hundred_pendings_of_one_service_share_one_start_and_one_reference),
           T(a_hundred_services_start_side_by_side_in_one_thread),
           T(each_of_many_ends_in_its_own_way_and_nobody_spins),
@@ -256,4 +279,5 @@ TEST_MAIN(T(a_hundred_pendings_of_one_service_share_one_start_and_one_reference)
           T(a_thousand_acquires_and_cancels_leak_no_descriptor), T(two_threads_have_a_loop_each),
           T(sixteen_programs_with_a_hundred_pendings_each),
           T(those_who_have_gone_are_not_elected_one_by_one),
-          T(many_who_come_keep_nobody_else_from_being_heard))
+          T(many_who_come_keep_nobody_else_from_being_heard),
+          T(nobody_is_forgotten_while_one_waits_for_another_configuration))

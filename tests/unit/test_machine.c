@@ -494,6 +494,12 @@ static void a_forced_stop_withdraws_first_and_is_not_restarted_for_its_holders(v
     m.forced = false;
     assert_true(does(pri_keeper_next(&m, PRI_E_DIED), PRI_A_END_TREE));
     assert_true(does(pri_keeper_next(&m, PRI_E_TREE_GONE), PRI_A_ARM_BACK_OFF)); /* by policy again */
+    m.forced = true;
+    m.asking = 1; /* who asked meanwhile is told as well, and does not wait for ever */
+    actions = pri_keeper_next(&m, PRI_E_STOP_ASKED);
+    assert_int_equal(actions.list[0], PRI_A_KEEP_STOPPED);
+    assert_true(does(actions, PRI_A_TELL_FAILED));
+    assert_int_equal(m.state, PRI_S_GAVE_UP);
 }
 
 static void what_is_not_started_again_is_on_record_before_it_is_ended(void **state) {
