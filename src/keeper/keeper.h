@@ -140,7 +140,7 @@ struct pri_keeper {
     struct pri_client *clients;
     uint32_t clients_in[CLIENT_STATES]; /* how many of them */
     uint64_t links;                     /* how many are connected */
-    int asked_in;                       /* how many since the machine was fed last */
+    int asked_in;                       /* how many since this feed began (loop.c) */
     bool accept_paused;
     struct pri_old_holder *old;
     uint32_t old_count, old_callers, slots_limit, slots_refused, slot_cursor;
@@ -261,6 +261,7 @@ void pri_run_hear(struct pri_keeper *k); /* what it says of itself; before an en
 void pri_run_watch_main(struct pri_keeper *k);
 void pri_run_leave_start(struct pri_keeper *k);
 void pri_run_forget_start(struct pri_keeper *k); /* and what a service that notifies speaks to */
+int64_t pri_run_start_end_ns(const struct pri_keeper *k); /* when it is given up, as things stand */
 void pri_run_record_election(struct pri_keeper *k);
 void pri_run_keep_old(struct pri_keeper *k);
 void pri_run_started(struct pri_keeper *k, const struct pri_process *process);

@@ -35,7 +35,7 @@ static const struct pri_ident *ident_of(const struct pri_keeper *k) {
 
 static void record_up(struct pri_keeper *k) {
     struct pri_page *page = k->pair->page;
-    k->start_ns = PRI_NEVER; /* somebody may have hung up since it was ready */
+    k->start_ns = PRI_NEVER; /* who hung up after it was ready has armed it again */
     page->recovers = false;
     page->up_ms = pri_wall_ms();
     page->ups++;
@@ -166,8 +166,8 @@ static void limit_starts(struct pri_keeper *k) {
 
 /*
  * Who is in the queue is asked in before anything is decided that could end the service. While
- * somebody asks that is a refusal only; and who begins again and again as fast as we ask in must
- * not keep us from hearing anybody else.
+ * somebody asks, only a refusal can (machine.c, refuse); and who begins again and again as fast as
+ * we ask in must not keep us from hearing anybody else.
  */
 static void fill_facts(struct pri_keeper *k) {
     struct pri_machine *m = &k->machine;
@@ -223,7 +223,7 @@ static void feed_one(struct pri_keeper *k) {
     }
 }
 
-/* What a row has changed is not seen by anybody before the machine knows of it. */
+/* The machine knows the outcome of a row before anything outside is looked at. */
 static bool is_outcome_next(const struct pri_keeper *k) {
     return k->queued > 0 && (k->queue[0] == PRI_E_DONE || k->queue[0] == PRI_E_REFUSED ||
                              k->queue[0] == PRI_E_GONE || k->queue[0] == PRI_E_BROKEN);
@@ -541,7 +541,9 @@ int pri_keeper_run(struct pri_pair *pair) {
         }
         timers(k);
         more = feed(k);
-        pri_run_tidy(k);
+        if (!more) {
+            pri_run_tidy(k);
+        }
         pri_clients_sweep(k);
     }
     if (!k->handed_over) {

@@ -572,8 +572,9 @@ static Actions stop_asked(M *m) {
         if (refused) {
             return DO(PRI_A_TELL_HELD);
         }
-        return wanted(m) ? first(PRI_A_KEEP_STOPPED, first(PRI_A_TELL_FAILED, give_up(m)))
-                         : retire(m);
+        return m->forced && wanted(m)
+                   ? first(PRI_A_KEEP_STOPPED, first(PRI_A_TELL_FAILED, give_up(m)))
+                   : retire(m); /* who has connected and not asked begins again */
     case PRI_S_ORPHANED:
         if (refused) {
             return DO(PRI_A_TELL_HELD);

@@ -103,6 +103,7 @@ static bool is_settled(const struct pri_keeper *k) {
     case PRI_S_BEGINNING:
     case PRI_S_ENDING:
     case PRI_S_REFUSING:
+    case PRI_S_DRAINING: /* the queue is asked in between the row and its outcome, too */
     case PRI_S_CLOSING:
     case PRI_S_CLOSED:
     case PRI_S_STOPPING:

@@ -3,6 +3,7 @@
  * before it and after it, and reports the outcome as the machine's next event.
  */
 #include <string.h>
+#include <time.h>
 
 #include "core/crash.h"
 #include "core/fail.h"
@@ -178,6 +179,9 @@ void pri_row_withdraw(struct pri_keeper *k) {
 void pri_row_drain(struct pri_keeper *k) {
     PRI_CRASH_POINT("about to drain");
     int result = pri_counter_step(&k->counter, PRI_DRAIN, k->machine.generation);
+    if (pri_fault("slow drain")) {
+        nanosleep(&(struct timespec){.tv_nsec = 500 * PRI_MS}, NULL);
+    }
     if (result == PRI_OK) {
         PRI_CRASH_POINT("drained, not recorded");
         atomic_store(&k->pair->record->ready, 0);

@@ -183,6 +183,7 @@ void pri_run_launch(struct pri_keeper *k) {
     k->pair->page->result = PRI_RESULT_SUCCESS;
     k->status_known = k->launch_failed = k->readiness_done = k->forked = false;
     k->start_ns = PRI_NEVER;
+    pri_run_limit_start(k); /* who wanted it may have gone already */
     pri_run_open_files(k);
     pri_log_mark(&k->log);
     const char *file = pri_outcome_file(k);
@@ -464,7 +465,7 @@ void pri_run_tidy(struct pri_keeper *k) {
 
 /*
  * Without a start timeout a service that never gets ready would stay for ever when nobody waits for
- * it any more: nobody holds it, so no count reaches zero.
+ * it any more: the set is not looked after before it is up.
  */
 void pri_run_limit_start(struct pri_keeper *k) {
     if (k->machine.state == PRI_S_STARTING && k->start_ns == PRI_NEVER) {
@@ -473,14 +474,23 @@ void pri_run_limit_start(struct pri_keeper *k) {
 }
 
 static bool is_awaited(const struct pri_keeper *k) {
-    return k->clients_in[CLIENT_ASKING] > 0 || k->clients_in[CLIENT_NEW] > 0 ||
+    return k->clients_in[CLIENT_ASKING] > 0 || k->clients_in[CLIENT_NEW] > 0 || k->old_count > 0 ||
            pri_counter_read(&k->counter, PRI_REG_REFS) > 0;
+}
+
+/* What the service requires has start timeouts of its own. */
+static bool is_limited(const struct pri_keeper *k) {
+    return k->pair->config->start_timeout_ms >= 0 && k->holder_told < 0;
+}
+
+int64_t pri_run_start_end_ns(const struct pri_keeper *k) {
+    return is_limited(k) || !is_awaited(k) ? k->start_ns : PRI_NEVER;
 }
 
 static void explain_start_timeout(const struct pri_keeper *k, procref_error *err) {
     const struct pri_config *config = k->pair->config;
     const char *ready = pri_config_text(config, config->ready);
-    if (k->holder_told >= 0 || config->start_timeout_ms < 0) {
+    if (!is_limited(k)) {
         pri_fail(err, PROCREF_E_TIMEOUT, 0, "",
                  "the start of '%s' was given up: nobody waits for it", name_of(k));
     } else if (k->steps.running) {
@@ -494,10 +504,9 @@ static void explain_start_timeout(const struct pri_keeper *k, procref_error *err
 
 void pri_run_start_timeout(struct pri_keeper *k) {
     procref_error error = PROCREF_ERROR_INIT;
-    bool unlimited = k->pair->config->start_timeout_ms < 0 || k->holder_told >= 0;
     k->start_ns = PRI_NEVER;
-    if (unlimited && is_awaited(k)) {
-        pri_run_limit_start(k); /* somebody came since, and may go without a word */
+    if (!is_limited(k) && is_awaited(k)) {
+        pri_run_limit_start(k); /* nobody tells us when a holder goes, before it is up */
         return;
     }
     explain_start_timeout(k, &error);

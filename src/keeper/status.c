@@ -11,7 +11,7 @@ static int64_t left_ms(const struct pri_keeper *k) {
     int64_t until_ns;
     switch (k->machine.state) {
     case PRI_S_LINGERING: until_ns = k->linger_ns; break;
-    case PRI_S_STARTING: until_ns = k->start_ns; break;
+    case PRI_S_STARTING: until_ns = pri_run_start_end_ns(k); break;
     case PRI_S_WAITING: until_ns = k->back_off_ns; break;
     default: until_ns = k->end_ns;
     }

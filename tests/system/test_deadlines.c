@@ -1,6 +1,8 @@
 /* Deadlines hold: under a storm of signals, with stopped processes, with a full house. */
 #include "support/world.h"
 
+#include <poll.h>
+
 #define TCP "ready=tcp"
 #define ON_PORT "--port ${PORT}"
 
@@ -22,6 +24,24 @@ TEST(a_start_without_a_timeout_ends_when_nobody_waits_for_it_any_more) {
     client_open(c, "", "ready=notify start_timeout=-1"); /* never ready */
     struct reply r = client_ask(c, "acquire 300");
     assert_error(&r, "TIMEOUT");
+    await_no_trace(w);
+}
+
+TEST(so_does_one_by_policy_whose_holder_has_gone) {
+    char settings[256];
+    world_set(w, "PROCREF_FAULT=hurry");
+    struct client *c = client_start(w);
+    snprintf(settings, sizeof settings, "ready=exec:test%%20!%%20-e%%20%s start_timeout=-1",
+             world_path(w, "gone"));
+    client_open(c, "", settings);
+    pid_t service = client_hold(c).pid;
+    await_events(w, "start", 1);
+    fclose(fopen(world_path(w, "gone"), "we"));
+    kill_and_await(service);
+    await_events(w, "start", 2);
+    poll(NULL, 0, 500); /* five such limits */
+    assert_int_equal(events_count(w, "stop-signal"), 0);
+    client_do(c, "release");
     await_no_trace(w);
 }
 #endif
@@ -140,6 +160,7 @@ TEST(a_service_that_is_up_before_its_slow_starter_has_asked_is_not_stopped_under
 TEST_MAIN(
 #ifdef PRI_CRASH_POINTS
     T(a_start_without_a_timeout_ends_when_nobody_waits_for_it_any_more),
+    T(so_does_one_by_policy_whose_holder_has_gone),
 #endif
     T(a_service_that_is_up_before_its_slow_starter_has_asked_is_not_stopped_under_it),
     T(a_storm_of_signals_does_not_lengthen_an_acquire),

@@ -193,11 +193,30 @@ TEST(a_name_of_255_bytes_works) {
     await_no_trace(w);
 }
 
-TEST_MAIN(T(one_name_in_two_folders_is_two_services), T(one_folder_by_two_paths_is_one_service),
-          T(without_a_folder_clients_of_any_session_and_directory_share),
-          T(a_difference_is_a_conflict_that_names_what_differs), T(times_and_policies_may_differ),
-          T(a_client_that_says_share_accepts_what_runs),
-          T(a_conflict_is_found_on_the_short_way_too),
-          T(after_the_last_one_left_another_configuration_may_start),
-          T(another_layout_version_is_a_conflict_and_never_a_second_instance),
-          T(names_of_every_kind_are_services_of_their_own), T(a_name_of_255_bytes_works))
+#ifdef PRI_CRASH_POINTS
+TEST(who_wants_another_and_comes_while_the_last_one_s_end_is_noted_has_it) {
+    char trace[65536];
+    world_set(w, "PROCREF_FAULT=slow drain"); /* 0.5 s */
+    struct client *last = client_start(w), *other = client_start(w);
+    client_open(last, ON_PORT, TCP);
+    client_open(other, ON_PORT " --stop-delay-ms 1", TCP);
+    client_hold(last);
+    client_do(last, "release");
+    AWAIT((file_text(w->trace, trace, sizeof trace), strstr(trace, "does: drain") != NULL));
+    client_hold(other);
+    client_do(other, "release");
+    await_no_trace(w);
+}
+#endif
+
+TEST_MAIN(
+#ifdef PRI_CRASH_POINTS
+    T(who_wants_another_and_comes_while_the_last_one_s_end_is_noted_has_it),
+#endif
+    T(one_name_in_two_folders_is_two_services), T(one_folder_by_two_paths_is_one_service),
+    T(without_a_folder_clients_of_any_session_and_directory_share),
+    T(a_difference_is_a_conflict_that_names_what_differs), T(times_and_policies_may_differ),
+    T(a_client_that_says_share_accepts_what_runs), T(a_conflict_is_found_on_the_short_way_too),
+    T(after_the_last_one_left_another_configuration_may_start),
+    T(another_layout_version_is_a_conflict_and_never_a_second_instance),
+    T(names_of_every_kind_are_services_of_their_own), T(a_name_of_255_bytes_works))
