@@ -463,12 +463,17 @@ void pri_run_tidy(struct pri_keeper *k) {
     }
 }
 
+/* What the service requires has start timeouts of its own. */
+static bool is_limited(const struct pri_keeper *k) {
+    return k->pair->config->start_timeout_ms >= 0 && k->holder_told < 0;
+}
+
 /*
  * Without a start timeout a service that never gets ready would stay for ever when nobody waits for
  * it any more: the set is not looked after before it is up.
  */
 void pri_run_limit_start(struct pri_keeper *k) {
-    if (k->machine.state == PRI_S_STARTING && k->start_ns == PRI_NEVER) {
+    if (k->machine.state == PRI_S_STARTING && (k->start_ns == PRI_NEVER || !is_limited(k))) {
         k->start_ns = pri_deadline(pri_fault("hurry") ? 100 : UNWANTED_START_MS);
     }
 }
@@ -476,11 +481,6 @@ void pri_run_limit_start(struct pri_keeper *k) {
 static bool is_awaited(const struct pri_keeper *k) {
     return k->clients_in[CLIENT_ASKING] > 0 || k->clients_in[CLIENT_NEW] > 0 || k->old_count > 0 ||
            pri_counter_read(&k->counter, PRI_REG_REFS) > 0;
-}
-
-/* What the service requires has start timeouts of its own. */
-static bool is_limited(const struct pri_keeper *k) {
-    return k->pair->config->start_timeout_ms >= 0 && k->holder_told < 0;
 }
 
 int64_t pri_run_start_end_ns(const struct pri_keeper *k) {
