@@ -3,7 +3,6 @@
  * before it and after it, and reports the outcome as the machine's next event.
  */
 #include <string.h>
-#include <time.h>
 
 #include "core/crash.h"
 #include "core/fail.h"
@@ -11,6 +10,7 @@
 #include "keeper/keeper.h"
 #include "os/clock.h"
 #include "os/poller.h"
+#include "os/rendezvous.h"
 
 enum { LOOK_AGAIN_MS = 200 };
 
@@ -179,8 +179,8 @@ void pri_row_withdraw(struct pri_keeper *k) {
 void pri_row_drain(struct pri_keeper *k) {
     PRI_CRASH_POINT("about to drain");
     int result = pri_counter_step(&k->counter, PRI_DRAIN, k->machine.generation);
-    if (pri_fault("slow drain")) {
-        nanosleep(&(struct timespec){.tv_nsec = 500 * PRI_MS}, NULL);
+    if (pri_fault("slow drain")) { /* somebody comes before the machine knows of it */
+        pri_link_wait(k->pair->listener, pri_deadline(1000));
     }
     if (result == PRI_OK) {
         PRI_CRASH_POINT("drained, not recorded");

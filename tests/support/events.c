@@ -87,6 +87,19 @@ pid_t await_pid_in(struct world *w, const char *path) {
     }
 }
 
+unsigned traced(const struct world *w, const char *text, const char *until) {
+    char line[1024];
+    unsigned count = 0;
+    FILE *trace = fopen(w->trace, "re");
+    must(trace != NULL, "fopen");
+    while (fgets(line, sizeof line, trace) != NULL &&
+           (until == NULL || strstr(line, until) == NULL)) {
+        count += strstr(line, text) != NULL;
+    }
+    fclose(trace);
+    return count;
+}
+
 void assert_no_violation(const struct world *w) {
     char text[1024];
     file_text(w->violations, text, sizeof text);

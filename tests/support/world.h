@@ -113,6 +113,8 @@ void await_events(struct world *w, const char *text, size_t count);
 void await_file(struct world *w, const char *path);
 /* The first number in a file that a helper writes; waits for it. */
 pid_t await_pid_in(struct world *w, const char *path);
+/* Lines of the trace with `text`; before the first one with `until`, if that is not NULL. */
+unsigned traced(const struct world *w, const char *text, const char *until);
 void assert_no_violation(const struct world *w);
 
 /* ---- the pair, and the end of everything ---- */

@@ -194,20 +194,6 @@ TEST(sixteen_programs_with_a_hundred_pendings_each) {
 
 /* ---- many who go again ---- */
 
-/* Lines of the trace with `text`; before the first one with `until`, if that is not NULL. */
-static unsigned traced(const struct world *w, const char *text, const char *until) {
-    char line[1024];
-    unsigned count = 0;
-    FILE *trace = fopen(w->trace, "re");
-    must(trace != NULL, "fopen");
-    while (fgets(line, sizeof line, trace) != NULL &&
-           (until == NULL || strstr(line, until) == NULL)) {
-        count += strstr(line, text) != NULL;
-    }
-    fclose(trace);
-    return count;
-}
-
 /* The signal alone lets it do one round more. */
 static void stop_for_sure(const struct watched *keeper) {
     struct process_seen seen;
